@@ -1,0 +1,178 @@
+"""The ways in which a consultation does not end in a release.
+
+Each error knows its FHIR issue code and HTTP status (view_only.md section 5), its stable reason key, and one sentence
+for the caller. None carries patient data, a token, a rule's text or anything from outside.
+"""
+
+from policies.vocabulary.consultation import Objection, Reason
+
+
+class ConsultError(Exception):
+    """A consultation that released nothing."""
+
+    issue_code = "exception"
+    status = 500
+    reason = "internal-error"
+    text = "The request could not be answered."
+    retry_after: int | None = None
+    """Seconds, where trying again makes sense."""
+
+    def __init__(self, text: str | None = None) -> None:
+        super().__init__(text or self.text)
+        self.text = text or self.text
+
+
+class Unidentified(ConsultError):
+    """No verified identity stands behind the request: counted, not recorded singly."""
+
+    issue_code, status, reason = "login", 401, "no-credential"
+    text = "A bearer token is needed."
+    oauth_error: str | None = None
+    """The RFC 6750 error code; None where no credential was presented (section 3.1)."""
+
+    def __init__(self, text: str | None = None, *, verified_subject: str | None = None) -> None:
+        super().__init__(text)
+        self.verified_subject = verified_subject
+        """`issuer subject client` where signature and expiry held and something else failed, else None."""
+
+
+class CredentialMalformed(Unidentified):
+    """The request carries a token in a way that RFC 6750 forbids: in the query or body, twice, or not as Bearer."""
+
+    issue_code, status, reason, oauth_error = "invalid", 400, "credential-malformed", "invalid_request"
+    text = "Send one bearer token, in the Authorization header only."
+
+
+class TokenInvalid(Unidentified):
+    """The token could not be verified, or is not meant for us."""
+
+    issue_code, reason, oauth_error = "unknown", "invalid-token", "invalid_token"
+    text = "The access token cannot be accepted."
+
+
+class TokenExpired(TokenInvalid):
+    """The token was good once."""
+
+    issue_code, reason = "expired", "expired-token"
+    text = "The access token has expired."
+
+
+class IssuerUnreachable(ConsultError):
+    """The issuer's keys could not be had, so nobody can be identified by it now."""
+
+    issue_code, status, reason, retry_after = "transient", 503, "issuer-unreachable", 10
+    text = "The authorization server cannot be reached to verify the token."
+
+
+class CallerThrottled(Unidentified):
+    """Too many failed authentications from one address."""
+
+    issue_code, status, reason, retry_after = "throttled", 429, "caller-throttled", 60
+    text = "Too many failed attempts."
+
+
+class Refused(ConsultError):
+    """An identified caller was refused."""
+
+    issue_code, status = "forbidden", 403
+
+    def __init__(self, reason: Reason, *, rules: tuple[str, ...] = (), about: str | None = None) -> None:
+        self.issue_code, self.status, sentence = REFUSALS[reason]
+        self.reason = str(reason)
+        self.rules = rules
+        super().__init__(sentence.format(about=about or "this"))
+        if reason is Reason.QUOTA:
+            self.retry_after = 600
+
+
+class ScopeInsufficient(Refused):
+    """The token's scopes do not reach what is asked (RFC 6750: 403 insufficient_scope)."""
+
+    def __init__(self, needed: str) -> None:
+        self.needed = needed
+        super().__init__(Reason.INSUFFICIENT_SCOPE, rules=("scope",), about=needed)
+
+
+class ShapeRefused(Refused):
+    """The face found the shape of the request wrong."""
+
+    def __init__(self, objection: Objection, *, status: int | None = None) -> None:
+        super().__init__(objection.reason, rules=("shape",), about=objection.about)
+        self.status = status or self.status
+
+
+REFUSALS: dict[Reason, tuple[str, int, str]] = {
+    Reason.UNKNOWN_FEED: ("not-found", 404, "There is no such feed."),
+    Reason.UNKNOWN_TYPE: ("not-supported", 404, "This resource type is not offered here."),
+    Reason.UNKNOWN_ADDRESS: ("not-found", 404, "There is nothing at this address."),
+    Reason.UNKNOWN_OPERATION: ("not-supported", 404, "This operation is not known."),
+    Reason.UNKNOWN_PARAMETER: ("not-supported", 400, "The search parameter {about} is not supported here."),
+    Reason.REFUSED_PARAMETER: ("not-supported", 400, "The search parameter {about} is refused by this gateway."),
+    Reason.INVALID_VALUE: ("value", 400, "The value of {about} is not valid."),
+    Reason.REPEATED_PARAMETER: ("value", 400, "The parameter {about} may be given only once."),
+    Reason.PATIENT_AMBIGUOUS: ("value", 400, "One request names exactly one patient, without lists or modifiers."),
+    Reason.METHOD_OVERRIDE: ("not-supported", 400, "Method overrides are refused."),
+    Reason.NOT_ACCEPTABLE: ("not-supported", 406, "Answers are given as FHIR JSON only."),
+    Reason.UNSUPPORTED_MEDIA_TYPE: ("not-supported", 415, "A search body is application/x-www-form-urlencoded."),
+    Reason.BODY_TOO_LARGE: ("too-long", 413, "The search body is too large."),
+    Reason.METHOD_NOT_ALLOWED: ("not-supported", 405, "This method is not allowed here: the gateway gives view-only access."),
+    Reason.PAGE_LINK_INVALID: ("value", 400, "This page link was not issued here."),
+    Reason.PAGE_LINK_EXPIRED: ("deleted", 410, "This page link has expired; search again."),
+    Reason.PAGE_LINK_FOREIGN: ("forbidden", 403, "This page link was issued for another reader, patient or search."),
+    Reason.VIEW_ONLY: ("not-supported", 405, "This gateway gives view-only access; nothing can be stored or changed through it."),
+    Reason.OPERATION_REFUSED: ("forbidden", 403, "This operation is refused: the gateway gives view-only access."),
+    Reason.PATIENT_REQUIRED: ("required", 400, "The request must name one patient: none is in context and no patient parameter is given."),
+    Reason.ACCESS_DENIED: ("forbidden", 403, "Access is refused."),
+    Reason.INSUFFICIENT_SCOPE: ("forbidden", 403, "The token does not grant {about}."),
+    Reason.NOT_FOUND: ("not-found", 404, "There is nothing to show at this address."),
+    Reason.QUOTA: ("throttled", 429, "Too many consultations; a view is not an extractor."),
+    Reason.TOO_COSTLY: ("too-costly", 403, "The answer is larger than one look may be; narrow the search."),
+}
+"""Reason -> (FHIR issue code, status, sentence). A sentence may name a parameter or scope, never a value."""
+
+
+class FeedFailed(ConsultError):
+    """The feed gave no whole answer."""
+
+    issue_code, status, reason = "incomplete", 502, "feed-failed"
+    text = "The feed gave no usable answer."
+
+    def __init__(self, feed_answer: str) -> None:
+        super().__init__()
+        self.feed_answer = feed_answer
+        """`FeedError.kind`, for the record."""
+
+
+class FeedTooSlow(FeedFailed):
+    """The feed did not answer in time."""
+
+    issue_code, status, reason, retry_after = "timeout", 504, "feed-timeout", 10
+    text = "The feed did not answer in time."
+
+
+class FeedBusy(FeedFailed):
+    """The feed's breaker is open, or all the threads that it may hold are waiting for it: it is not asked."""
+
+    issue_code, status, reason, retry_after = "transient", 503, "feed-busy", 10
+    text = "The feed is not being asked at the moment because it does not answer."
+
+
+class EhrUnreachable(ConsultError):
+    """The EHR could not be asked for the identifiers of the patient, so nobody can be matched."""
+
+    issue_code, status, reason, retry_after = "transient", 502, "ehr-failed", 10
+    text = "The patient's identifiers could not be read from the EHR."
+
+
+class Overloaded(ConsultError):
+    """Admission found no place for the request."""
+
+    issue_code, status, reason, retry_after = "throttled", 503, "overloaded", 2
+    text = "The gateway is busy."
+
+
+class RecordUnavailable(ConsultError):
+    """The audit record could not be made durable, so nothing was released."""
+
+    issue_code, status, reason, retry_after = "no-store", 503, "no-store", 5
+    text = "The audit record cannot be written, so nothing can be shown."

@@ -1,0 +1,180 @@
+"""What a record says: the names in the body of every ledger record. Frozen: readers of old ledgers rely on them.
+
+A body holds references, types, counts and outcomes. Never a result, a sensitivity label, a clinical code of something
+withheld, a part of an unverified token, or text from outside. `plugin.attempt` writes bodies, `plugin.audit` reads them.
+"""
+
+from enum import StrEnum
+from typing import TypedDict
+
+
+class AuditAction(StrEnum):
+    """Audit actions read `subject:event`: what it happened to, then what happened."""
+
+    CONSULTATION_RELEASED = "consultation:released"
+    CONSULTATION_DENIED = "consultation:denied"
+    CONSULTATION_FAILED = "consultation:failed"
+    CONSULTATION_UNAVAILABLE = "consultation:unavailable"
+    LOG_READ = "log:read"
+    LOG_DENIED = "log:denied"
+    LOG_FAILED = "log:failed"
+    CALLERS_REFUSED = "callers:refused"
+    """Unidentified callers, counted: one record a minute for each key."""
+    GATEWAY_STARTED = "gateway:started"
+    GATEWAY_STOPPED = "gateway:stopped"
+    LEDGER_OPENED = "ledger:opened"
+    """The first record of a ledger."""
+    LEDGER_GAP = "ledger:gap"
+    RELEASE_WITHDRAWN = "release:withdrawn"
+
+
+class Outcome(StrEnum):
+    """AuditEvent outcome codes (R4), as design section 3 assigns them."""
+
+    SUCCESS = "0"
+    REFUSED = "4"
+    FAILED = "8"
+    UNAVAILABLE = "12"
+
+
+class RetentionClass(StrEnum):
+    """A record's class is its kind of event, immutable; configuration will map classes to periods."""
+
+    CONSULTATION = "consultation"
+    REFUSAL = "refusal"
+    LOG_READING = "log-reading"
+    CALLERS = "callers"
+    OPERATION = "operation"
+
+
+class CodingBody(TypedDict, total=False):
+    system: str
+    code: str
+    display: str | None
+
+
+class PersonBody(TypedDict, total=False):
+    issuer: str
+    subject: str
+    kind: str
+    """`professional`, `patient`, `machine` or `operator`"""
+    name: str | None
+    fhir_user: str | None
+    national_identifier: str | None
+    roles: list[CodingBody]
+    organisation: str | None
+    organisation_id: str | None
+    assurance: str | None
+
+
+class ClientBody(TypedDict, total=False):
+    id: str | None
+    """None for an unidentified caller."""
+    address: str
+
+
+class TokenBody(TypedDict, total=False):
+    reference: str
+    """`urn:ietf:params:oauth:jti:…`"""
+    scopes: list[str]
+    """As granted."""
+
+
+class PurposeBody(TypedDict, total=False):
+    codes: list[str]
+    source: str
+
+
+class EhrBody(TypedDict, total=False):
+    id: str
+    fhir_base: str
+
+
+class AskedBody(TypedDict, total=False):
+    interaction: str
+    """`policies.vocabulary.interactions.Interaction`"""
+    level: str
+    type: str | None
+    id: str | None
+    operation: str | None
+    query: str
+    """Our own serialisation of the allowed parameters, `Observation?patient=p1&category=laboratory`; not the raw request."""
+    unrecorded_parameters: int
+    delivery: str
+    scope: str
+    """What a token must grant for this, `patient/Observation.s`."""
+    continued: bool
+    """A further page of an earlier question."""
+    log_reason: str
+    """Why the log is read."""
+    log_first: int
+    log_last: int
+
+
+class FeedBody(TypedDict, total=False):
+    id: str
+    answer: str
+    """`answered`, `not-asked`, or the kind of failure: `timeout`, `unavailable`, `invalid-answer` …"""
+    match: str
+    """`identifier`, `same-id`; or why there is none: `no-match`, `ambiguous`, `no-qualified-identifier` …"""
+    calls: int
+
+
+class ReleasedBody(TypedDict):
+    reference: str
+    """`Observation/77`, under the base of the feed."""
+    category: str
+    """What kind of health data: `policies/tables/categories.toml`."""
+
+
+class WithheldBody(TypedDict):
+    reference: str
+    rule: str
+
+
+class GatewayBody(TypedDict, total=False):
+    base: str
+    version: str
+    policies: str
+    """Digest of the rule set in force."""
+
+
+class CallersBody(TypedDict, total=False):
+    """A count of refusals of callers who were never identified."""
+
+    reason: str
+    family: str
+    count: int
+    since: str
+    until: str
+
+
+class Body(TypedDict, total=False):
+    nonce: str
+    action: str
+    record: str
+    """`<request id>.<n>`"""
+    request: str
+    outcome: str
+    reason: str | None
+    """A stable key; None when released."""
+    rules: list[str]
+    """Ids of the deciding rules."""
+    gateway: GatewayBody
+    ehr: EhrBody
+    person: PersonBody
+    client: ClientBody
+    token: TokenBody
+    purpose: PurposeBody
+    patient: str | None
+    """The EHR's patient id."""
+    care_relation: str
+    asked: AskedBody
+    feed: FeedBody
+    released: list[ReleasedBody]
+    withheld: list[WithheldBody]
+    foreign: int
+    """Resources that the feed returned about others, or that nothing ties to this patient: dropped."""
+    callers: CallersBody
+    note: str
+    """Our own words, for operational records."""

@@ -1,0 +1,109 @@
+"""One request to look, in words that no face or feed owns. Building one grants nothing."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from policies.vocabulary.interactions import Delivery, Interaction, Level
+
+
+class Reason(StrEnum):
+    """Why a request is refused, as a stable key: in the record, and in the answer's `details.coding`."""
+
+    # the shape of the request
+    UNKNOWN_FEED = "unknown-feed"
+    UNKNOWN_TYPE = "unknown-type"
+    UNKNOWN_ADDRESS = "unknown-address"
+    UNKNOWN_OPERATION = "unknown-operation"
+    UNKNOWN_PARAMETER = "unknown-parameter"
+    REFUSED_PARAMETER = "refused-parameter"
+    INVALID_VALUE = "invalid-value"
+    REPEATED_PARAMETER = "repeated-parameter"
+    PATIENT_AMBIGUOUS = "patient-ambiguous"
+    METHOD_OVERRIDE = "method-override"
+    NOT_ACCEPTABLE = "not-acceptable"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type"
+    BODY_TOO_LARGE = "body-too-large"
+    METHOD_NOT_ALLOWED = "method-not-allowed"
+    PAGE_LINK_INVALID = "page-link-invalid"
+    PAGE_LINK_EXPIRED = "page-link-expired"
+    PAGE_LINK_FOREIGN = "page-link-foreign"
+    # the rules
+    VIEW_ONLY = "view-only"
+    OPERATION_REFUSED = "operation-refused"
+    PATIENT_REQUIRED = "patient-required"
+    ACCESS_DENIED = "access-denied"
+    INSUFFICIENT_SCOPE = "insufficient-scope"
+    NOT_FOUND = "not-found"
+    QUOTA = "quota"
+    TOO_COSTLY = "too-costly"
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """What a face found wrong with the shape of a request.
+
+    It travels inside the consultation, so that the caller is identified first and the refusal is recorded under a name.
+    """
+
+    reason: Reason
+    about: str | None = None
+    """The name of a parameter, type or header: never a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class PagePosition:
+    """Where to go on reading at a feed: a page of its answer, and how many of that page's entries are spent."""
+
+    page: str | None
+    """The feed's own name for the page; None is the first."""
+    spent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ClinicalConsultation:
+    """A request to look at one patient's results at one feed (or an attempt at something else there)."""
+
+    feed: str
+    interaction: Interaction
+    level: Level
+    delivery: Delivery
+    resource_type: str | None = None
+    resource_id: str | None = None
+    patient: str | None = None
+    """The EHR's patient id that the request names; None means the launch patient."""
+    parameters: tuple[tuple[str, str], ...] = ()
+    """Allowed search parameters in the order given, without those that name the patient, and without paging."""
+    count: int = 50
+    """Kept entries wanted on a page."""
+    position: PagePosition = PagePosition(None)
+    operation: str | None = None
+    """The name of a `$operation` that FHIR or an IG defines, without the dollar; never free text."""
+    objection: Objection | None = None
+    unrecorded_parameters: int = 0
+    """How many parameters the request had that are not in `parameters`: counted, since their text is not kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditConsultation:
+    """A request to read the content of the log."""
+
+    reason: str
+    """Why, in the asker's words; recorded."""
+    first: int = 0
+    last: int | None = None
+    """Positions, both included; None is the newest."""
+    objection: Objection | None = None
+
+
+Consultation = ClinicalConsultation | AuditConsultation
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request came from, for the record: nothing here takes part in a decision."""
+
+    request_id: str
+    address: str
+    """The socket peer, or what a trusted proxy says; an IP address, or `local`."""
+    family: str
+    """Which face, and which group of its routes: `facade`, `cli`, … never text of the caller."""

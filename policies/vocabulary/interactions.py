@@ -1,0 +1,50 @@
+"""What a caller can try on a FHIR server (R4 3.1.0), told apart finely enough to refuse each in its own way.
+
+Only `READ` and `SEARCH_TYPE` look at one patient's results; everything else is named so that the refusal is recorded
+under its own name. The codes are those of http://hl7.org/fhir/restful-interaction where it has one.
+"""
+
+from enum import StrEnum
+
+
+class Interaction(StrEnum):
+    """A RESTful interaction, as recorded."""
+
+    READ = "read"
+    VREAD = "vread"
+    SEARCH_TYPE = "search-type"
+    SEARCH_SYSTEM = "search-system"
+    HISTORY_INSTANCE = "history-instance"
+    HISTORY_TYPE = "history-type"
+    HISTORY_SYSTEM = "history-system"
+    CREATE = "create"
+    UPDATE = "update"
+    PATCH = "patch"
+    DELETE = "delete"
+    TRANSACTION = "transaction"  # a batch as well: the body that would tell them apart is never read
+    OPERATION = "operation"
+    CAPABILITIES = "capabilities"
+    UNKNOWN = "unknown"  # a method or a shape of address that FHIR does not define
+
+
+CONSULTING = frozenset({Interaction.READ, Interaction.SEARCH_TYPE})
+"""The consult-only set: all that `Gateway.consult` may answer with a patient's data."""
+
+WRITING = frozenset(
+    {Interaction.CREATE, Interaction.UPDATE, Interaction.PATCH, Interaction.DELETE, Interaction.TRANSACTION}
+)
+
+
+class Level(StrEnum):
+    """Where on the FHIR base an address points; the status of a refusal depends on it (design section 3)."""
+
+    BASE = "base"
+    TYPE = "type"
+    INSTANCE = "instance"
+
+
+class Delivery(StrEnum):
+    """How a release reaches the person: as a page, or as structured data. Stands in every record."""
+
+    RENDERED = "rendered"
+    STRUCTURED = "structured"

@@ -1,0 +1,24 @@
+"""Purposes of use: codes of http://terminology.hl7.org/CodeSystem/v3-ActReason, and where a purpose came from."""
+
+from enum import StrEnum
+
+ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+
+
+class PurposeSource(StrEnum):
+    """Who said what the look is for. A request header never does."""
+
+    CLAIM = "claim"
+    DECLARED = "declared"
+    CLIENT_DEFAULT = "client-default"
+    OPERATOR = "operator"
+
+
+TREATMENT = frozenset({"TREAT", "COC", "TREATDS"})
+"""Allowed by the shipped rules. A parent covers a child only where a rule says so: never CLINTRL, POPHLTH, ETREAT or BTG."""
+
+EMERGENCY = frozenset({"ETREAT", "BTG", "ERTREAT"})
+"""Each needs a rule of its own; none ever comes from configuration, and BTG never through the facade."""
+
+OVERSIGHT = frozenset({"HCOMPL", "HSYSADMIN", "HLEGAL", "PATRQT"})
+"""What the log may be read for."""
