@@ -1,7 +1,7 @@
 """What a record says: the names in the body of every ledger record. Frozen: readers of old ledgers rely on them.
 
 A body holds references, types, counts and outcomes. Never a result, a sensitivity label, a clinical code of something
-withheld, a part of an unverified token, or text from outside. `plugin.attempt` writes bodies, `plugin.audit` reads them.
+withheld, a part of an unverified token, or text from outside. `plugin.attempt` writes, `plugin.audit` reads them.
 """
 
 from enum import StrEnum
@@ -98,7 +98,7 @@ class AskedBody(TypedDict, total=False):
     id: str | None
     operation: str | None
     query: str
-    """Our own serialisation of the allowed parameters, `Observation?patient=p1&category=laboratory`; not the raw request."""
+    """Our own serialisation of the allowed parameters, `Observation?patient=p1&category=…`; not the raw request."""
     unrecorded_parameters: int
     delivery: str
     scope: str

@@ -307,7 +307,9 @@ class Settings(Section):
     @model_validator(mode="after")
     def _feeds_share_ids_with_known_ehrs(self) -> Self:
         for feed in self.feed:
-            if isinstance(feed.match, SameIdMatch) and feed.match.shares_patient_ids_with not in {e.id for e in self.ehr}:
+            if isinstance(feed.match, SameIdMatch) and feed.match.shares_patient_ids_with not in {
+                e.id for e in self.ehr
+            }:
                 raise ValueError(f"feed.match.shares_patient_ids_with of feed '{feed.id}' names no [[ehr]]")
         return self
 
@@ -359,7 +361,7 @@ MAX_SECRET_BYTES = 64 * 1024
 
 
 def read_secret(path: Path, key: str) -> str:
-    """The stripped text of the secret file that `key` names. Raises SettingsError if it is absent, empty or open to others."""
+    """The stripped text of the secret file that `key` names. Raises SettingsError: absent, empty, open to others."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):

@@ -1,1 +1,1 @@
-"""The rules: pure functions and tables that say who may see what. No feed, no Flask, no ledger, no clock of their own."""
+"""The rules: pure functions and tables that say who may see what. No feed, no Flask, no ledger, no clock."""

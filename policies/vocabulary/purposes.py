@@ -15,7 +15,7 @@ class PurposeSource(StrEnum):
 
 
 TREATMENT = frozenset({"TREAT", "COC", "TREATDS"})
-"""Allowed by the shipped rules. A parent covers a child only where a rule says so: never CLINTRL, POPHLTH, ETREAT or BTG."""
+"""Allowed by the shipped rules. A parent covers a child only where a rule says so: never CLINTRL, POPHLTH, BTG."""
 
 EMERGENCY = frozenset({"ETREAT", "BTG", "ERTREAT"})
 """Each needs a rule of its own; none ever comes from configuration, and BTG never through the facade."""

@@ -83,7 +83,7 @@ class Grants:
 
 
 def parse(scope: str | Iterable[str]) -> Grants:
-    """Read a `scope` claim (a space-separated string, or a list of strings). Raises ValueError if it is neither, or too long."""
+    """Read a `scope` claim: a space-separated string, or a list. Raises ValueError if neither, or too long."""
     if not isinstance(scope, str) and not all(isinstance(item, str) for item in scope):
         raise ValueError("scope is neither a string nor a list of strings")
     words = scope.split() if isinstance(scope, str) else list(scope)

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+NO_RULE_PERMITS = "no-rule-permits"
+"""Stands as the rule of a denial that comes from the absence of one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Permit:
@@ -15,6 +18,11 @@ class Deny:
     """The rules that refused, stable enough to audit, for instance ("view-only",)."""
 
     rules: tuple[str, ...]
+
+    @property
+    def silent(self) -> bool:
+        """True if no rule spoke: nothing forbade, and nothing permitted."""
+        return self.rules == (NO_RULE_PERMITS,)
 
 
 @dataclass(frozen=True, slots=True)

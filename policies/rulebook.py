@@ -1,0 +1,51 @@
+"""The rules in force: the core set, what ships beside it, and the site's own, validated together and named by a digest.
+
+The core is also kept by itself, since it decides before anything of the site is looked at.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from policies.cedar import PolicySet, RulesInvalid
+
+MAX_SITE_BYTES = 4 << 20
+"""A few thousand policies; a larger folder is some other folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """An accepted set. Immutable: another set is another Rulebook."""
+
+    core: PolicySet
+    complete: PolicySet
+    digest: str
+    """SHA-256 of schema and policies, in every record."""
+
+
+def load(site: Path | None, *, unlabelled_documents: str) -> Rulebook:
+    """Read and validate the rules; `site` is a folder of `*.cedar`. Raises RulesInvalid naming the file's problem.
+
+    `unlabelled_documents` is "withhold" or "show".
+    """
+    shipped = files("policies").joinpath("rules")
+    schema = shipped.joinpath("vitrine.cedarschema").read_text(encoding="utf-8")
+    core = shipped.joinpath("core.cedar").read_text(encoding="utf-8")
+    parts = [core, shipped.joinpath("shipped.cedar").read_text(encoding="utf-8")]
+    if unlabelled_documents == "withhold":
+        parts.append(shipped.joinpath("unlabelled_documents.cedar").read_text(encoding="utf-8"))
+    parts.extend(_site_texts(site) if site is not None else [])
+    text = "\n".join(parts)
+    digest = hashlib.sha256(schema.encode() + b"\0" + text.encode()).hexdigest()
+    return Rulebook(PolicySet(core, schema), PolicySet(text, schema), digest)
+
+
+def _site_texts(site: Path) -> list[str]:
+    try:
+        paths = sorted(path for path in site.iterdir() if path.suffix == ".cedar")
+        if sum(path.stat().st_size for path in paths) > MAX_SITE_BYTES:
+            raise RulesInvalid(f"the folder {site} holds more than policies")
+        return [path.read_text(encoding="utf-8") for path in paths]
+    except (OSError, UnicodeDecodeError) as error:
+        raise RulesInvalid(f"the folder {site} cannot be read") from error
