@@ -1,0 +1,1 @@
+"""What `generate.py` is made of: the invented people, and one module for each kind of content."""
