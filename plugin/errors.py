@@ -176,6 +176,13 @@ class EhrUnreachable(ConsultError):
     text = "The patient's identifiers could not be read from the EHR."
 
 
+class StateUnavailable(ConsultError):
+    """The counters cannot be read or written, so no quota can be kept."""
+
+    issue_code, status, reason, retry_after = "transient", 503, "state-unavailable", 5
+    text = "The gateway cannot keep its counters, so nothing can be shown."
+
+
 class Overloaded(ConsultError):
     """Admission found no place for the request."""
 

@@ -60,6 +60,15 @@ class PagePosition:
 
 
 @dataclass(frozen=True, slots=True)
+class PageBinding:
+    """For whom a page link was issued; another reader or another patient in context may not use it."""
+
+    reader: str
+    """`Person.key`"""
+    patient: str
+
+
+@dataclass(frozen=True, slots=True)
 class ClinicalConsultation:
     """A request to look at one patient's results at one feed (or an attempt at something else there)."""
 
@@ -76,6 +85,8 @@ class ClinicalConsultation:
     count: int = 50
     """Kept entries wanted on a page."""
     position: PagePosition = PagePosition(None)
+    binding: PageBinding | None = None
+    """Set where the request follows a page link."""
     operation: str | None = None
     """The name of a `$operation` that FHIR or an IG defines, without the dollar; never free text."""
     objection: Objection | None = None
@@ -107,3 +118,10 @@ class Origin:
     """The socket peer, or what a trusted proxy says; an IP address, or `local`."""
     family: str
     """Which face, and which group of its routes: `facade`, `cli`, … never text of the caller."""
+    number: int = 1
+    """Which of the request's consultations this is."""
+
+    @property
+    def record(self) -> str:
+        """The id of the one record of this consultation."""
+        return f"{self.request_id}.{self.number}"

@@ -13,6 +13,7 @@ class Subject(StrEnum):
     PROFESSIONAL = "professional"
     PATIENT = "patient"  # a Patient, RelatedPerson or Person as user
     MACHINE = "machine"  # no natural person, or none that the token shows
+    OPERATOR = "operator"  # of the machine itself, by the word of its operating system
 
 
 @dataclass(frozen=True, slots=True)

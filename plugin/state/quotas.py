@@ -1,0 +1,89 @@
+"""How often a person has looked, at how many patients, within the hour: shared by all workers, kept across a restart.
+
+Persons and patients stand in the file as keyed hashes only. Refused attempts count too. Losing the last moments in a
+power failure is acceptable here, so commits do not wait for the disk.
+"""
+
+import hashlib
+import hmac
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from plugin.errors import StateUnavailable
+
+HOUR = 3600.0
+HASH_BYTES = 16
+BUSY_MILLISECONDS = 1000
+"""How long a worker waits for another one's transaction, which lasts well under a millisecond."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS looks (person BLOB NOT NULL, at REAL NOT NULL, patient BLOB);
+CREATE INDEX IF NOT EXISTS looks_of_person ON looks (person, at, patient);
+CREATE INDEX IF NOT EXISTS looks_by_age ON looks (at);
+"""
+
+
+class Quotas:
+    """Counts looks against the limits. Safe to call from several threads and processes."""
+
+    def __init__(self, path: Path, key: bytes, *, consultations: int, patients: int) -> None:
+        self._path = path
+        self._key = key
+        self._consultations = consultations
+        self._patients = patients
+        self._lock = threading.Lock()
+        self._connection: apsw.Connection | None = None
+        self._opened_by = 0
+        self._swept = 0.0
+
+    def charge(self, person: str, patient: str | None) -> bool:
+        """Count one look of `person` (at `patient`); True if it is within both quotas. Raises StateUnavailable."""
+        now = time.time()
+        who, whom = self._hash(person), None if patient is None else self._hash(patient)
+        try:
+            with self._lock:
+                return self._charge(self._open(), who, whom, now)
+        except apsw.Error as error:
+            raise StateUnavailable from error
+
+    def _charge(self, connection: apsw.Connection, who: bytes, whom: bytes | None, now: float) -> bool:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            since = now - HOUR
+            if now - self._swept > HOUR / 60:
+                connection.execute("DELETE FROM looks WHERE at < ?", (since,))
+                self._swept = now
+            counted: Any = connection.execute(
+                "SELECT count(*), count(DISTINCT patient), coalesce(max(patient IS ?3), 0) FROM looks"
+                " WHERE person = ?1 AND at >= ?2",
+                (who, since, whom),
+            ).get
+            looks, patients, known = counted
+            if looks <= self._consultations:  # beyond, the answer no longer depends on how far
+                connection.execute("INSERT INTO looks VALUES (?, ?, ?)", (who, now, whom))
+            connection.execute("COMMIT")
+        except apsw.Error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        another = 0 if whom is None or known else 1
+        return bool(looks < self._consultations and patients + another <= self._patients)
+
+    def _open(self) -> apsw.Connection:
+        """This process's connection: one opened before a fork must not be used after it."""
+        if self._connection is None or self._opened_by != os.getpid():
+            connection = apsw.Connection(str(self._path))
+            connection.set_busy_timeout(BUSY_MILLISECONDS)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=OFF")
+            connection.execute(_SCHEMA)
+            self._connection, self._opened_by = connection, os.getpid()
+        return self._connection
+
+    def _hash(self, text: str) -> bytes:
+        return hmac.digest(self._key, text.encode(), hashlib.sha256)[:HASH_BYTES]
