@@ -7,6 +7,7 @@ from typing import Any
 
 from making.datatypes import (
     ATC,
+    SNOMED,
     coding,
     concept,
     dosage,
@@ -24,6 +25,7 @@ from making.people import ALMA, HELOISE, NOE, WEI, YOUSSEF, Patient
 from making.writing import Resource
 
 WRITTEN = "2026-10-01T10:00:00+02:00"
+ICD10 = "http://hl7.org/fhir/sid/icd-10"
 CVX = "http://hl7.org/fhir/sid/cvx"
 ENCOUNTER = "enc-20417-1"
 MOTHER = "rel-20421-1"
@@ -68,18 +70,23 @@ def _condition(resource_id: str, patient: Patient, code: dict[str, Any], onset: 
     )
 
 
+def _diagnosis(code: str, display: str, icd10: str) -> dict[str, Any]:
+    """A problem coded twice, as hospitals do."""
+    return concept(coding(SNOMED, code, display), coding(ICD10, icd10))
+
+
 def _conditions() -> list[Resource]:
     return [
-        _condition("cond-20417-1", ALMA, snomed("44054006", "Diabetes mellitus type 2"), "2018-04-03"),
+        _condition("cond-20417-1", ALMA, _diagnosis("44054006", "Diabetes mellitus type 2", "E11.9"), "2018-04-03"),
         _condition("cond-20417-2", ALMA, snomed("38341003", "Hypertensive disorder"), "2020-09-15"),
         _condition(
             "cond-20418-1",
             HELOISE,
-            snomed("86406008", "Human immunodeficiency virus infection"),
+            _diagnosis("86406008", "Human immunodeficiency virus infection", "B24"),
             "2019-02-11",
             meta=meta(WRITTEN, security=labels("R", "HIV")),
         ),
-        _condition("cond-20419-1", YOUSSEF, snomed("35489007", "Depressive disorder"), "2025-06-02"),
+        _condition("cond-20419-1", YOUSSEF, _diagnosis("35489007", "Depressive disorder", "F32.9"), "2025-06-02"),
         _condition("cond-20420-1", WEI, snomed("40930008", "Hypothyroidism"), "2016-01-20"),
     ]
 
@@ -202,6 +209,15 @@ def _stay() -> list[Resource]:
             effectiveDateTime=period["start"],
             context=encounter,
             dosage={"text": "1 g IM, dose unique", "dose": quantity("1.00", "g")},
+        ),
+        _about(
+            "Device",
+            "dev-20417-1",
+            "patient",
+            ALMA,
+            status="active",
+            type=snomed("337414009", "Blood glucose meter"),
+            deviceName=[{"name": "Lecteur de glycémie", "type": "user-friendly-name"}],
         ),
         _about(
             "CarePlan",

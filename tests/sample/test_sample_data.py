@@ -26,7 +26,7 @@ INS_TEST_ROOT = "urn:oid:1.2.250.1.213.1.4.10"
 RELIABILITY = "https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-identity-reliability"
 CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 DOCUMENTED_TYPES = {
-    "AllergyIntolerance", "Binary", "CarePlan", "Composition", "Condition", "Coverage", "DiagnosticReport",
+    "AllergyIntolerance", "Binary", "CarePlan", "Composition", "Condition", "Coverage", "Device", "DiagnosticReport",
     "DocumentReference", "Encounter", "ExplanationOfBenefit", "ImagingStudy", "Immunization", "Location", "Medication",
     "MedicationAdministration", "MedicationDispense", "MedicationRequest", "MedicationStatement", "Observation",
     "Organization", "Patient", "Practitioner", "PractitionerRole", "Procedure", "RelatedPerson", "ServiceRequest",
