@@ -1,0 +1,248 @@
+"""The embedded store: one SQLite file in WAL mode, synced at every commit.
+
+The transaction is the lock: `BEGIN IMMEDIATE` admits one writer of all processes, and the head is read inside it.
+Never open the ledger's file by other means in a process that writes to it: closing any descriptor of a file drops
+the process's POSIX locks on it (sqlite.org/howtocorrupt.html, 2.2).
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import apsw
+
+from plugin.ledger.errors import LedgerBroken, LedgerUnavailable, LedgerUnreadable, StorageFailed
+from plugin.ledger.merkle import Edge
+from plugin.ledger.record import SEARCH_COLUMNS
+from plugin.ledger.store import Batch, Head, Meta, Row
+
+BUSY_MS = 2_000
+"""How long a writer waits for another process's transaction; one takes a few milliseconds."""
+
+TABLES = (
+    """CREATE TABLE meta (
+  only INTEGER PRIMARY KEY CHECK (only = 0),
+  format INTEGER NOT NULL, origin TEXT NOT NULL, vkey TEXT NOT NULL
+) STRICT""",
+    """CREATE TABLE head (
+  only INTEGER PRIMARY KEY CHECK (only = 0),
+  size INTEGER NOT NULL, edge BLOB NOT NULL, checkpoint TEXT NOT NULL, time TEXT NOT NULL
+) STRICT""",
+    """CREATE TABLE records (
+  position INTEGER PRIMARY KEY,
+  header BLOB NOT NULL,
+  body BLOB,
+  time TEXT, tenant TEXT, action TEXT, outcome TEXT, person TEXT, patient TEXT, client TEXT, feed TEXT,
+  request TEXT, record TEXT
+) STRICT""",
+)
+"""Word for word as SQLite keeps them: `check_tables` compares."""
+# The triggers keep a slip of an administrator out; against intent there is `verify`.
+AIDS = """
+CREATE INDEX records_by_person ON records (person, time) WHERE person IS NOT NULL;
+CREATE INDEX records_by_patient ON records (patient, time) WHERE patient IS NOT NULL;
+CREATE INDEX records_by_outcome ON records (outcome, time);
+CREATE INDEX records_by_request ON records (request) WHERE request IS NOT NULL;
+CREATE INDEX records_by_record ON records (record) WHERE record IS NOT NULL;
+CREATE TRIGGER records_are_never_changed BEFORE UPDATE ON records
+  BEGIN SELECT RAISE(ABORT, 'records are append-only'); END;
+CREATE TRIGGER records_are_never_deleted BEFORE DELETE ON records
+  BEGIN SELECT RAISE(ABORT, 'records are append-only'); END;
+"""
+"""What makes the tables quick to search and hard to change by mistake."""
+
+ROW = "position, header, body, " + ", ".join(SEARCH_COLUMNS)
+"""The columns of a row in the order in which `as_row` takes them."""
+_INSERT = f"INSERT INTO records ({ROW}) VALUES ({', '.join('?' * (3 + len(SEARCH_COLUMNS)))})"  # noqa: S608
+_TAIL = f"SELECT {ROW} FROM records ORDER BY position DESC LIMIT ?"  # noqa: S608
+
+
+class SqliteStore:
+    """A `Store` in one file, with one connection, opened at the first use."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: apsw.Connection | None = None
+        self._opened_by = 0
+        self._file = (0, 0)
+
+    def meta(self) -> Meta:
+        """See `Store.meta`."""
+        with _written(self._path):
+            connection = self._open()
+            check_tables(connection)
+            return read_meta(connection)
+
+    def commit(self, make_batch: Callable[[Head], Batch]) -> None:
+        """See `Store.commit`."""
+        with _written(self._path):
+            connection = self._open()
+            self._check_file()
+            with self._transaction(connection, "IMMEDIATE"):
+                batch = make_batch(read_head(connection))
+                head = batch.head
+                connection.executemany(
+                    _INSERT, ((row.position, row.header, row.body, *row.columns) for row in batch.rows)
+                )
+                connection.execute(
+                    "UPDATE head SET size = ?, edge = ?, checkpoint = ?, time = ?",
+                    (head.size, head.edge.to_bytes(), head.checkpoint, head.time),
+                )
+
+    def tail(self, count: int) -> tuple[Head, Sequence[Row]]:
+        """See `Store.tail`."""
+        with _written(self._path):
+            connection = self._open()
+            with self._transaction(connection, "DEFERRED"):
+                rows = [as_row(row) for row in connection.execute(_TAIL, (count,))]
+                return read_head(connection), rows[::-1]
+
+    def contains(self, record: str) -> bool:
+        """See `Store.contains`."""
+        with _written(self._path):
+            found = self._open().execute("SELECT 1 FROM records WHERE record = ? LIMIT 1", (record,))
+            return found.fetchone() is not None
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            # It holds no transaction, so there is nothing that a failing close could lose.
+            with suppress(apsw.Error):
+                connection.close()
+
+    def _open(self) -> apsw.Connection:
+        if self._connection is None:
+            self._connection = connect(self._path, apsw.SQLITE_OPEN_READWRITE)
+            self._opened_by = os.getpid()
+            self._file = _identity(self._path)
+        elif self._opened_by != os.getpid():
+            # SQLite's state in this process claims locks that only the parent holds: to use it, or even to close it,
+            # can corrupt the file. `writer` closes before each fork that Python knows of; this one it did not.
+            raise StorageFailed(f"{self._path} was opened before this process was forked")
+        return self._connection
+
+    def _check_file(self) -> None:
+        """A file that was moved away takes writes as well as ever, and nobody would find the records."""
+        if _identity(self._path) != self._file:
+            raise LedgerBroken(f"{self._path} is not the file any more that was opened")
+
+    @contextmanager
+    def _transaction(self, connection: apsw.Connection, kind: str) -> Iterator[None]:
+        connection.execute(f"BEGIN {kind}")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except apsw.IOError:
+            # Neither what is in the file nor what this connection believes of it is known: let go of both.
+            self.close()
+            raise
+        finally:
+            if self._connection is not None and connection.in_transaction:
+                with suppress(apsw.Error):  # it is the first error that counts
+                    connection.execute("ROLLBACK")
+
+
+def connect(path: Path, flags: int) -> apsw.Connection:
+    """A connection with our settings. Raises apsw.Error."""
+    connection = apsw.Connection(str(path), flags=flags)
+    try:
+        connection.set_busy_timeout(BUSY_MS)
+        connection.execute("PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF")
+    except apsw.Error:
+        connection.close(True)
+        raise
+    return connection
+
+
+def make(path: Path, meta: Meta, head: Head) -> None:
+    """Make the tables and the first head in an existing, empty file. Raises LedgerUnavailable."""
+    with _written(path):
+        connection = connect(path, apsw.SQLITE_OPEN_READWRITE)
+        try:
+            mode = connection.execute("PRAGMA journal_mode = WAL").get
+            if mode != "wal":
+                raise LedgerUnavailable(f"{path}: this place cannot keep a write-ahead log")
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(";".join(TABLES) + ";" + AIDS)
+            connection.execute("INSERT INTO meta VALUES (0, ?, ?, ?)", (meta.format, meta.origin, meta.vkey))
+            connection.execute(
+                "INSERT INTO head VALUES (0, ?, ?, ?, ?)", (head.size, head.edge.to_bytes(), head.checkpoint, head.time)
+            )
+            connection.execute("COMMIT")
+        finally:
+            connection.close(True)
+
+
+def check_tables(connection: apsw.Connection) -> None:
+    """Raises LedgerBroken unless the tables are ours: others could hold values of types that no reader expects."""
+    names = connection.execute("SELECT sql FROM sqlite_schema WHERE type IN ('table', 'view')")
+    if {sql for (sql,) in names} != set(TABLES):
+        raise LedgerBroken("the tables are not those of a ledger")
+
+
+def read_meta(connection: apsw.Connection) -> Meta:
+    """Raises LedgerBroken if there is none, or apsw.Error."""
+    row = connection.execute("SELECT format, origin, vkey FROM meta").fetchone()
+    if row is None:
+        raise LedgerBroken("the ledger does not say where it comes from")
+    return Meta(*row)
+
+
+def read_head(connection: apsw.Connection) -> Head:
+    """Raises LedgerBroken if there is none or it is malformed, or apsw.Error."""
+    row = connection.execute("SELECT size, edge, checkpoint, time FROM head").fetchone()
+    if row is None:
+        raise LedgerBroken("the ledger has no head")
+    size, edge, checkpoint, time = row
+    try:
+        return Head(Edge.from_bytes(size, edge), checkpoint, time)
+    except ValueError as error:
+        raise LedgerBroken(f"the head has no edge of a tree of {size} records") from error
+
+
+def as_row(values: tuple) -> Row:  # type: ignore[type-arg]  # what SQLite returns is checked by `record.flaw`
+    """A row of `SELECT {ROW}`."""
+    return Row(values[0], values[1], values[2], tuple(values[3:]))
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[apsw.Connection]:
+    """A read-only connection. What SQLite raises inside becomes LedgerUnreadable; damage becomes LedgerBroken."""
+    try:
+        connection = connect(path, apsw.SQLITE_OPEN_READONLY)
+        try:
+            yield connection
+        finally:
+            connection.close(True)
+    except apsw.CorruptError as error:
+        raise LedgerBroken(f"{path}: the database is damaged") from error
+    except apsw.Error as error:
+        raise LedgerUnreadable(f"{path}: {_words(error)}") from error
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    """Translates what SQLite raises towards a writer."""
+    try:
+        yield
+    except apsw.IOError as error:
+        raise StorageFailed(f"{path}: {_words(error)}") from error
+    except (apsw.ConstraintError, apsw.CorruptError, apsw.NotADBError, apsw.SQLError, apsw.MismatchError) as error:
+        raise LedgerBroken(f"{path}: {_words(error)}") from error
+    except apsw.Error as error:  # full, busy, locked, read-only, cannot open, no memory …
+        raise LedgerUnavailable(f"{path}: {_words(error)}") from error
+
+
+def _words(error: apsw.Error) -> str:
+    """SQLite's own sentence: it names tables and columns, never their values."""
+    return str(error).removeprefix(f"{type(error).__name__}: ")
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise LedgerUnavailable(f"{path}: {error.strerror}") from error
+    return found.st_dev, found.st_ino

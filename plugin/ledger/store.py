@@ -1,0 +1,86 @@
+"""What the ledger asks of a place to keep records. One interface, one contract; `sqlite` is the embedded one."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from plugin.ledger.merkle import Edge
+
+FORMAT = 1
+"""Of what is stored: tables and their meaning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """What never changes about a ledger."""
+
+    format: int
+    origin: str
+    vkey: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest state of the tree."""
+
+    edge: Edge
+    checkpoint: str
+    """A signed note that states this size and root."""
+    time: str
+    """When it was signed."""
+
+    @property
+    def size(self) -> int:
+        """How many records there are."""
+        return self.edge.size
+
+    @property
+    def root(self) -> bytes:
+        """The root that the edge comes to."""
+        return self.edge.root()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A record with its search columns."""
+
+    position: int
+    header: bytes
+    body: bytes | None
+    columns: tuple[str | None, ...]
+    """In the order of `record.SEARCH_COLUMNS`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records that follow a head, and the head that they lead to."""
+
+    rows: Sequence[Row]
+    head: Head
+
+
+class Store(Protocol):
+    """Keeps rows and one head. Several processes may share what it keeps; a Store object has one user at a time.
+
+    Every method may raise LedgerUnavailable (StorageFailed after an I/O error) or LedgerBroken, and nothing else.
+    """
+
+    def meta(self) -> Meta:
+        """What the ledger was made with."""
+
+    def commit(self, make_batch: Callable[[Head], Batch]) -> None:
+        """Add a batch, all of it or nothing, durable when this returns.
+
+        `make_batch` is given the newest head while no other process can change it; what it raises passes through, and
+        nothing is stored. Raises LedgerUnavailable if the batch may or may not be there, LedgerBroken if a position
+        of it is taken.
+        """
+
+    def tail(self, count: int) -> tuple[Head, Sequence[Row]]:
+        """The head and the last `count` rows, oldest first, both of one moment."""
+
+    def contains(self, record: str) -> bool:
+        """True if a row's column `record` has this value."""
+
+    def close(self) -> None:
+        """Let go of connections. A later call opens anew."""

@@ -1,0 +1,199 @@
+"""Appends records. The only module that extends a tree or signs a head.
+
+What a record says, and what is done when it cannot be written, is the caller's (`plugin.attempt`).
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from weakref import WeakSet
+
+from plugin.ledger import checkpoint
+from plugin.ledger.checkpoint import Checkpoint
+from plugin.ledger.errors import (
+    CheckpointInvalid,
+    KeyInvalid,
+    LedgerBroken,
+    LedgerError,
+    LedgerMissing,
+    LedgerUnavailable,
+    StorageFailed,
+)
+from plugin.ledger.filesystem import refuse_network
+from plugin.ledger.key import SigningKey, load_private_key
+from plugin.ledger.merkle import leaf_hash
+from plugin.ledger.record import Position, columns_of, encode_body, encode_header, encode_time, flaw
+from plugin.ledger.sqlite import SqliteStore
+from plugin.ledger.store import FORMAT, Batch, Head, Row, Store
+
+TURN_SECONDS = 2.0
+"""How long a thread waits for its turn before it says that the ledger is unavailable."""
+START_RECORDS = 1_000
+"""How many of the last records the start check reads: those that a crash can have hurt. It takes milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What waits to become a record: its body, and what its header needs."""
+
+    body: bytes
+    tenant: str
+    retention_class: str
+
+
+class Ledger:
+    """The writing end of one ledger in this process. Safe to use from several threads, and after a fork."""
+
+    def __init__(
+        self, store: Store, key: SigningKey, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        """`key` is the one whose `vkey` the store's meta names; `open` checks that."""
+        self._store = store
+        self._key = key
+        self._clock = clock
+        self._turn = threading.Lock()
+        self._seen: Head | None = None
+        self._refusal: LedgerError | None = None
+        _ledgers.add(self)
+
+    def append(self, body: Mapping[str, object], *, tenant: str, retention_class: str) -> Position:
+        """Add a record at the end: `body`, a JSON object, with a nonce of ours added.
+
+        When this returns the record survives a power failure. When it raises LedgerUnavailable the record may or may
+        not be there, and the caller releases nothing; LedgerBroken and RecordInvalid: it is not there, and the caller
+        releases nothing either. After StorageFailed or LedgerBroken every further append of this process is refused.
+        """
+        return self._append([_Entry(encode_body(body), tenant, retention_class)])[0]
+
+    def contains(self, record: str) -> bool:
+        """True if a record with this id (`record` of its body) is there: for after a commit of unknown outcome.
+
+        Raises LedgerUnavailable if that cannot be told.
+        """
+        with self._taking_turn():
+            return self._store.contains(record)
+
+    def check_start(self) -> None:
+        """Check that the head fits its signature and the last records fit the head. Raises LedgerBroken.
+
+        Reads at most START_RECORDS records: whether the older ones are intact is for `verify` to say.
+        """
+        with self._taking_turn():
+            head, rows = self._store.tail(START_RECORDS)
+        self._check_signature(head)
+        first = head.size - min(head.size, START_RECORDS)
+        if [row.position for row in rows] != list(range(first, head.size)):
+            raise LedgerBroken(f"the last records are not those that lead to a head of {head.size}")
+        for row in rows:
+            wrong = flaw(row.position, row.header, row.body, row.columns)
+            if wrong is not None:
+                raise LedgerBroken(wrong)
+
+    def close(self) -> None:
+        """Let go of the file. A later append opens it anew."""
+        with self._taking_turn():
+            self._store.close()
+
+    def _append(self, entries: Sequence[_Entry]) -> list[Position]:
+        """Commit the entries together, in their order."""
+        batches: list[Batch] = []
+
+        def make_batch(head: Head) -> Batch:
+            self._check_continues(head)
+            batches.append(self._batch(head, entries))
+            return batches[-1]
+
+        with self._taking_turn():
+            if self._refusal is not None:
+                raise type(self._refusal)(str(self._refusal)) from self._refusal
+            try:
+                self._store.commit(make_batch)
+            except (StorageFailed, LedgerBroken) as error:
+                self._refusal = error
+                raise
+            batch = batches[-1]
+            self._seen = batch.head
+        return [Position(row.position, batch.head.time) for row in batch.rows]
+
+    def _batch(self, head: Head, entries: Sequence[_Entry]) -> Batch:
+        time = encode_time(self._clock())
+        rows = []
+        for position, entry in enumerate(entries, head.size):
+            header = encode_header(position, time, entry.tenant, entry.retention_class, entry.body)
+            rows.append(Row(position, header, entry.body, columns_of(header, entry.body)))
+        edge = head.edge.extend(leaf_hash(row.header) for row in rows)
+        note = checkpoint.sign(Checkpoint(self._key.verifier.name, edge.size, edge.root()), self._key)
+        return Batch(rows, Head(edge, note, time))
+
+    def _check_continues(self, head: Head) -> None:
+        """Only what our key signed is extended, and nothing that this process saw is ever taken back."""
+        if head == self._seen:
+            return
+        if self._seen is not None and head.size <= self._seen.size:
+            raise LedgerBroken(f"the head is at {head.size}, but this process saw one at {self._seen.size}")
+        self._check_signature(head)
+
+    def _check_signature(self, head: Head) -> None:
+        try:
+            stated = checkpoint.verify(head.checkpoint, self._key.verifier)
+        except CheckpointInvalid as error:
+            raise LedgerBroken(f"the head's checkpoint: {error}") from error
+        if (stated.size, stated.root) != (head.size, head.root):
+            raise LedgerBroken("the head is not the one that its checkpoint states")
+
+    @contextmanager
+    def _taking_turn(self) -> Iterator[None]:
+        if not self._turn.acquire(timeout=TURN_SECONDS):
+            raise LedgerUnavailable("too many wait for the ledger")
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+
+def open(path: Path, key_path: Path) -> Ledger:
+    """The ledger in an existing file, ready to append.
+
+    Raises LedgerMissing, NetworkFileSystem, KeyUnavailable (which names the key file), LedgerUnavailable, or
+    LedgerBroken if the file is no ledger of this form or was not made with this key.
+    """
+    if not path.is_file():
+        raise LedgerMissing(f"{path}: there is no ledger; `vitrine audit init` makes one")
+    refuse_network(path)
+    private = load_private_key(key_path)
+    store = SqliteStore(path)
+    meta = store.meta()
+    if meta.format != FORMAT:
+        raise LedgerBroken(f"{path} is of form {meta.format}; this program writes form {FORMAT}")
+    try:
+        key = SigningKey(meta.origin, private)
+    except KeyInvalid as error:
+        raise LedgerBroken(f"{path}: the ledger's origin: {error}") from error
+    if key.verifier.text != meta.vkey:
+        raise LedgerBroken(f"{key_path} is not the key that {path} was made with")
+    return Ledger(store, key)
+
+
+# A connection must not cross a fork: SQLite in the child would claim locks that only the parent holds. So each fork
+# waits for the append that is under way and closes the connection; parent and child open their own at the next append.
+_ledgers: WeakSet[Ledger] = WeakSet()
+_held: list[Ledger] = []
+
+
+def _before_fork() -> None:
+    for ledger in list(_ledgers):
+        ledger._turn.acquire()
+        _held.append(ledger)
+        ledger._store.close()
+
+
+def _after_fork() -> None:
+    while _held:
+        _held.pop()._turn.release()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
