@@ -1,0 +1,165 @@
+"""FHIR dates as stretches of time, and the R4 comparisons of a search value with them (R4 3.1.1.4.6).
+
+A date is as long as what it leaves unsaid: `2026-03` lasts a month. Where no time zone is given, UTC is meant.
+"""
+
+import re
+from calendar import monthrange
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+BEGINNING = datetime.min.replace(tzinfo=UTC)
+END = datetime.max.replace(tzinfo=UTC)
+
+APPROXIMATION = 0.1
+"""`ap` reaches a tenth of the distance between the value and now to both sides, as R4 recommends."""
+
+_DATE_TIME = re.compile(
+    r"(?P<year>[0-9]{4})(?:-(?P<month>[0-9]{2})(?:-(?P<day>[0-9]{2})"
+    r"(?:T(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:\.(?P<fraction>[0-9]{1,9}))?)?"
+    r"(?P<zone>Z|[+-][0-9]{2}:[0-9]{2})?)?)?)?"
+)
+_PREFIX = re.compile(r"(eq|ne|gt|ge|lt|le|sa|eb|ap)?(.+)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """From `start` up to but not including `end`."""
+
+    start: datetime
+    end: datetime
+
+    def within(self, other: "Stretch") -> bool:
+        """True if all of it lies inside `other`."""
+        return other.start <= self.start and self.end <= other.end
+
+    def overlaps(self, other: "Stretch") -> bool:
+        """True if they share a moment."""
+        return self.start < other.end and other.start < self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """A date of a search, with its comparison."""
+
+    prefix: str
+    stretch: Stretch
+
+    def accepts(self, found: Stretch) -> bool:
+        """True if a resource whose value is `found` matches."""
+        return _COMPARISONS[self.prefix](found, self.stretch)
+
+
+def sought(text: str) -> Sought:
+    """A search value such as `ge2026-03-01`. Raises ValueError if it is not a prefix and a FHIR date or dateTime."""
+    found = _PREFIX.fullmatch(text)
+    if found is None:
+        raise ValueError("not a date")
+    return Sought(found[1] or "eq", stretch(found[2]))
+
+
+def stretch(text: str) -> Stretch:
+    """The time that a FHIR date, dateTime or instant covers. Raises ValueError if `text` is none, or no such day
+    exists."""
+    found = _DATE_TIME.fullmatch(text)
+    if found is None:
+        raise ValueError("not a date")
+    part = found.groupdict()
+    year, month, day = int(part["year"]), int(part["month"] or 1), int(part["day"] or 1)
+    start = datetime(year, month, day, tzinfo=UTC)
+    if part["month"] is None:
+        return _lasting(start, timedelta(days=(datetime(year, 12, 31, tzinfo=UTC) - start).days + 1))
+    if part["day"] is None:
+        return _lasting(start, timedelta(days=monthrange(year, month)[1]))
+    if part["hour"] is None:
+        return _lasting(start, timedelta(days=1))
+    length = timedelta(minutes=1)
+    start = start.replace(hour=int(part["hour"]), minute=int(part["minute"]))
+    if part["second"] is not None:
+        length = timedelta(seconds=1)
+        # A leap second has no datetime of its own; it is taken as the second before it.
+        start = start.replace(second=min(int(part["second"]), 59) if part["second"] == "60" else int(part["second"]))
+    if part["fraction"] is not None:
+        digits = part["fraction"][:6]
+        length = timedelta(microseconds=10 ** (6 - len(digits)))
+        start = start.replace(microsecond=int(digits.ljust(6, "0")))
+    return _lasting(_in_utc(start, part["zone"]), length)
+
+
+def stretches(value: Any) -> list[Stretch]:
+    """What a date, dateTime, instant, Period or Timing element covers. Raises ValueError if it cannot be told."""
+    if isinstance(value, str):
+        return [stretch(value)]
+    if isinstance(value, dict):
+        scheduled = "event" in value or "repeat" in value or "code" in value
+        return _timing(value) if scheduled else [_period(value)]
+    raise ValueError("not a date")
+
+
+def _period(value: Mapping[str, Any]) -> Stretch:
+    """A Period; a side that is missing is open. Its end is included to the end of the stretch that it names."""
+    start, end = value.get("start"), value.get("end")
+    if start is None and end is None:
+        raise ValueError("a period without start and end")
+    return Stretch(
+        BEGINNING if start is None else stretch(_text(start)).start, END if end is None else stretch(_text(end)).end
+    )
+
+
+def _timing(value: Mapping[str, Any]) -> list[Stretch]:
+    """The outer limits of a schedule (R4 3.1.1.4.6), from its events and the bounds of its repetition."""
+    repeat = value.get("repeat")
+    bounds = repeat.get("boundsPeriod") if isinstance(repeat, dict) else None
+    events = value.get("event", [])
+    if not isinstance(events, list) or (repeat is not None and not isinstance(bounds, dict)):
+        raise ValueError("a schedule without limits")
+    limits = [stretch(_text(event)) for event in events] + ([_period(bounds)] if isinstance(bounds, dict) else [])
+    if not limits:
+        raise ValueError("a schedule without limits")
+    return [Stretch(min(limit.start for limit in limits), max(limit.end for limit in limits))]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    raise ValueError("not a date")
+
+
+def _in_utc(local: datetime, zone: str | None) -> datetime:
+    if zone in (None, "Z"):
+        return local
+    hours, minutes = int(zone[1:3]), int(zone[4:6])
+    offset = timedelta(hours=hours, minutes=minutes)
+    try:
+        return local - offset if zone[0] == "+" else local + offset
+    except OverflowError:
+        raise ValueError("outside the calendar") from None
+
+
+def _lasting(start: datetime, length: timedelta) -> Stretch:
+    return Stretch(start, start + length if END - start > length else END)
+
+
+def _widened(value: Stretch) -> Stretch:
+    now = datetime.now(UTC)
+    gap = max(value.start - now, now - value.end, timedelta()) * APPROXIMATION
+    return Stretch(
+        value.start - gap if value.start - BEGINNING > gap else BEGINNING,
+        value.end + gap if END - value.end > gap else END,
+    )
+
+
+_COMPARISONS: Mapping[str, Callable[[Stretch, Stretch], bool]] = {
+    "eq": lambda found, value: found.within(value),
+    "ne": lambda found, value: not found.within(value),
+    "gt": lambda found, value: found.end > value.end,
+    "ge": lambda found, value: found.end > value.end or found.within(value),
+    "lt": lambda found, value: found.start < value.start,
+    "le": lambda found, value: found.start < value.start or found.within(value),
+    "sa": lambda found, value: found.start >= value.end,
+    "eb": lambda found, value: found.end <= value.start,
+    "ap": lambda found, value: found.overlaps(_widened(value)),
+}
+"""Prefix -> does a resource's value lie so towards the sought one (R4 3.1.1.4.6)."""
