@@ -1,0 +1,144 @@
+"""Says to an operator, check by check, why a token is accepted or not. It shows claims, never the token or signature.
+
+Callers of the gateway get fixed sentences (`plugin.errors`); this is for `vitrine token explain` alone.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from plugin.authentication import claims, compact
+from plugin.authentication.bearer_token import BearerTokens, Check
+from plugin.authentication.issuers import Issuers
+from plugin.authentication.listings import Listing, Listings
+from plugin.errors import IssuerUnreachable, TokenInvalid
+from plugin.settings import Settings
+from policies.vocabulary.identity import Identity, Subject
+
+MAX_SHOWN_LENGTH = 160
+"""Characters of a value on the operator's terminal."""
+
+_HELD = {
+    Check.FORM: "a signed JWT of three parts, holding unambiguous JSON",
+    Check.ISSUER: "the issuer is configured",
+    Check.ALGORITHM: "signed with an accepted algorithm",
+    Check.KEY: "the issuer publishes the key",
+    Check.SIGNATURE: "the signature is right",
+    Check.TYPE: "of an accepted type",
+    Check.TIMES: "valid now",
+    Check.AUDIENCE: "meant for this gateway",
+    Check.TOKEN_ID: "has an id (jti)",
+    Check.ACCESS_TOKEN: "an access token",
+    Check.BINDING: "not bound to a key",
+    Check.CLIENT: "names one client",
+    Check.SUBJECT: "the subject is usable",
+    Check.EHR: "selects one EHR",
+}
+
+_SUBJECTS = {
+    Subject.PROFESSIONAL: "a professional",
+    Subject.PATIENT: "a patient or relative, refused in this release",
+    Subject.MACHINE: "no natural person, or none that the token shows, so it is refused",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the explanation."""
+
+    check: str
+    passed: bool
+    text: str
+
+
+def explain(settings: Settings, issuers: Issuers, token: str, clock: Callable[[], float] = time.time) -> list[Finding]:
+    """Every check that held, then the one that failed and why; or, if all held, the identity that the token gives.
+
+    The token is checked for the feed that its audience names, if there is one. Accepted exactly if every finding
+    passed. Raises nothing of its own.
+    """
+    listings = Listings(settings.ehr)
+    held: list[Check] = []
+    try:
+        verified = BearerTokens(listings, issuers, settings.public_base, clock).verify(
+            token, _feed_named(token, settings), held.append
+        )
+    except (TokenInvalid, IssuerUnreachable) as refusal:
+        failed = list(Check)[len(held)]
+        hint = _hint(failed, token, listings, settings.public_base, clock())
+        text = f"{refusal.text} {hint}" if hint else refusal.text
+        return [*(Finding(check, True, _HELD[check]) for check in held), Finding(failed, False, text)]
+    findings = [Finding(check, True, _HELD[check]) for check in held]
+    try:
+        return findings + _identity(claims.identity(verified))
+    except TokenInvalid as refusal:
+        return [*findings, Finding("claims", False, refusal.text)]
+
+
+def _identity(identity: Identity) -> list[Finding]:
+    client = identity.client
+    listed = "listed" if client.listed else "not listed in this EHR"
+    renders = "renders only" if client.renders_only else "no structured data"
+    purposes = ", ".join(identity.purposes) or "none"
+    source = f" ({identity.purpose_source})" if identity.purpose_source else ""
+    return [
+        Finding("person", True, f"{_shown(identity.person.key)}: {_SUBJECTS[identity.subject]}"),
+        Finding("client", True, f"{_shown(client.id)} of ehr '{identity.ehr}': {listed}, {renders}"),
+        Finding("scopes", True, " ".join(identity.grants.text) or "none"),
+        Finding("unusable types", True, ", ".join(sorted(identity.grants.unusable)) or "none"),
+        Finding("launch patient", True, "in context" if identity.launch_patient else "none"),
+        Finding("purpose of use", True, purposes + source),
+        Finding("auditor", True, "yes" if identity.auditor else "no"),
+    ]
+
+
+def _feed_named(token: str, settings: Settings) -> str | None:
+    try:
+        audience = compact.read(token).claims.get("aud")
+    except TokenInvalid:
+        return None
+    named = audience if isinstance(audience, list) else [audience]
+    return next((feed.id for feed in settings.feed if f"{settings.public_base}/fhir/{feed.id}" in named), None)
+
+
+def _hint(check: Check, token: str, listings: Listings, public_base: str, now: float) -> str:
+    """What stands in the token, and what would be accepted."""
+    if check is Check.FORM:
+        return ""
+    presented = compact.read(token)
+    header, body = presented.header, presented.claims
+    listing = listings.of(body)
+    if listing is None:
+        configured = sorted({issuer.issuer for issuer in listings.issuers()})
+        return f"iss is {_shown(body.get('iss'))}; configured: {_shown(configured)}."
+    return _hint_of(check, header, body, listing, public_base, now)
+
+
+def _hint_of(
+    check: Check, header: Mapping[str, Any], body: Mapping[str, Any], listing: Listing, public_base: str, now: float
+) -> str:
+    issuer = listing.issuer
+    match check:
+        case Check.ALGORITHM:
+            return f"alg is {_shown(header.get('alg'))}; accepted: {_shown(list(issuer.algorithms))}."
+        case Check.KEY:
+            return f"kid is {_shown(header.get('kid'))}."
+        case Check.TYPE:
+            return f"typ is {_shown(header.get('typ'))}; accepted: {_shown(list(issuer.types))}."
+        case Check.TIMES:
+            times = ", ".join(f"{name} is {_shown(body.get(name))}" for name in ("iat", "nbf", "exp"))
+            return f"{times}; now is {now:.0f}."
+        case Check.AUDIENCE:
+            accepted = list(issuer.audiences) or [f"{public_base}/fhir", f"{public_base}/fhir/<feed asked>"]
+            return f"aud is {_shown(body.get('aud'))}; accepted: {_shown(accepted)}."
+        case Check.CLIENT | Check.EHR:
+            return f"client_id is {_shown(body.get('client_id'))}, azp is {_shown(body.get('azp'))}."
+        case _:
+            return ""
+
+
+def _shown(value: object) -> str:
+    """Quoted, without anything that a terminal would obey, and bounded."""
+    text = ascii(value)
+    return text if len(text) <= MAX_SHOWN_LENGTH else f"{text[:MAX_SHOWN_LENGTH]}…"

@@ -1,0 +1,132 @@
+"""Turns a credential into an Identity, or says why it cannot.
+
+Whether that identity may see anything is decided in `policies`; nothing here grants access.
+"""
+
+import hashlib
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from plugin.authentication import claims
+from plugin.authentication.bearer_token import BearerTokens, VerifiedToken, naming_the_subject
+from plugin.authentication.credential import (
+    BearerToken,
+    Credential,
+    LocalOperator,
+    MalformedCredential,
+    NoCredential,
+)
+from plugin.authentication.issuers import Issuers
+from plugin.authentication.listings import Listings
+from plugin.errors import CredentialMalformed, Unidentified
+from plugin.settings import Settings
+from policies.vocabulary.identity import Client, Identity, Person, Subject
+from policies.vocabulary.purposes import PurposeSource
+from policies.vocabulary.scopes import Grants
+
+CACHE_SECONDS = 60.0
+"""Design section 6. A client asks several times in a minute with one token, and checking a signature is dear."""
+
+CACHED_TOKENS = 10_000
+"""Of some kB each: more than the people who look at results at one time."""
+
+OPERATOR_ISSUER = "urn:vitrine:local-operator"
+"""The `issuer` of people whom the operating system vouches for."""
+
+OPERATOR_CLIENT = "vitrine-cli"
+
+
+class Identifier:
+    """Identifies callers by the configured issuers. Safe to call from several threads; building it asks nobody."""
+
+    def __init__(self, settings: Settings, issuers: Issuers, clock: Callable[[], float] = time.time) -> None:
+        """`issuers`: the documents of those of `settings`. `clock`: POSIX seconds."""
+        self._tokens = BearerTokens(Listings(settings.ehr), issuers, settings.public_base, clock)
+        self._known = _KnownTokens()
+        self._clock = clock
+
+    def identify(self, credential: Credential) -> Identity:
+        """Who stands behind `credential`.
+
+        Raises Unidentified where nothing is shown, CredentialMalformed, TokenInvalid, TokenExpired or
+        IssuerUnreachable. A verified machine or patient is an Identity: it is refused by rule, under its name.
+        """
+        match credential:
+            case BearerToken(token=token, feed=feed):
+                return self._bearer(token, feed)
+            case LocalOperator():
+                return operator(credential)
+            case MalformedCredential():
+                raise CredentialMalformed
+            case NoCredential():
+                raise Unidentified
+
+    def _bearer(self, token: str, feed: str | None) -> Identity:
+        digest = _digest(token, feed)
+        known = self._known.get(digest, self._clock())
+        if known is not None and self._tokens.still_good(known.verified):
+            return known.identity
+        verified = self._tokens.verify(token, feed)
+        now = self._clock()
+        with naming_the_subject(verified.claims, now):
+            identity = claims.identity(verified)
+        self._known.put(digest, _Known(identity, verified, min(verified.expires_at, now + CACHE_SECONDS)))
+        return identity
+
+
+def operator(credential: LocalOperator) -> Identity:
+    """The operator of the machine: may ask for the log, belongs to no EHR, sees no patient."""
+    return Identity(
+        ehr="",
+        subject=Subject.OPERATOR,
+        person=Person(OPERATOR_ISSUER, str(credential.uid), name=credential.name),
+        client=Client(OPERATOR_CLIENT),
+        grants=Grants(),
+        launch_patient=None,
+        purposes=("HSYSADMIN",),
+        purpose_source=PurposeSource.OPERATOR,
+        token_reference=None,
+        auditor=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    identity: Identity
+    verified: VerifiedToken
+    until: float
+
+
+class _KnownTokens:
+    """Identities of tokens verified a moment ago, by digest: no token is kept. The least recently used goes first."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[bytes, _Known] = OrderedDict()
+
+    def get(self, digest: bytes, now: float) -> _Known | None:
+        with self._lock:
+            known = self._entries.get(digest)
+            if known is None:
+                return None
+            if now >= known.until:
+                del self._entries[digest]
+                return None
+            self._entries.move_to_end(digest)
+            return known
+
+    def put(self, digest: bytes, known: _Known) -> None:
+        with self._lock:
+            self._entries[digest] = known
+            self._entries.move_to_end(digest)
+            if len(self._entries) > CACHED_TOKENS:
+                self._entries.popitem(last=False)
+
+
+def _digest(token: str, feed: str | None) -> bytes:
+    """Of the token and the audience asked: a token that is good for one feed says nothing about another."""
+    asked = "" if feed is None else f"feed {feed}"
+    return hashlib.sha256(f"{token}\n{asked}".encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,112 @@
+"""A value that is fetched when it is needed, refreshed as it ages, and given up when it is too old to be believed."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import structlog
+
+from fhir_adapters.interface import FeedError
+from plugin.errors import IssuerUnreachable
+
+T = TypeVar("T")
+
+RETRY_SECONDS = 2.0
+"""After a failure nobody asks again for so long. Short, since a recovered issuer should be noticed at once."""
+
+RENEWALS_AT_ONCE = 5
+"""Several keys may be rolled over within minutes, so a few renewals may follow each other."""
+
+RENEWAL_SECONDS = 10.0
+"""Then one renewal becomes free in so long: made-up key ids cannot turn the gateway against the issuer."""
+
+_log = structlog.get_logger()
+
+
+class DocumentRefused(Exception):
+    """What the issuer serves cannot be used. The message is our own sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Held(Generic[T]):
+    value: T
+    asked_at: float
+
+
+class Refreshed(Generic[T]):
+    """Keeps what `load` returns. Safe to call from several threads; at most one of them loads at a time.
+
+    `load` may raise FeedError, DocumentRefused or IssuerUnreachable. Building one loads nothing.
+    """
+
+    def __init__(
+        self, what: str, load: Callable[[], T], *, refresh: float, lifetime: float, monotonic: Callable[[], float]
+    ) -> None:
+        """Older than `refresh` seconds a value is loaded anew, older than `lifetime` not used. `what`: for the log."""
+        self._what = what
+        self._load = load
+        self._refresh = refresh
+        self._lifetime = lifetime
+        self._monotonic = monotonic
+        self._turn = threading.Lock()
+        self._held: _Held[T] | None = None
+        self._failed_at: float | None = None
+        self._renewals = float(RENEWALS_AT_ONCE)
+        self._renewals_at = monotonic()
+
+    def current(self) -> T:
+        """The value, at most `lifetime` old. Raises IssuerUnreachable if there is none.
+
+        While one thread refreshes, the others go on with the old value, or wait if there is none.
+        """
+        held = self._held
+        if held is not None and self._age(held) < self._refresh:
+            return held.value
+        usable = held is not None and self._age(held) < self._lifetime
+        if self._turn.acquire(blocking=not usable):
+            try:
+                self._load_if_due()
+            finally:
+                self._turn.release()
+        held = self._held
+        if held is None or self._age(held) >= self._lifetime:
+            raise IssuerUnreachable
+        return held.value
+
+    def renewed(self, seen: T) -> T:
+        """A newer value than `seen`, which lacks something; or `seen` itself if there is none to be had now."""
+        with self._turn:
+            if self._held is not None and self._held.value is seen and self._may_renew():
+                self._load_now()
+            return self._held.value if self._held is not None else seen
+
+    def _age(self, held: _Held[T]) -> float:
+        return self._monotonic() - held.asked_at
+
+    def _load_if_due(self) -> None:
+        if self._held is not None and self._age(self._held) < self._refresh:
+            return  # another thread loaded it while this one waited for its turn
+        if self._failed_at is not None and self._monotonic() - self._failed_at < RETRY_SECONDS:
+            return
+        self._load_now()
+
+    def _load_now(self) -> None:
+        # The age counts from the question: what is withdrawn while the answer travels is withdrawn all the same.
+        asked_at = self._monotonic()
+        try:
+            self._held = _Held(self._load(), asked_at)
+            self._failed_at = None
+        except (FeedError, DocumentRefused, IssuerUnreachable) as error:
+            self._failed_at = self._monotonic()
+            _log.warning("issuer not usable", what=self._what, reason=str(error))
+
+    def _may_renew(self) -> bool:
+        now = self._monotonic()
+        freed = (now - self._renewals_at) / RENEWAL_SECONDS
+        self._renewals = min(float(RENEWALS_AT_ONCE), self._renewals + freed)
+        self._renewals_at = now
+        if self._renewals < 1:
+            return False
+        self._renewals -= 1
+        return True
