@@ -1,0 +1,12 @@
+"""Which characters of a text from outside (a name in a token, an operator's reason) may stand in an event or a line."""
+
+
+def printable(text: str) -> str:
+    """`text` without control, separator and bidirectional characters; the commonest text is returned as it is.
+
+    A FHIR string admits few of them and a terminal obeys some. White space becomes a space, anything else U+FFFD; the
+    record itself keeps what was there.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else " " if char.isspace() else "�" for char in text)

@@ -1,0 +1,42 @@
+"""The line for people says who looked at what, and a terminal stays a terminal."""
+
+import pytest
+from hypothesis import given
+
+from plugin.audit.text import line
+from tests.audit import bodies
+
+
+def test_a_release_reads_as_a_sentence() -> None:
+    """Who, whom, where, how much."""
+    assert line(bodies.header(), bodies.consultation()) == (
+        "     7  2026-03-02T08:15:03.120Z  released     consultation:released  Dr Alma Roy <u-123> via results-pane"
+        "  patient hospital/p1  feed city-lab  search-type Observation?patient=p1&category=laboratory"
+        "  2 released, 1 withheld, 3 foreign"
+    )
+
+
+def test_a_refusal_says_why() -> None:
+    """The reason is a key, the same as in the answer."""
+    found = line(bodies.header(), bodies.consultation("consultation:denied", "create", reason="view-only"))
+    assert "refused" in found
+    assert found.endswith("(view-only)")
+
+
+def test_callers_and_readings_of_the_log_have_their_own_words() -> None:
+    """A count, and the reason that the operator gave."""
+    assert "41 callers of facade: invalid-token" in line(bodies.header(), bodies.callers())
+    assert "because: yearly review" in line(bodies.header(), bodies.log_reading())
+
+
+@pytest.mark.parametrize("name", ["\x1b[2Jroot", "two\nlines", "a\u202eb", "\u2028"])
+def test_a_name_from_a_token_cannot_command_the_terminal(name: str) -> None:
+    """Names are the identity provider's words, not ours."""
+    found = line(bodies.header(), bodies.consultation(person={"subject": "u", "name": name}))
+    assert found.isprintable()
+
+
+@given(bodies.any_body)
+def test_every_record_is_one_printable_line(body: bodies.Body) -> None:
+    """One odd record must not stop a listing."""
+    assert line(bodies.header(), body).isprintable()
