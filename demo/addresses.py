@@ -8,7 +8,7 @@ HOST = "127.0.0.1"
 DEFAULT_PORT_BASE = 8080
 OPS_OFFSET = 1010
 """The gateway's health port stands where operators look for it: 9090 beside 8080."""
-HIGHEST_PORT_BASE = 65535 - OPS_OFFSET
+LOWEST_PORT_BASE, HIGHEST_PORT_BASE = 1024, 65535 - OPS_OFFSET
 
 
 class PortError(Exception):

@@ -18,7 +18,7 @@ from demo.access_tokens import BearerCheck, BearerError
 from demo.fhir_answers import fhir, outcome, unauthorized
 from demo.pages import LOCAL_NAMES
 from demo.people import call, every
-from fhir_adapters.interface import Feed, FeedError, Tree
+from fhir_adapters.interface import Feed, FeedError, FeedRefused, Tree
 
 LARGEST_PAGE = 50
 """Larger wishes are clamped, as most servers do."""
@@ -92,7 +92,8 @@ def create_feed_server(feed: Feed, base: str, habits: Habits, guard: Guard) -> F
 
     @app.errorhandler(FeedError)
     def refused(error: FeedError) -> Response:
-        return outcome(400, "not-supported")
+        # What is not a refused parameter is a folder that cannot be read.
+        return outcome(400, "not-supported") if isinstance(error, FeedRefused) else outcome(500, "exception")
 
     @app.errorhandler(HTTPException)
     def failed(error: HTTPException) -> Response:

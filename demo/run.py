@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from demo.addresses import DEFAULT_PORT_BASE, HIGHEST_PORT_BASE, Addresses, PortError
+from demo.addresses import DEFAULT_PORT_BASE, HIGHEST_PORT_BASE, LOWEST_PORT_BASE, Addresses, PortError
 from demo.configuration import FolderError, fresh_folder, write_configuration
 from demo.ehr import curl_line, look
 from demo.gateway import GatewayError, Vitrine, last_words, wait_until_ready
@@ -33,7 +33,6 @@ STATE = HERE / "run"
 SHOWN_RESULTS = 5
 AUDIT_REASON = "demo"
 WATCH_SECONDS = 0.5
-LOWEST_PORT_BASE = 1024
 
 
 @dataclass(frozen=True, slots=True)
