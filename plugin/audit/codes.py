@@ -65,15 +65,15 @@ INTERACTIONS: Final[Mapping[str, Element]] = {
 """Subtypes; a request whose interaction could not be told has none."""
 
 ACTIONS: Final[Mapping[str, str]] = {
-    Interaction.CREATE: "C",
-    Interaction.READ: "R",
-    Interaction.VREAD: "R",
-    Interaction.HISTORY_INSTANCE: "R",
-    Interaction.HISTORY_TYPE: "R",
-    Interaction.HISTORY_SYSTEM: "R",
-    Interaction.UPDATE: "U",
-    Interaction.PATCH: "U",
-    Interaction.DELETE: "D",
+    Interaction.CREATE.value: "C",
+    Interaction.READ.value: "R",
+    Interaction.VREAD.value: "R",
+    Interaction.HISTORY_INSTANCE.value: "R",
+    Interaction.HISTORY_TYPE.value: "R",
+    Interaction.HISTORY_SYSTEM.value: "R",
+    Interaction.UPDATE.value: "U",
+    Interaction.PATCH.value: "U",
+    Interaction.DELETE.value: "D",
 }
 EXECUTE: Final = "E"
 """The action of searches, operations and everything that `ACTIONS` does not name."""
@@ -82,11 +82,11 @@ READ_ACTION: Final = "R"
 SEARCHES: Final = frozenset({Interaction.SEARCH_TYPE.value, Interaction.SEARCH_SYSTEM.value})
 
 OPERATIONS: Final[Mapping[str, tuple[Element, Element | None]]] = {
-    AuditAction.GATEWAY_STARTED: (APPLICATION_ACTIVITY, coding(DCM, "110120", "Application Start")),
-    AuditAction.GATEWAY_STOPPED: (APPLICATION_ACTIVITY, coding(DCM, "110121", "Application Stop")),
-    AuditAction.LEDGER_OPENED: (SECURITY_ALERT, coding(DCM, "110134", "Audit Recording Started")),
-    AuditAction.LEDGER_GAP: (SECURITY_ALERT, coding(DCM, "110133", "Audit Recording Stopped")),
-    AuditAction.RELEASE_WITHDRAWN: (SECURITY_ALERT, None),
+    AuditAction.GATEWAY_STARTED.value: (APPLICATION_ACTIVITY, coding(DCM, "110120", "Application Start")),
+    AuditAction.GATEWAY_STOPPED.value: (APPLICATION_ACTIVITY, coding(DCM, "110121", "Application Stop")),
+    AuditAction.LEDGER_OPENED.value: (SECURITY_ALERT, coding(DCM, "110134", "Audit Recording Started")),
+    AuditAction.LEDGER_GAP.value: (SECURITY_ALERT, coding(DCM, "110133", "Audit Recording Stopped")),
+    AuditAction.RELEASE_WITHDRAWN.value: (SECURITY_ALERT, None),
 }
 """Type and subtype of what happens to the gateway itself."""
 SECURITY_CONFIGURATION: Final = (SECURITY_ALERT, coding(DCM, "110129", "Security Configuration"))
@@ -160,8 +160,8 @@ ISSUE_CODES: Final[Mapping[str, str]] = {
     **{reason.value: row[0] for reason, row in errors.REFUSALS.items()},
 }
 OUTCOME_ISSUES: Final[Mapping[str, str]] = {
-    Outcome.REFUSED: "forbidden",
-    Outcome.FAILED: "exception",
-    Outcome.UNAVAILABLE: "transient",
+    Outcome.REFUSED.value: "forbidden",
+    Outcome.FAILED.value: "exception",
+    Outcome.UNAVAILABLE.value: "transient",
 }
 """The issue code where the reason is not among `ISSUE_CODES`."""

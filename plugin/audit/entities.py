@@ -173,8 +173,13 @@ def _released(base: str, resource: ReleasedBody) -> Element:
         "what": {"reference": base + reference},
         "type": kind,
         "role": role,
-        "detail": [{"type": "category", "valueString": resource["category"]}],
+        "detail": _category(resource["category"]),
     }
+
+
+@lru_cache(maxsize=64)  # several times the categories of health data that there are
+def _category(category: str) -> list[Element]:
+    return [{"type": "category", "valueString": category}]
 
 
 @lru_cache(maxsize=256)  # more than FHIR R4 has resource types
