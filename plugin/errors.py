@@ -190,6 +190,13 @@ class Overloaded(ConsultError):
     text = "The gateway is busy."
 
 
+class LogUnreadable(ConsultError):
+    """The ledger cannot be read."""
+
+    issue_code, status, reason = "exception", 503, "log-unreadable"
+    text = "The log cannot be read."
+
+
 class RecordUnavailable(ConsultError):
     """The audit record could not be made durable, so nothing was released."""
 

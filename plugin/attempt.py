@@ -1,0 +1,318 @@
+"""One attempt, one record: whatever becomes of a consultation, its record is appended when the attempt is left.
+
+The append happens last and decides: where it fails, the error replaces the release. Nothing else in the program writes
+to the ledger.
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlencode
+
+from plugin.errors import (
+    CallerThrottled,
+    ConsultError,
+    FeedBusy,
+    FeedFailed,
+    IssuerUnreachable,
+    RecordUnavailable,
+    Refused,
+    Unidentified,
+)
+from plugin.event import (
+    AskedBody,
+    AuditAction,
+    Body,
+    FeedBody,
+    GatewayBody,
+    Outcome,
+    PersonBody,
+    ReleasedBody,
+    RetentionClass,
+)
+from plugin.ledger.errors import LedgerError
+from plugin.ledger.writer import Ledger
+from plugin.state.callers import Callers
+from policies.vocabulary.consultation import AuditConsultation, ClinicalConsultation, Consultation, Origin
+from policies.vocabulary.identity import Identity
+from policies.vocabulary.search_parameters import offered
+from policies.vocabulary.verdict import Withheld
+
+GATEWAY_TENANT = "gateway"
+"""The tenant of records that concern no EHR."""
+
+NOT_RECORDED = "(not recorded)"
+"""Stands for a code that was asked for where something was withheld: the two together would tell what."""
+
+
+class Recorder:
+    """Appends bodies to the ledger, and settles what an outage left owing. Safe to call from several threads."""
+
+    def __init__(self, ledger: Ledger, gateway: GatewayBody) -> None:
+        self._ledger = ledger
+        self._gateway = gateway
+        self._doubtful: list[str] = []
+        self._settling = threading.Lock()
+
+    def append(self, body: Body, *, tenant: str, retention_class: RetentionClass) -> None:
+        """Make `body` durable. Raises RecordUnavailable: then nothing may be released.
+
+        A record whose commit had an unknown outcome is looked up before the next one is written: if it is there, its
+        release is withdrawn by a record; if not, the loss is.
+        """
+        try:
+            self._settle()
+            self._append(body, tenant, retention_class)
+        except LedgerError as error:
+            if "record" in body:
+                with self._settling:
+                    self._doubtful.append(body["record"])
+            raise RecordUnavailable from error
+
+    def operational(self, action: AuditAction, note: str, outcome: Outcome = Outcome.SUCCESS) -> None:
+        """Record what happened to the gateway itself. Raises RecordUnavailable."""
+        self.append(
+            {"action": action, "outcome": outcome, "reason": None, "note": note},
+            tenant=GATEWAY_TENANT,
+            retention_class=RetentionClass.OPERATION,
+        )
+
+    def _settle(self) -> None:
+        if not self._doubtful:
+            return
+        with self._settling:
+            there = [record for record in self._doubtful if self._ledger.contains(record)]
+            lost = len(self._doubtful) - len(there)
+            for record in there:
+                self._operation(
+                    {"action": AuditAction.RELEASE_WITHDRAWN, "record": record, "request": _request(record)}
+                )
+                self._doubtful.remove(record)
+            if lost:
+                note = f"{lost} records could not be written; nothing was released for them"
+                self._operation({"action": AuditAction.LEDGER_GAP, "note": note})
+            self._doubtful.clear()
+
+    def _operation(self, body: Body) -> None:
+        self._append(
+            {"outcome": Outcome.UNAVAILABLE, "reason": "no-store", **body}, GATEWAY_TENANT, RetentionClass.OPERATION
+        )
+
+    def _append(self, body: Body, tenant: str, retention_class: RetentionClass) -> None:
+        whole: Mapping[str, object] = {**body, "gateway": self._gateway}
+        self._ledger.append(whole, tenant=tenant, retention_class=retention_class)
+
+
+def _request(record: str) -> str:
+    return record.rpartition(".")[0]
+
+
+@dataclass
+class Attempt:
+    """What is known of one consultation so far; leaving the `with` block records it."""
+
+    asked: Consultation
+    origin: Origin
+    recorder: Recorder
+    callers: Callers
+    ehr_bases: Mapping[str, str]
+    identity: Identity | None = None
+    rules: tuple[str, ...] = ()
+    care_relation: str | None = None
+    feed_answer: str = "not-asked"
+    match: str | None = None
+    released: Sequence[ReleasedBody] = ()
+    withheld: Sequence[Withheld] = ()
+    foreign: int = 0
+    log_read: tuple[int, int] | None = None
+    """First and last position read, for a look at the log."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Record the outcome. An error that is not a ConsultError is a bug, recorded and raised as itself."""
+        if self.identity is None:
+            self._count(error)
+            return
+        if isinstance(error, FeedFailed):
+            self.feed_answer = error.feed_answer
+        outcome, reason = _outcome(error)
+        rules = error.rules if isinstance(error, Refused) else self.rules
+        self.recorder.append(
+            self._body(self.identity, outcome, reason, rules),
+            tenant=self.identity.ehr or GATEWAY_TENANT,
+            retention_class=self._retention_class(outcome),
+        )
+
+    def _count(self, error: BaseException | None) -> None:
+        """Before identity is verified a refusal is a count, not a record."""
+        if isinstance(error, ConsultError):
+            charged = isinstance(error, Unidentified) and not isinstance(error, CallerThrottled)
+            charged = charged and error.reason != Unidentified.reason  # asking without a token is how clients discover
+            self.callers.refused(error.reason, self.origin.family, self.origin.address, charged=charged)
+        elif error is not None:
+            self.callers.refused(ConsultError.reason, self.origin.family, self.origin.address, charged=False)
+
+    def _retention_class(self, outcome: Outcome) -> RetentionClass:
+        if isinstance(self.asked, AuditConsultation):
+            return RetentionClass.LOG_READING
+        return RetentionClass.REFUSAL if outcome is Outcome.REFUSED else RetentionClass.CONSULTATION
+
+    def _body(self, identity: Identity, outcome: Outcome, reason: str | None, rules: Sequence[str]) -> Body:
+        released = list(self.released) if outcome is Outcome.SUCCESS else []
+        body: Body = {
+            "action": _action(self.asked, outcome),
+            "record": self.origin.record,
+            "request": self.origin.request_id,
+            "outcome": outcome,
+            "reason": reason,
+            "rules": list(rules),
+            "person": _person(identity),
+            "client": {"id": identity.client.id, "address": self.origin.address},
+            "purpose": {
+                "codes": list(identity.purposes),
+                **({} if identity.purpose_source is None else {"source": str(identity.purpose_source)}),
+            },
+        }
+        if identity.token_reference is not None:
+            body["token"] = {"reference": identity.token_reference, "scopes": list(identity.grants.text)}
+        if identity.ehr in self.ehr_bases:
+            body["ehr"] = {"id": identity.ehr, "fhir_base": self.ehr_bases[identity.ehr]}
+        if isinstance(self.asked, AuditConsultation):
+            body["asked"] = _asked_of_log(self.asked, self.log_read)
+            return body
+        body["patient"] = self.asked.patient or identity.launch_patient
+        body["asked"] = _asked(self.asked, body["patient"], something_withheld=bool(self.withheld))
+        body["feed"] = self._feed(self.asked)
+        body["released"] = released
+        body["withheld"] = [{"reference": each.reference, "rule": each.rule} for each in self.withheld]
+        body["foreign"] = self.foreign
+        if self.care_relation is not None:
+            body["care_relation"] = self.care_relation
+        return body
+
+    def _feed(self, asked: ClinicalConsultation) -> FeedBody:
+        body: FeedBody = {"id": asked.feed, "answer": self.feed_answer}
+        if self.match is not None:
+            body["match"] = self.match
+        return body
+
+
+def _outcome(error: BaseException | None) -> tuple[Outcome, str | None]:
+    """Design section 3: refusals are 4; a feed or we failed, 8; unavailable, 12."""
+    if error is None:
+        return Outcome.SUCCESS, None
+    if isinstance(error, Refused):
+        return Outcome.REFUSED, error.reason
+    if isinstance(error, FeedBusy | IssuerUnreachable) or (isinstance(error, ConsultError) and error.status == 503):
+        return Outcome.UNAVAILABLE, error.reason
+    return Outcome.FAILED, error.reason if isinstance(error, ConsultError) else ConsultError.reason
+
+
+_ACTIONS: dict[Outcome, AuditAction] = {
+    Outcome.SUCCESS: AuditAction.CONSULTATION_RELEASED,
+    Outcome.REFUSED: AuditAction.CONSULTATION_DENIED,
+    Outcome.FAILED: AuditAction.CONSULTATION_FAILED,
+    Outcome.UNAVAILABLE: AuditAction.CONSULTATION_UNAVAILABLE,
+}
+
+
+def _action(asked: Consultation, outcome: Outcome) -> AuditAction:
+    if isinstance(asked, ClinicalConsultation):
+        return _ACTIONS[outcome]
+    if outcome is Outcome.SUCCESS:
+        return AuditAction.LOG_READ
+    return AuditAction.LOG_DENIED if outcome is Outcome.REFUSED else AuditAction.LOG_FAILED
+
+
+def _person(identity: Identity) -> PersonBody:
+    person = identity.person
+    return {
+        "issuer": person.issuer,
+        "subject": person.subject,
+        "kind": str(identity.subject),
+        "name": person.name,
+        "fhir_user": person.fhir_user,
+        "national_identifier": person.national_identifier,
+        "roles": [{"system": role.system, "code": role.code, "display": role.display} for role in person.roles],
+        "organisation": person.organisation,
+        "organisation_id": person.organisation_id,
+        "assurance": person.assurance,
+    }
+
+
+def _asked(asked: ClinicalConsultation, patient: str | None, *, something_withheld: bool) -> AskedBody:
+    body: AskedBody = {
+        "interaction": str(asked.interaction),
+        "level": str(asked.level),
+        "type": asked.resource_type,
+        "id": asked.resource_id,
+        "operation": asked.operation,
+        "unrecorded_parameters": asked.unrecorded_parameters,
+        "delivery": str(asked.delivery),
+        "continued": asked.position.page is not None or asked.position.spent > 0,
+    }
+    if asked.interaction in _SCOPE_LETTERS and asked.resource_type is not None:
+        body["scope"] = f"patient/{asked.resource_type}.{_SCOPE_LETTERS[asked.interaction]}"
+        body["query"] = _query(asked, asked.resource_type, patient, something_withheld=something_withheld)
+    return body
+
+
+_SCOPE_LETTERS: dict[str, str] = {"read": "r", "search-type": "s"}
+
+
+def _query(asked: ClinicalConsultation, resource_type: str, patient: str | None, *, something_withheld: bool) -> str:
+    """Our own serialisation of the question: reproducible, and free of whatever else the request carried."""
+    if asked.resource_id is not None:
+        return f"{resource_type}/{asked.resource_id}"
+    kinds = offered(resource_type)
+    told = [("patient", patient)] if patient is not None and resource_type != "Patient" else []
+    for name, value in asked.parameters:
+        hidden = something_withheld and kinds.get(name) == "token" and name != "_id"
+        told.append((name, NOT_RECORDED if hidden else value))
+    return f"{resource_type}?{urlencode(told)}"
+
+
+def _asked_of_log(asked: AuditConsultation, read: tuple[int, int] | None) -> AskedBody:
+    first, last = read if read is not None else (asked.first, asked.last)
+    body: AskedBody = {"interaction": "search-type", "log_reason": asked.reason, "log_first": first}
+    if last is not None:
+        body["log_last"] = last
+    return body
+
+
+def record_callers(callers: Callers, recorder: Recorder, moment: Callable[[float], str]) -> None:
+    """Write the counts of unidentified callers, one record for each reason and family of routes.
+
+    Called every minute and at shutdown. Raises RecordUnavailable; what was not written stays counted.
+    """
+    waiting = callers.drain()
+    while waiting:
+        each = waiting[0]
+        try:
+            recorder.append(
+                {
+                    "action": AuditAction.CALLERS_REFUSED,
+                    "outcome": Outcome.REFUSED,
+                    "reason": each.reason,
+                    "client": {"id": None, "address": ""},
+                    "callers": {
+                        "reason": each.reason,
+                        "family": each.family,
+                        "count": each.count,
+                        "since": moment(each.since),
+                        "until": moment(each.until),
+                    },
+                },
+                tenant=GATEWAY_TENANT,
+                retention_class=RetentionClass.CALLERS,
+            )
+        except RecordUnavailable:
+            callers.restore(waiting)
+            raise
+        waiting.pop(0)

@@ -1,0 +1,144 @@
+"""The line to one feed: a bulkhead, so that a hung one never holds more than its share of threads; a breaker, so that
+one that is down is not asked again and again; and the translation of its errors into ours.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from fhir_adapters.interface import (
+    Call,
+    Feed,
+    FeedError,
+    FeedTimeout,
+    FeedUnavailable,
+    Page,
+    Tree,
+)
+from plugin.errors import EhrUnreachable, FeedBusy, FeedFailed, FeedTooSlow
+
+SLOTS = 4
+"""Consultations that may be at one feed at a time in one process: half of the eight that may work."""
+WAITING = 4
+"""Consultations that may wait for a slot; with those at the feed, half of the sixteen threads of a process."""
+PATIENCE_SECONDS = 1.0
+"""A place that is not found within this is not waited for."""
+
+FAILURES_TO_OPEN = 5
+OPEN_SECONDS = 10.0
+"""How long a feed that does not answer is left alone; a recovered one is asked again well within 30 s."""
+
+Answer = TypeVar("Answer")
+
+
+class Breaker:
+    """Open after several failures in a row; after a rest it lets one question through, whose fate decides."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failures = 0
+        self._opened_at = 0.0
+        self._trying = False
+        self._lock = threading.Lock()
+
+    def allows(self) -> bool:
+        """True if the feed may be asked now."""
+        with self._lock:
+            if self._failures < FAILURES_TO_OPEN:
+                return True
+            if self._trying or self._clock() - self._opened_at < OPEN_SECONDS:
+                return False
+            self._trying = True
+            return True
+
+    def heard(self, *, answered: bool) -> None:
+        """Tell how the question ended."""
+        with self._lock:
+            self._trying = False
+            if answered:
+                self._failures = 0
+            else:
+                self._failures += 1
+                self._opened_at = self._clock()
+
+
+class Bulkhead:
+    """A bounded number of places, and of those who wait for one."""
+
+    def __init__(self, places: int, waiting: int) -> None:
+        self._places = threading.BoundedSemaphore(places)
+        self._waiting = threading.BoundedSemaphore(waiting)
+
+    @contextmanager
+    def place(self) -> Iterator[bool]:
+        """Hold a place; yields False if there was none within PATIENCE_SECONDS."""
+        held = self._places.acquire(blocking=False) or self._waited()
+        try:
+            yield held
+        finally:
+            if held:
+                self._places.release()
+
+    def _waited(self) -> bool:
+        if not self._waiting.acquire(blocking=False):
+            return False
+        try:
+            return self._places.acquire(timeout=PATIENCE_SECONDS)
+        finally:
+            self._waiting.release()
+
+
+class FeedLine:
+    """A feed as the steps of a consultation ask it: Feed's read, search and page, raising ConsultError."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.id = feed.id
+        self.base = feed.base
+        self._feed = feed
+        self._breaker = Breaker()
+        self._bulkhead = Bulkhead(SLOTS, WAITING)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """A place at this feed for as long as the block lasts. Raises FeedBusy."""
+        with self._bulkhead.place() as held:
+            if not held:
+                raise FeedBusy("busy")
+            yield
+
+    def read(self, resource_type: str, resource_id: str, call: Call) -> Tree | None:
+        return self._ask(lambda: self._feed.read(resource_type, resource_id, call))
+
+    def search(self, resource_type: str, parameters: tuple[tuple[str, str], ...], call: Call) -> Page:
+        return self._ask(lambda: self._feed.search(resource_type, parameters, call))
+
+    def page(self, name: str, call: Call) -> Page:
+        return self._ask(lambda: self._feed.page(name, call))
+
+    def _ask(self, question: Callable[[], Answer]) -> Answer:
+        if not self._breaker.allows():
+            raise FeedBusy("breaker-open")
+        answered = False
+        try:
+            answer = question()
+            answered = True
+        except FeedError as error:
+            # A feed that answers wrongly is there: only silence opens the breaker.
+            answered = not isinstance(error, FeedUnavailable | FeedTimeout)
+            raise self.failure(error) from error
+        finally:
+            self._breaker.heard(answered=answered)
+        return answer
+
+    def failure(self, error: FeedError) -> FeedFailed | EhrUnreachable:
+        """Our error for the feed's."""
+        return FeedTooSlow(error.kind) if isinstance(error, FeedTimeout) else FeedFailed(error.kind)
+
+
+class EhrLine(FeedLine):
+    """The line to an EHR's FHIR server, which is asked for a patient's identifiers only."""
+
+    def failure(self, error: FeedError) -> EhrUnreachable:
+        return EhrUnreachable()

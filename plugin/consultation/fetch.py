@@ -1,0 +1,77 @@
+"""Step 5: ask the feed, only for what was permitted; page by page, until the caller has enough or a cap is met."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fhir_adapters.interface import Call, Entry, Page
+from plugin.consultation.feed_line import FeedLine
+from plugin.consultation.patient_match import Match
+from plugin.errors import Refused
+from policies.vocabulary.consultation import ClinicalConsultation, PagePosition, Reason
+from policies.vocabulary.scopes import Ceiling
+from policies.vocabulary.search_parameters import offered
+
+MAX_UPSTREAM_PAGES = 50
+"""A feed whose pages hold next to nothing would otherwise be followed until the deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """An entry with the place where it stood, so that reading can go on from it."""
+
+    entry: Entry
+    position: PagePosition
+    spent: bool
+    """Already shown on an earlier page: judged with the rest, since others may refer to it, and not shown again."""
+
+
+def one(asked: ClinicalConsultation, match: Match, feed: FeedLine, call: Call) -> Entry | None:
+    """The resource that a read names, or None. `Patient/<id>` of the patient in context means the match."""
+    assert asked.resource_type is not None and asked.resource_id is not None  # noqa: S101 - a read has both
+    resource_id = asked.resource_id
+    if asked.resource_type == "Patient":
+        if resource_id not in (asked.patient, match.patient):
+            return None
+        resource_id = match.patient
+    resource = feed.read(asked.resource_type, resource_id, call)
+    return None if resource is None else Entry(resource)
+
+
+def pages(
+    asked: ClinicalConsultation, match: Match, ceiling: Ceiling, feed: FeedLine, call: Call, *, most: int
+) -> Iterator[tuple[list[Read], bool]]:
+    """The answer as far as it has been read, growing by one page of the feed each time; and whether it ends there.
+
+    Raises Refused(TOO_COSTLY) once more than `most` resources, or too many pages, were read.
+    """
+    read: list[Read] = []
+    name = asked.position.page
+    page = _first(asked, match, ceiling, feed, call) if name is None else feed.page(name, call)
+    for _ in range(MAX_UPSTREAM_PAGES):
+        already = asked.position.spent if name == asked.position.page else 0
+        read.extend(Read(entry, PagePosition(name, index), index < already) for index, entry in enumerate(page.entries))
+        if len(read) > most:
+            break
+        yield read, page.next is None
+        if page.next is None:
+            return
+        name = page.next
+        page = feed.page(name, call)
+    raise Refused(Reason.TOO_COSTLY, rules=("cap",))
+
+
+def _first(asked: ClinicalConsultation, match: Match, ceiling: Ceiling, feed: FeedLine, call: Call) -> Page:
+    assert asked.resource_type is not None  # noqa: S101 - a search has a type
+    kinds = offered(asked.resource_type)
+    parameters = list(asked.parameters)
+    if asked.resource_type == "Patient":
+        parameters = [(name, value) for name, value in parameters if name != "_id"]
+        parameters.insert(0, ("_id", match.patient))
+    else:
+        parameters.insert(0, ("patient", f"Patient/{match.patient}"))
+    if len(ceiling.restrictions) == 1:
+        # One restriction can be said to the feed; a union of several cannot, and is enforced on what comes back.
+        parameters.extend(pair for pair in ceiling.restrictions[0].pairs if pair[0] in kinds)
+    # One more than is wanted, so that a next link is given only where something follows.
+    parameters.append(("_count", str(asked.count + 1)))
+    return feed.search(asked.resource_type, tuple(parameters), call)

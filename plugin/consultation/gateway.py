@@ -1,0 +1,191 @@
+"""The way out. Data leaves only through `Gateway.consult`, and every step that protects a patient has its number here."""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import overload
+
+from fhir_adapters.interface import Call, Deadline
+from plugin.attempt import Attempt, Recorder
+from plugin.audit.feed import LogFeed, LogRelease
+from plugin.authentication.credential import Credential
+from plugin.authentication.identify import Identifier
+from plugin.consultation import fetch
+from plugin.consultation.answer import Answer
+from plugin.consultation.care_context import care_relation
+from plugin.consultation.compartment import Compartment
+from plugin.consultation.facts import Labelling
+from plugin.consultation.feed_line import EhrLine, FeedLine
+from plugin.consultation.patient_match import NoMatch, PatientMatches
+from plugin.consultation.permission import Scope, permission
+from plugin.consultation.release import Release
+from plugin.errors import CallerThrottled, Overloaded, Refused
+from plugin.settings import IdentifierMatch, SameIdMatch
+from plugin.state.callers import Callers
+from plugin.state.quotas import Quotas
+from policies.decision import decide_core, decide_log, decide_site
+from policies.rulebook import Rulebook
+from policies.vocabulary.consultation import (
+    AuditConsultation,
+    ClinicalConsultation,
+    Consultation,
+    Origin,
+    PageBinding,
+    Reason,
+)
+from policies.vocabulary.identity import Identity
+from policies.vocabulary.interactions import Interaction
+from policies.vocabulary.verdict import Deny
+
+CONSULTATION_SECONDS = 8.0
+FEED_SECONDS = 5.0
+"""How long one question to a feed or EHR may take; a consultation may need several."""
+
+PLACES = 8
+"""Consultations at work in one process; the server has twice the threads, so that refusals never wait for a place."""
+PATIENCE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class FeedOnOffer:
+    """A feed as the gateway knows it: its line, the types that it is asked for, and how its patients are matched."""
+
+    line: FeedLine
+    types: tuple[str, ...]
+    match: IdentifierMatch | SameIdMatch
+
+
+class Admission:
+    """A bounded number of consultations at work at a time."""
+
+    def __init__(self, places: int = PLACES) -> None:
+        self._places = threading.BoundedSemaphore(places)
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold a place. Raises Overloaded if none is found within PATIENCE_SECONDS."""
+        if not self._places.acquire(timeout=PATIENCE_SECONDS):
+            raise Overloaded
+        try:
+            yield
+        finally:
+            self._places.release()
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """The one door. Safe to call from several threads."""
+
+    identifier: Identifier
+    rules: Rulebook
+    feeds: Mapping[str, FeedOnOffer]
+    ehrs: Mapping[str, EhrLine]
+    ehr_bases: Mapping[str, str]
+    matches: PatientMatches
+    quotas: Quotas
+    callers: Callers
+    recorder: Recorder
+    admission: Admission
+    log: LogFeed
+    most_resources: int
+
+    @overload
+    def consult(self, credential: Credential, asked: ClinicalConsultation, origin: Origin) -> Release: ...
+    @overload
+    def consult(self, credential: Credential, asked: AuditConsultation, origin: Origin) -> LogRelease: ...
+
+    def consult(self, credential: Credential, asked: Consultation, origin: Origin) -> Release | LogRelease:
+        """Answer one request to look, whole, or raise a ConsultError.
+
+        When this returns, the record that the release was authorised is durable. Whatever else happens, the refusal or
+        the failure has been recorded (of an unidentified caller: counted), or RecordUnavailable is raised.
+        """
+        with Attempt(asked, origin, self.recorder, self.callers, self.ehr_bases) as attempt:
+            if not self.callers.admits(origin.address):
+                raise CallerThrottled
+            identity = attempt.identity = self.identifier.identify(credential)  # 1 identify
+            if isinstance(asked, AuditConsultation):
+                return self._read_log(attempt, identity, asked)
+            scope = self._decide(attempt, identity, asked)  # 2 decide
+            self._judge_context(attempt, identity, asked)  # 3 context
+            release = self._look(attempt, identity, asked, scope)  # 4-8
+        # 9 record: leaving the block has made the record durable, or raised
+        return release  # 10 release
+
+    def _decide(self, attempt: Attempt, identity: Identity, asked: ClinicalConsultation) -> Scope:
+        """2: quotas, the core rules, the shape of the request, the token's scopes."""
+        if not self.quotas.charge(identity.person.key, asked.patient or identity.launch_patient):
+            raise Refused(Reason.QUOTA, rules=("quota",))
+        core = decide_core(self.rules, identity, asked, type_offered=self._offers(asked), hour=_hour())
+        attempt.rules = core.rules
+        return permission(identity, asked, core)
+
+    def _judge_context(self, attempt: Attempt, identity: Identity, asked: ClinicalConsultation) -> None:
+        """3: the care relation, then every rule, the site's included."""
+        attempt.care_relation = care_relation(identity, asked)
+        verdict = decide_site(
+            self.rules,
+            identity,
+            asked,
+            type_offered=self._offers(asked),
+            hour=_hour(),
+            care_relation=attempt.care_relation,
+        )
+        attempt.rules = verdict.rules
+        if isinstance(verdict, Deny):
+            raise Refused(Reason.ACCESS_DENIED, rules=verdict.rules)
+
+    def _look(self, attempt: Attempt, identity: Identity, asked: ClinicalConsultation, scope: Scope) -> Release:
+        feed = self.feeds[asked.feed]
+        deadline = Deadline.after(CONSULTATION_SECONDS)
+        patient = asked.patient or identity.launch_patient or ""
+        binding = PageBinding(identity.person.key, patient)
+        with feed.line.held(), self.admission.place():
+            call = Call(deadline.sooner(FEED_SECONDS), attempt.origin.record)
+            match = self.matches.match(identity, patient, feed.match, self.ehrs[identity.ehr], feed.line, call)  # 4
+            if isinstance(match, NoMatch):
+                return _nothing(attempt, asked, binding, match)
+            attempt.match = match.by
+            answer = Answer(
+                asked,
+                Compartment(match, feed.line.base, scope.asked_type, feed.types, scope.ceiling),
+                Labelling(self.rules, identity, asked, attempt.care_relation),
+            )
+            call = Call(deadline.sooner(FEED_SECONDS), attempt.origin.record)
+            if asked.interaction is Interaction.READ:
+                answer.read_one(fetch.one(asked, match, feed.line, call))  # 5-8
+            else:
+                ceiling = scope.ceiling(scope.asked_type)
+                for read, ended in fetch.pages(asked, match, ceiling, feed.line, call, most=self.most_resources):  # 5
+                    if answer.filled(read) or ended:  # 6-8
+                        break
+            attempt.feed_answer = "answered"
+            return answer.release(attempt, binding, feed.line.base)
+
+    def _read_log(self, attempt: Attempt, identity: Identity, asked: AuditConsultation) -> LogRelease:
+        """The log has its own rules, and is answered by itself alone."""
+        verdict = decide_log(self.rules, identity, asked)
+        attempt.rules = verdict.rules
+        if isinstance(verdict, Deny):
+            raise Refused(Reason.ACCESS_DENIED, rules=verdict.rules)
+        release = self.log.records(asked.first, asked.last)
+        attempt.log_read = (release.first, release.last)
+        return release
+
+    def _offers(self, asked: ClinicalConsultation) -> bool:
+        feed = self.feeds.get(asked.feed)
+        return feed is not None and asked.resource_type in feed.types
+
+
+def _nothing(attempt: Attempt, asked: ClinicalConsultation, binding: PageBinding, match: NoMatch) -> Release:
+    """No match is an empty answer, or a read of nothing: like a feed that has nothing to show."""
+    attempt.match = match.reason
+    if asked.interaction is Interaction.READ:
+        raise Refused(Reason.NOT_FOUND, rules=attempt.rules)
+    return Release(asked, (), binding, None, match.reason if match.tellable else None)
+
+
+def _hour() -> int:
+    return datetime.now(UTC).hour

@@ -1,0 +1,194 @@
+"""Step 4: from the EHR's patient to the feed's, by exact identifier and birth date, or by an agreed shared id.
+
+Never by name. What it finds out about why there is no match stays in the record: to the reader, no match and nothing
+to show are one.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from fhir_adapters.interface import Call, Tree
+from plugin.consultation.feed_line import FeedLine
+from plugin.settings import IdentifierMatch, SameIdMatch
+from policies.vocabulary.identity import Identity
+
+INS_SYSTEMS = frozenset({"urn:oid:1.2.250.1.213.1.4.8", "urn:oid:1.2.250.1.213.1.4.9"})
+"""French national health identity, NIR and NIA: good only when qualified."""
+INS_TEST_SYSTEMS = frozenset({"urn:oid:1.2.250.1.213.1.4.10", "urn:oid:1.2.250.1.213.1.4.11"})
+"""Its test and demonstration roots: refused outside a demonstration."""
+
+_RELIABILITY = "https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-identity-reliability"
+_STATUS_SYSTEM = "https://hl7.fr/ig/fhir/core/CodeSystem/fr-core-cs-v2-0445"
+
+MAX_CANDIDATE_PAGES = 3
+"""An exact identifier finds one patient, or a few; a feed that goes on and on ignores the parameter."""
+
+CACHED_MATCHES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The patient at the feed, and how that was established."""
+
+    patient: str
+    """Logical id at the feed."""
+    identifiers: tuple[tuple[str, str], ...]
+    """(system, value) by which it was found; empty for a shared id."""
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoMatch:
+    """Nobody there, or nobody who can be told apart."""
+
+    reason: str
+    """`no-match`, `ambiguous`, `no-qualified-identifier`, `patient-not-active`, `not-shared`: for the record."""
+
+    @property
+    def tellable(self) -> bool:
+        """True where the reason concerns only the EHR's own patient, and so says nothing about the feed."""
+        return self.reason in {NO_QUALIFIED_IDENTIFIER, NOT_ACTIVE}
+
+
+NO_QUALIFIED_IDENTIFIER = "no-qualified-identifier"
+NOT_ACTIVE = "patient-not-active"
+
+
+class PatientMatches:
+    """Matches patients at feeds; remembers a match, never a result, while its token lives. Thread-safe."""
+
+    def __init__(self, *, demo: bool) -> None:
+        self._demo = demo
+        self._known: OrderedDict[tuple[str, ...], tuple[Match, float]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def match(
+        self,
+        identity: Identity,
+        patient: str,
+        rule: IdentifierMatch | SameIdMatch,
+        ehr: FeedLine,
+        feed: FeedLine,
+        call: Call,
+    ) -> Match | NoMatch:
+        """The feed's patient for `patient` of the EHR. Raises ConsultError if the EHR or the feed fails."""
+        key = (identity.token_reference or "", identity.person.key, identity.ehr, patient, feed.id)
+        with self._lock:
+            known = self._known.get(key)
+        if known is not None and known[1] > time.time():
+            return known[0]
+        if isinstance(rule, SameIdMatch):
+            found = _same_id(identity, patient, rule, feed, call)
+        else:
+            found = self._by_identifier(patient, rule, ehr, feed, call)
+        if isinstance(found, Match) and identity.token_reference is not None:
+            with self._lock:
+                self._known[key] = (found, identity.expires_at)
+                while len(self._known) > CACHED_MATCHES:
+                    self._known.popitem(last=False)
+        return found
+
+    def _by_identifier(
+        self, patient: str, rule: IdentifierMatch, ehr: FeedLine, feed: FeedLine, call: Call
+    ) -> Match | NoMatch:
+        record = ehr.read("Patient", patient, call)
+        if record is None or not _in_use(record):
+            return NoMatch(NOT_ACTIVE)
+        identifiers = _identifiers(record, self._trusted(rule, record))
+        born = _birth_date(record)
+        if not identifiers or born is None:
+            return NoMatch(NO_QUALIFIED_IDENTIFIER)
+        candidates = {
+            candidate["id"]
+            for candidate in _candidates(feed, identifiers, call)
+            if _in_use(candidate)
+            and _birth_date(candidate) == born
+            and not set(identifiers).isdisjoint(_identifiers(candidate, rule.systems))
+        }
+        if len(candidates) != 1:
+            return NoMatch("ambiguous" if candidates else "no-match")
+        return Match(candidates.pop(), identifiers, "identifier")
+
+    def _trusted(self, rule: IdentifierMatch, record: Tree) -> tuple[str, ...]:
+        """The systems that count for this patient: INS only when qualified, test roots only in a demonstration."""
+        qualified = _is_qualified(record)
+        return tuple(
+            system
+            for system in rule.systems
+            if (system not in INS_SYSTEMS | INS_TEST_SYSTEMS or qualified)
+            and (system not in INS_TEST_SYSTEMS or self._demo)
+        )
+
+
+def _same_id(identity: Identity, patient: str, rule: SameIdMatch, feed: FeedLine, call: Call) -> Match | NoMatch:
+    if identity.ehr != rule.shares_patient_ids_with:
+        return NoMatch("not-shared")
+    if feed.read("Patient", patient, call) is None:
+        return NoMatch("no-match")
+    return Match(patient, (), "same-id")
+
+
+def _candidates(feed: FeedLine, identifiers: Sequence[tuple[str, str]], call: Call) -> list[Tree]:
+    """What the feed returns for the identifiers: not trusted to be what was asked for."""
+    query = ",".join(f"{_escaped(system)}|{_escaped(value)}" for system, value in identifiers)
+    page = feed.search("Patient", (("identifier", query),), call)
+    found = list(page.entries)
+    for _ in range(MAX_CANDIDATE_PAGES - 1):
+        if page.next is None:
+            break
+        page = feed.page(page.next, call)
+        found.extend(page.entries)
+    return [entry.resource for entry in found if entry.resource.get("resourceType") == "Patient"]
+
+
+def _escaped(text: str) -> str:
+    """R4 3.1.1.4.0.1: what separates values is escaped inside one."""
+    for character in "\\$,|":
+        text = text.replace(character, f"\\{character}")
+    return text
+
+
+def _identifiers(patient: Mapping[str, Any], systems: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """(system, value) of the identifiers in force of those systems."""
+    found = []
+    for identifier in _objects(patient.get("identifier")):
+        system, value = identifier.get("system"), identifier.get("value")
+        if system in systems and isinstance(value, str) and value and identifier.get("use") != "old":
+            found.append((system, value))
+    return tuple(dict.fromkeys(found))
+
+
+def _is_qualified(patient: Mapping[str, Any]) -> bool:
+    """FR Core: identity status VALI on the Patient; absent means unqualified."""
+    for extension in _objects(patient.get("extension")):
+        if extension.get("url") == _RELIABILITY:
+            for part in _objects(extension.get("extension")):
+                status = part.get("valueCoding")
+                if part.get("url") == "identityStatus" and isinstance(status, dict):
+                    return bool(status.get("code") == "VALI" and status.get("system") == _STATUS_SYSTEM)
+    return False
+
+
+def _in_use(patient: Mapping[str, Any]) -> bool:
+    replaced = any(link.get("type") == "replaced-by" for link in _objects(patient.get("link")))
+    return patient.get("active") is not False and not replaced
+
+
+def _birth_date(patient: Mapping[str, Any]) -> date | None:
+    """A full birth date; a year or a month matches nobody."""
+    text = patient.get("birthDate")
+    if not isinstance(text, str) or len(text) != len("2000-01-01"):
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _objects(value: Any) -> list[Mapping[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

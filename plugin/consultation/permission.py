@@ -1,0 +1,83 @@
+"""Step 2: from verdicts, scopes and the shape of a request to a permission, or to the one refusal that fits.
+
+The order tells as little as it can: a program learns that it is one before anything about addresses, and a person is
+told what was wrong with the request before what the token lacks.
+"""
+
+from dataclasses import dataclass
+
+from plugin.errors import Refused, ScopeInsufficient, ShapeRefused
+from policies.vocabulary.consultation import ClinicalConsultation, Objection, Reason
+from policies.vocabulary.identity import Identity
+from policies.vocabulary.interactions import CONSULTING, Interaction, Level
+from policies.vocabulary.scopes import Ceiling
+from policies.vocabulary.verdict import Deny, Permit
+
+LETTERS = {Interaction.READ: "r", Interaction.SEARCH_TYPE: "s"}
+"""SMART's letter for what a scope must grant."""
+
+_SHAPE_RULES = {"view-only", "one-patient", "patient-in-context", "allowed-types"}
+"""Core rules that speak of the request; all others speak of the person, the client or the purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What the token's scopes allow for this look, and for types that come with it."""
+
+    identity: Identity
+    letter: str
+    asked_type: str
+
+    def ceiling(self, resource_type: str) -> Ceiling:
+        """For `resource_type`, with the letter of what was asked."""
+        return self.identity.grants.ceiling(
+            resource_type, self.letter, launch_patient=self.identity.launch_patient is not None
+        )
+
+
+def permission(identity: Identity, asked: ClinicalConsultation, core: Permit | Deny) -> Scope:
+    """The scope within which the look may go on. Raises Refused: by rule, by shape, or for want of a scope."""
+    rules = core.rules if isinstance(core, Deny) else ()
+    personal = tuple(rule for rule in rules if rule not in _SHAPE_RULES)
+    if personal:
+        raise Refused(Reason.ACCESS_DENIED, rules=rules)
+    if asked.objection is not None and asked.objection.reason is Reason.METHOD_OVERRIDE:
+        raise ShapeRefused(asked.objection)
+    if asked.interaction not in CONSULTING:
+        raise _view_only(asked, rules)
+    if asked.objection is not None:
+        raise ShapeRefused(asked.objection)
+    if "allowed-types" in rules or asked.resource_type is None:
+        raise Refused(Reason.UNKNOWN_TYPE, rules=rules)
+    if "one-patient" in rules:
+        raise Refused(Reason.PATIENT_REQUIRED, rules=rules)
+    if "patient-in-context" in rules:
+        raise Refused(
+            Reason.ACCESS_DENIED if asked.interaction is Interaction.SEARCH_TYPE else Reason.NOT_FOUND, rules=rules
+        )
+    if asked.binding is not None and (asked.binding.reader, asked.binding.patient) != (
+        identity.person.key,
+        identity.launch_patient or asked.patient,
+    ):
+        raise Refused(Reason.PAGE_LINK_FOREIGN, rules=("page-link",))
+    scope = Scope(identity, LETTERS[asked.interaction], asked.resource_type)
+    if not scope.ceiling(asked.resource_type).allowed:
+        raise ScopeInsufficient(f"patient/{asked.resource_type}.{scope.letter}")
+    return scope
+
+
+def _view_only(asked: ClinicalConsultation, rules: tuple[str, ...]) -> Refused:
+    """Design section 3: on a type or an instance 405; on a base 403; a known `$operation` 403, an unknown one 404."""
+    rules = rules or ("view-only",)
+    if asked.objection is not None and asked.objection.reason in _ADDRESS_OBJECTIONS:
+        return ShapeRefused(asked.objection)
+    if asked.interaction is Interaction.OPERATION:
+        reason = Reason.UNKNOWN_OPERATION if asked.operation is None else Reason.OPERATION_REFUSED
+        return Refused(reason, rules=rules)
+    if asked.level is Level.BASE:
+        return ShapeRefused(Objection(Reason.VIEW_ONLY), status=403)
+    return Refused(Reason.VIEW_ONLY, rules=rules)
+
+
+_ADDRESS_OBJECTIONS = frozenset({Reason.UNKNOWN_FEED, Reason.UNKNOWN_ADDRESS, Reason.UNKNOWN_TYPE})
+"""Where there is nothing at the address, no method would help."""

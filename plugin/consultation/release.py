@@ -1,0 +1,109 @@
+"""Step 10: what is handed over. Labels are added, addresses of the source taken out; clinical content is never altered.
+
+Only `meta`, references under the feed's base, and an Attachment's url and data change (design section 5): a value that
+arrived as `1.50` leaves as `1.50`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fhir_adapters.interface import Tree
+from policies.labels import ACT_CODE, CONFIDENTIALITY, STRICTNESS
+from policies.vocabulary.consultation import ClinicalConsultation, PageBinding, PagePosition
+
+HANDLING = (
+    ("NOCOLLECT", "no collection"),
+    ("NOINTEGRATE", "no integration"),
+    ("NOPERSISTP", "no collection beyond purpose of use"),
+    ("NORDSCLCD", "no redisclosure without consent directive"),
+    ("NOREUSE", "no reuse beyond purpose of use"),
+    ("AUDTR", "audit trail"),
+    ("DELAU", "delete after use"),
+)
+"""v3-ActCode labels of everything shown (view_only.md section 1). They tell; only the gateway's refusals enforce."""
+
+BUNDLE_HANDLING = HANDLING[:2]
+"""Those that say nothing of the content, so that a Bundle may carry them (DS4P)."""
+
+_KEPT_META = ("lastUpdated", "profile", "security", "tag")
+"""versionId invites version probing, source names the system behind the feed."""
+
+_ATTACHMENT_NAMES = frozenset({"attachment", "presentedForm", "photo"})
+_ATTACHMENT_CONTENT = frozenset({"url", "_url", "data", "_data"})
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One resource, ready to be shown."""
+
+    reference: str
+    """`Observation/77` at the feed."""
+    resource: Tree
+    companion: bool
+    """Not asked for; shown because a result refers to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A complete answer, in memory, whose record is durable."""
+
+    asked: ClinicalConsultation
+    shown: tuple[Shown, ...]
+    binding: PageBinding
+    next: PagePosition | None
+    """Set only when a further kept entry is known."""
+    notice: str | None = None
+    """`no-qualified-identifier`: why there can be nothing, where that may be told; else None."""
+
+    @property
+    def confidentiality(self) -> str | None:
+        """The high-water mark: the strictest confidentiality code that a shown resource carries itself."""
+        codes = [
+            label.get("code")
+            for each in self.shown
+            for label in each.resource["meta"]["security"]
+            if label.get("system") == CONFIDENTIALITY
+        ]
+        return max((code for code in codes if code in STRICTNESS), key=STRICTNESS.__getitem__, default=None)
+
+
+def labels(codes: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    """Codings of v3-ActCode for `codes`, (code, display) pairs."""
+    return [{"system": ACT_CODE, "code": code, "display": display} for code, display in codes]
+
+
+def ready(resource: Mapping[str, Any], base: str) -> Tree:
+    """A copy of `resource` to be shown: labelled, with nothing in it that leads around the gateway."""
+    copy: Tree = {name: _clean(name, value, base) for name, value in resource.items()}
+    meta = resource.get("meta")
+    kept = (
+        {name: _clean(name, meta[name], base) for name in _KEPT_META if name in meta} if isinstance(meta, dict) else {}
+    )
+    security = [label for label in kept.get("security", []) if isinstance(label, dict)]
+    present = {label.get("code") for label in security if label.get("system") == ACT_CODE}
+    kept["security"] = security + labels([each for each in HANDLING if each[0] not in present])
+    copy["meta"] = kept
+    return copy
+
+
+def _clean(name: str, value: Any, base: str) -> Any:
+    if isinstance(value, list):
+        return [_clean(name, item, base) for item in value]
+    if not isinstance(value, dict):
+        return value
+    closed = _is_attachment(name, value)
+    cleaned = {
+        key: _clean(key, item, base) for key, item in value.items() if not (closed and key in _ATTACHMENT_CONTENT)
+    }
+    reference = cleaned.get("reference")
+    if base and isinstance(reference, str) and reference.startswith(f"{base}/"):
+        cleaned["reference"] = reference[len(base) + 1 :]
+    return cleaned
+
+
+def _is_attachment(name: str, value: Mapping[str, Any]) -> bool:
+    """An Attachment by the name of its element, or by its content type beside content."""
+    if name in _ATTACHMENT_NAMES or name.endswith("Attachment"):
+        return True
+    return "contentType" in value and not _ATTACHMENT_CONTENT.isdisjoint(value)
