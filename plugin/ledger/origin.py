@@ -40,15 +40,12 @@ def create(path: Path, key_path: Path, origin: str) -> str:
             _make_folder(file.parent)
         write_private_key(key_path, private)
         made.append(key_path)
-        # SQLite gives its log and index files the mode of this one.
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        _make_file(path)
         made.append(path)
         sqlite.make(path, Meta(FORMAT, origin, key.verifier.text), _empty_head(origin, key))
         for file in (path, key_path):
             _sync_folder(file.parent)
         made.clear()
-    except FileExistsError as error:
-        raise LedgerExists(f"{path} exists already") from error
     except OSError as error:
         raise LedgerUnavailable(f"{error.filename}: {error.strerror}") from error
     finally:
@@ -61,6 +58,14 @@ def _empty_head(origin: str, key: SigningKey) -> Head:
     edge = Edge()
     note = checkpoint.sign(Checkpoint(origin, edge.size, edge.root()), key)
     return Head(edge, note, encode_time(datetime.now(UTC)))
+
+
+def _make_file(path: Path) -> None:
+    """An empty file for its owner only: SQLite gives the mode of it to its log and index files."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError as error:
+        raise LedgerExists(f"{path} exists already") from error
 
 
 def _make_folder(folder: Path) -> None:

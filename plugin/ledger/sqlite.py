@@ -6,6 +6,7 @@ the process's POSIX locks on it (sqlite.org/howtocorrupt.html, 2.2).
 """
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,8 +18,10 @@ from plugin.ledger.merkle import Edge
 from plugin.ledger.record import SEARCH_COLUMNS
 from plugin.ledger.store import Batch, Head, Meta, Row
 
-BUSY_MS = 2_000
+BUSY_SECONDS = 2.0
 """How long a writer waits for another process's transaction; one takes a few milliseconds."""
+_POLL_SECONDS = 0.001
+"""SQLite's own waiting sleeps up to 100 ms at a time: beside a busy process that loses every race for two seconds."""
 
 TABLES = (
     """CREATE TABLE meta (
@@ -148,12 +151,18 @@ def connect(path: Path, flags: int) -> apsw.Connection:
     """A connection with our settings. Raises apsw.Error."""
     connection = apsw.Connection(str(path), flags=flags)
     try:
-        connection.set_busy_timeout(BUSY_MS)
+        connection.set_busy_handler(_wait)
         connection.execute("PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF")
     except apsw.Error:
         connection.close(True)
         raise
     return connection
+
+
+def _wait(tries: int) -> bool:
+    """SQLite asks after each try whether to go on trying."""
+    time.sleep(_POLL_SECONDS)
+    return tries * _POLL_SECONDS < BUSY_SECONDS
 
 
 def make(path: Path, meta: Meta, head: Head) -> None:

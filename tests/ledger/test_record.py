@@ -1,0 +1,130 @@
+"""The frozen form: bytes that readers of old ledgers rely on."""
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from hashlib import sha256
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plugin.ledger.errors import RecordInvalid
+from plugin.ledger.record import (
+    SEARCH_COLUMNS,
+    columns_of,
+    encode_body,
+    encode_header,
+    encode_time,
+    flaw,
+    search_columns,
+)
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text() | st.floats(allow_nan=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+NAMES = st.sampled_from(["action", "outcome", "person", "ehr", "patient", "client", "feed", "request", "record"])
+BODIES = st.dictionaries(NAMES | st.text(max_size=8), JSON | st.dictionaries(st.sampled_from(["id", "issuer"]), JSON))
+
+
+def test_a_header_is_these_bytes():
+    """Every old ledger holds this form: a change here breaks their proofs."""
+    assert encode_header(7, "2026-11-25T09:15:03.120456Z", "hospital", "consultation", b"{}") == (
+        b'{"body":"44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","class":"consultation",'
+        b'"position":7,"tenant":"hospital","time":"2026-11-25T09:15:03.120456Z","v":1}'
+    )
+
+
+def test_times_are_utc_with_microseconds_even_on_the_full_second():
+    """Text order is time order only if all have one length."""
+    assert encode_time(datetime(2026, 11, 25, 9, 15, 3, tzinfo=UTC)) == "2026-11-25T09:15:03.000000Z"
+    paris = datetime(2026, 11, 25, 10, 15, 3, 1, tzinfo=timezone(timedelta(hours=1)))
+    assert encode_time(paris) == "2026-11-25T09:15:03.000001Z"
+
+
+def test_a_body_gets_a_nonce_that_no_caller_chooses():
+    """A purged body must not be guessed from the hash that its header keeps."""
+    one, two = (orjson.loads(encode_body({"nonce": "mine", "a": 1})) for _ in range(2))
+    assert re.fullmatch("[0-9a-f]{32}", one["nonce"])
+    assert one["nonce"] != two["nonce"]
+
+
+@pytest.mark.parametrize("body", [{"a": object()}, {"a": {1: 2}}, {"a": "\ud800"}, {"a": 2**70}])
+def test_a_body_without_a_json_form_is_refused(body):
+    """A record that cannot be written as JSON is no record."""
+    with pytest.raises(RecordInvalid):
+        encode_body(body)
+
+
+def test_search_columns_say_who_and_whom():
+    """The person as (issuer, subject) and the patient as its address: the same id at two EHRs is two patients."""
+    found = search_columns(
+        {"time": "t", "tenant": "hospital"},
+        {
+            "action": "consultation:released",
+            "outcome": "0",
+            "person": {"issuer": "https://login.example", "subject": "s1"},
+            "ehr": {"fhir_base": "https://ehr.example/fhir"},
+            "patient": "p1",
+            "client": {"id": "pane"},
+            "feed": {"id": "city-lab"},
+            "request": "r",
+            "record": "r.0",
+        },
+    )
+    assert list(found.values()) == [
+        "t", "hospital", "consultation:released", "0", "https://login.example s1",
+        "https://ehr.example/fhir/Patient/p1", "pane", "city-lab", "r", "r.0",
+    ]  # fmt: skip
+
+
+def test_absent_facts_are_none():
+    """An operational record has no patient; half a name is none."""
+    found = search_columns({}, {"person": {"issuer": "x"}, "patient": "p1", "client": None})
+    assert found == dict.fromkeys(SEARCH_COLUMNS)
+
+
+@given(BODIES)
+def test_any_json_body_makes_a_record_without_flaw(body):
+    """What the writer stores, verify accepts."""
+    data = encode_body(body)
+    header = encode_header(3, "2026-11-25T09:15:03.120456Z", "hospital", "consultation", data)
+    assert flaw(3, header, data, columns_of(header, data)) is None
+
+
+@given(BODIES, st.binary())
+def test_any_other_body_is_a_flaw(body, other):
+    """The header names the body by hash."""
+    data = encode_body(body)
+    header = encode_header(3, "t", "hospital", "consultation", data)
+    assert "is not the one that its header names" in flaw(3, header, other, columns_of(header, data))
+
+
+def _header(**changes: object) -> bytes:
+    fields = {"v": 1, "position": 3, "time": "t", "tenant": "h", "class": "c", "body": sha256(b"{}").hexdigest()}
+    return orjson.dumps({**fields, **changes}, option=orjson.OPT_SORT_KEYS)
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        (b"", "not a JSON object"),
+        (b"[]", "not a JSON object"),
+        (_header(more=1), "not in the form"),
+        (_header().replace(b'"v":1', b'"v":1,"v":1'), "not in the form"),
+        (_header().replace(b",", b", "), "not in the form"),
+        (_header(v=2), "unknown version"),
+        (_header(position=4), "another position"),
+    ],
+)
+def test_a_header_that_is_not_the_frozen_form_is_a_flaw(header, words):
+    """The sentence says which rule it breaks."""
+    assert words in flaw(3, header, b"{}", (None,) * 10)
+
+
+def test_a_body_that_is_gone_or_no_object_is_a_flaw():
+    """No purge exists in this form."""
+    assert "is missing" in flaw(3, _header(), None, (None,) * 10)
+    assert "not a JSON object" in flaw(3, _header(body=sha256(b"[]").hexdigest()), b"[]", (None,) * 10)
