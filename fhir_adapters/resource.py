@@ -12,8 +12,8 @@ import msgspec
 
 from fhir_adapters.interface import FeedAnswerInvalid, Tree
 
-MAX_DEPTH = 200
-"""Levels of objects and lists. The parser stops here by itself, so a hostile answer cannot exhaust the stack of those
+MAX_DEPTH = 201
+"""Levels of values, the innermost included. The parser stops here by itself, so a hostile answer cannot exhaust the stack of those
 who walk the tree; the deepest real resources (Questionnaires, nested contained documents) stay below 40. A test holds
 it."""
 

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from pyreqwest.client import SyncClient, SyncClientBuilder
-from pyreqwest.exceptions import ConnectError, NetworkError, PyreqwestError, RequestError, RequestTimeoutError
+from pyreqwest.exceptions import ConnectError, NetworkError, PyreqwestError, ReadError, RequestError, RequestTimeoutError
 from pyreqwest.request import SyncRequestBuilder
 from pyreqwest.response import SyncResponse
 
@@ -164,7 +164,8 @@ class HttpUpstream:
             # A server that accepts and then says nothing comes as the client's ConnectTimeoutError as well.
             case RequestTimeoutError():
                 return FeedTimeout(f"{self.name} did not answer in time")
-            case _ if answering:
+            # The first part of the body is read together with the head, and its failure is a ReadError as well.
+            case _ if answering or isinstance(error, ReadError):
                 return FeedAnswerInvalid(f"{self.name} broke off or garbled its answer")
             case ConnectError():
                 return _NoConnection(f"{self.name} could not be reached")
