@@ -4,14 +4,13 @@ Callers of the gateway get fixed sentences (`plugin.errors`); this is for `vitri
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from plugin.authentication import claims, compact
 from plugin.authentication.bearer_token import BearerTokens, Check
 from plugin.authentication.issuers import Issuers
-from plugin.authentication.listings import Listing, Listings
+from plugin.authentication.listings import Listings
 from plugin.errors import IssuerUnreachable, TokenInvalid
 from plugin.settings import Settings
 from policies.vocabulary.identity import Identity, Subject
@@ -112,30 +111,19 @@ def _hint(check: Check, token: str, listings: Listings, public_base: str, now: f
     if listing is None:
         configured = sorted({issuer.issuer for issuer in listings.issuers()})
         return f"iss is {_shown(body.get('iss'))}; configured: {_shown(configured)}."
-    return _hint_of(check, header, body, listing, public_base, now)
-
-
-def _hint_of(
-    check: Check, header: Mapping[str, Any], body: Mapping[str, Any], listing: Listing, public_base: str, now: float
-) -> str:
     issuer = listing.issuer
-    match check:
-        case Check.ALGORITHM:
-            return f"alg is {_shown(header.get('alg'))}; accepted: {_shown(list(issuer.algorithms))}."
-        case Check.KEY:
-            return f"kid is {_shown(header.get('kid'))}."
-        case Check.TYPE:
-            return f"typ is {_shown(header.get('typ'))}; accepted: {_shown(list(issuer.types))}."
-        case Check.TIMES:
-            times = ", ".join(f"{name} is {_shown(body.get(name))}" for name in ("iat", "nbf", "exp"))
-            return f"{times}; now is {now:.0f}."
-        case Check.AUDIENCE:
-            accepted = list(issuer.audiences) or [f"{public_base}/fhir", f"{public_base}/fhir/<feed asked>"]
-            return f"aud is {_shown(body.get('aud'))}; accepted: {_shown(accepted)}."
-        case Check.CLIENT | Check.EHR:
-            return f"client_id is {_shown(body.get('client_id'))}, azp is {_shown(body.get('azp'))}."
-        case _:
-            return ""
+    audiences = list(issuer.audiences) or [f"{public_base}/fhir", f"{public_base}/fhir/<feed asked>"]
+    times = ", ".join(f"{name} is {_shown(body.get(name))}" for name in ("iat", "nbf", "exp"))
+    client = f"client_id is {_shown(body.get('client_id'))}, azp is {_shown(body.get('azp'))}."
+    return {
+        Check.ALGORITHM: f"alg is {_shown(header.get('alg'))}; accepted: {_shown(list(issuer.algorithms))}.",
+        Check.KEY: f"kid is {_shown(header.get('kid'))}.",
+        Check.TYPE: f"typ is {_shown(header.get('typ'))}; accepted: {_shown(list(issuer.types))}.",
+        Check.TIMES: f"{times}; now is {now:.0f}.",
+        Check.AUDIENCE: f"aud is {_shown(body.get('aud'))}; accepted: {_shown(audiences)}.",
+        Check.CLIENT: client,
+        Check.EHR: client,
+    }.get(check, "")
 
 
 def _shown(value: object) -> str:

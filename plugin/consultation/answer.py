@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from fhir_adapters.interface import Entry
 from plugin.attempt import Attempt
-from plugin.consultation.compartment import Compartment, Confined, Kept
+from plugin.consultation.compartment import Compartment, Confined, Kept, referred_to
 from plugin.consultation.facts import Labelling
 from plugin.consultation.fetch import Read
 from plugin.consultation.release import Release, Shown, ready
@@ -72,7 +72,8 @@ class Answer:
         results = [each for each in self._shown if not each.companion]
         if self._asked.interaction is Interaction.READ:
             return results
-        return [*results, *self._compartment.referred_to(results, [each for each in self._shown if each.companion])]
+        companions = [each for each in self._shown if each.companion]
+        return [*results, *referred_to(results, companions, self._confined.resolve.get)]
 
 
 def _distinct(entries: Sequence[Entry]) -> list[Entry]:

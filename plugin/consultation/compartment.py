@@ -67,35 +67,29 @@ class Compartment:
             reference = _own_reference(resource)
             if not self._is_at_home(entry):
                 foreign += 1
-            elif resource["resourceType"] == self.asked_type and self._is_about_patient(resource, resource, resolve):
+            elif resource["resourceType"] == self.asked_type and self._is_about_patient(resource, resolve):
                 primary.append(Kept(reference, resource, False, self._unfit(resource, resolve)))
             elif self._may_accompany(resource, resolve):
                 candidates[reference] = Kept(reference, resource, True, self._unfit(resource, resolve))
             else:
                 foreign += 1
-        companions = _referred_to(primary, list(candidates.values()), resolve)
+        companions = referred_to(primary, candidates.values(), resolve)
         foreign += len(candidates) - len(companions)
         kept = (*primary, *companions)
         texts = {text for each in kept for text in references(each.resource)}
         return Confined(kept, foreign, {text: to for text in texts if (to := resolve(text)) is not None})
-
-    def referred_to(self, results: Sequence[Kept], companions: Sequence[Kept]) -> list[Kept]:
-        """Those of `companions` that `results` lead to, by relative or absolute references."""
-        return _referred_to(results, companions, _Resolver(self.base, {}))
 
     def _is_at_home(self, entry: Entry) -> bool:
         """False for a resource that says it lives elsewhere: its relative references would mean other patients."""
         url = entry.full_url
         return not url or not self.base or url.startswith(("urn:", f"{self.base}/"))
 
-    def _is_about_patient(
-        self, resource: Mapping[str, Any], container: Mapping[str, Any], resolve: "_Resolver"
-    ) -> bool:
+    def _is_about_patient(self, resource: Mapping[str, Any], resolve: "_Resolver") -> bool:
         path = PATIENT_PATHS[resource["resourceType"]]
         if path == "id":
             return bool(resource.get("id") == self.match.patient)
         subject = resource.get(path)
-        return isinstance(subject, dict) and self._names_patient(subject, container, resolve)
+        return isinstance(subject, dict) and self._names_patient(subject, resource, resolve)
 
     def _names_patient(self, subject: Mapping[str, Any], container: Mapping[str, Any], resolve: "_Resolver") -> bool:
         text, identifier = subject.get("reference"), subject.get("identifier")
@@ -120,10 +114,9 @@ class Compartment:
         )
 
     def _is_own(self, identifier: Any) -> bool:
-        return (
-            isinstance(identifier, dict)
-            and (identifier.get("system"), identifier.get("value")) in self.match.identifiers
-        )
+        if not isinstance(identifier, dict):
+            return False
+        return (identifier.get("system"), identifier.get("value")) in self.match.identifiers
 
     def _contradicts(self, identifier: Any) -> bool:
         """True if it names somebody else in a system by which our patient is known."""
@@ -192,11 +185,13 @@ def _contained(container: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {each["id"]: each for each in inside if isinstance(each, dict) and isinstance(each.get("id"), str)}
 
 
-def _referred_to(primary: Iterable[Kept], companions: Sequence[Kept], resolve: _Resolver) -> list[Kept]:
-    """Companions that a kept resource refers to, directly or through another companion."""
+def referred_to(
+    results: Iterable[Kept], companions: Iterable[Kept], resolve: Callable[[str], str | None]
+) -> list[Kept]:
+    """Those of `companions` that `results` refer to, directly or through another companion."""
     candidates = {each.reference: each for each in companions}
     reached: dict[str, Kept] = {}
-    frontier = list(primary)
+    frontier = list(results)
     while frontier:
         named = {resolve(text) for each in frontier for text in references(each.resource)}
         frontier = [candidates[name] for name in named & candidates.keys() - reached.keys() if name is not None]

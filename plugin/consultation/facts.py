@@ -35,7 +35,8 @@ class Labelling:
         verdicts = decide_show(self._rules, self._identity, self._asked, self._relation, new)
         for labels, verdict in zip(new, verdicts, strict=True):
             self._withheld_by[labels] = verdict.rules[0] if isinstance(verdict, Deny) else None
+        by_label = [self._withheld_by[self.labels(each)] for each in kept]
         return [
-            Judged(each.reference, each.resource, each.withheld_by or self._withheld_by[self.labels(each)])
-            for each in kept
+            Judged(each.reference, each.resource, each.withheld_by or rule)
+            for each, rule in zip(kept, by_label, strict=True)
         ]

@@ -1,4 +1,4 @@
-"""The way out. Data leaves only through `Gateway.consult`, and every step that protects a patient has its number here."""
+"""The way out. Data leaves only through `Gateway.consult`; every step that protects a patient has its number here."""
 
 import threading
 from collections.abc import Iterator, Mapping
@@ -112,7 +112,7 @@ class Gateway:
             self._judge_context(attempt, identity, asked)  # 3 context
             release = self._look(attempt, identity, asked, scope)  # 4-8
         # 9 record: leaving the block has made the record durable, or raised
-        return release  # 10 release
+        return release  # 10 release  # noqa: RET504 - the two moments are the point
 
     def _decide(self, attempt: Attempt, identity: Identity, asked: ClinicalConsultation) -> Scope:
         """2: quotas, the core rules, the shape of the request, the token's scopes."""

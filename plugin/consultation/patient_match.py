@@ -155,10 +155,16 @@ def _escaped(text: str) -> str:
 
 def _identifiers(patient: Mapping[str, Any], systems: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """(system, value) of the identifiers in force of those systems."""
-    found = []
+    found: list[tuple[str, str]] = []
     for identifier in _objects(patient.get("identifier")):
         system, value = identifier.get("system"), identifier.get("value")
-        if system in systems and isinstance(value, str) and value and identifier.get("use") != "old":
+        if (
+            isinstance(system, str)
+            and system in systems
+            and isinstance(value, str)
+            and value
+            and identifier.get("use") != "old"
+        ):
             found.append((system, value))
     return tuple(dict.fromkeys(found))
 

@@ -52,9 +52,8 @@ def permission(identity: Identity, asked: ClinicalConsultation, core: Permit | D
     if "one-patient" in rules:
         raise Refused(Reason.PATIENT_REQUIRED, rules=rules)
     if "patient-in-context" in rules:
-        raise Refused(
-            Reason.ACCESS_DENIED if asked.interaction is Interaction.SEARCH_TYPE else Reason.NOT_FOUND, rules=rules
-        )
+        # A read of somebody else's address tells no more than an absence; a search that names somebody is refused.
+        raise Refused(Reason.NOT_FOUND if asked.interaction is Interaction.READ else Reason.ACCESS_DENIED, rules=rules)
     if asked.binding is not None and (asked.binding.reader, asked.binding.patient) != (
         identity.person.key,
         identity.launch_patient or asked.patient,

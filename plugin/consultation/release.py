@@ -92,10 +92,8 @@ def _clean(name: str, value: Any, base: str) -> Any:
         return [_clean(name, item, base) for item in value]
     if not isinstance(value, dict):
         return value
-    closed = _is_attachment(name, value)
-    cleaned = {
-        key: _clean(key, item, base) for key, item in value.items() if not (closed and key in _ATTACHMENT_CONTENT)
-    }
+    left_out = _ATTACHMENT_CONTENT if _is_attachment(name, value) else frozenset()
+    cleaned = {key: _clean(key, item, base) for key, item in value.items() if key not in left_out}
     reference = cleaned.get("reference")
     if base and isinstance(reference, str) and reference.startswith(f"{base}/"):
         cleaned["reference"] = reference[len(base) + 1 :]
