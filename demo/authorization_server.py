@@ -35,6 +35,14 @@ from demo.people import PatientName, Practitioner
 LOGIN_FIELDS = frozenset({"practitioner", "patient", "decision"})
 
 
+class CodeKeepingServer(AuthorizationServer):
+    """Authlib's server with the store into which the code grant looks."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.codes = CodeStore()
+
+
 class AuthorizationResponseIssuer(IssuerParameter):
     """RFC 9207: every authorization response says who sent it."""
 
@@ -147,8 +155,7 @@ def create_authorization_server(
     app = Flask(__name__)
     known = {client.client_id: client for client in clients}
     prepare(app, form_targets=tuple({_origin(uri) for client in known.values() for uri in client.redirect_uris}))
-    server = AuthorizationServer(app, query_client=known.get, save_token=_keep_nothing)
-    server.codes = CodeStore()
+    server = CodeKeepingServer(app, query_client=known.get, save_token=_keep_nothing)
     server.register_token_generator("default", AccessToken(issuer, keys))
     server.register_grant(SmartCodeGrant, [ProofKeyDemanded(), SmartParameters(launches), IdToken(issuer, keys)])
     server.register_grant(BackendGrant)
