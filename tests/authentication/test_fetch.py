@@ -1,0 +1,76 @@
+"""Documents of issuers over a real socket."""
+
+import threading
+
+import pytest
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Request, Response
+
+from fhir_adapters.interface import FeedAnswerInvalid, FeedLinkRefused, FeedRefused, FeedUnavailable
+from plugin.authentication.fetch import IssuerDocuments
+from plugin.authentication.issuers import MAX_DOCUMENT_BYTES
+from plugin.settings import Issuer, SettingsError
+
+
+@Request.application
+def _pages(request: Request) -> Response:
+    match request.path:
+        case "/jwks":
+            return Response(b'{"keys":[]}', content_type="application/jwk-set+json")
+        case "/moved":
+            return Response(status=302, headers={"Location": "/jwks"})
+        case "/down":
+            return Response(status=503)
+        case "/large":
+            return Response(b"x" * (MAX_DOCUMENT_BYTES + 1))
+        case _:
+            return Response(status=404)
+
+
+@pytest.fixture(scope="module")
+def base():
+    server = make_server("127.0.0.1", 0, _pages, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def fetch(base):
+    return IssuerDocuments([Issuer(issuer=f"{base}/realms/r")])
+
+
+def test_a_document_of_the_issuers_host_is_fetched(fetch, base):
+    """Keys may lie beside the issuer's own path."""
+    assert fetch(f"{base}/jwks") == b'{"keys":[]}'
+
+
+@pytest.mark.parametrize(
+    ("path", "error"),
+    [
+        ("/nothing", FeedRefused),
+        ("/down", FeedUnavailable),
+        ("/moved", FeedLinkRefused),
+        ("/large", FeedAnswerInvalid),
+        ("/../jwks", FeedLinkRefused),
+    ],
+)
+def test_every_other_answer_is_an_error(fetch, base, path, error):
+    """A redirect could lead anywhere."""
+    with pytest.raises(error):
+        fetch(f"{base}{path}")
+
+
+@pytest.mark.parametrize("url", ["https://evil.example/jwks", "file:///etc/passwd", "http://169.254.169.254/", ""])
+def test_no_other_host_is_asked(fetch, url):
+    """A discovery document does not choose where the gateway goes."""
+    with pytest.raises(FeedLinkRefused):
+        fetch(url)
+
+
+def test_a_host_that_cannot_be_asked_safely_stops_the_start():
+    """It would fail at the first token otherwise."""
+    with pytest.raises(SettingsError, match=r"ehr\.issuer"):
+        IssuerDocuments([Issuer(issuer="https://under_score.example")])
