@@ -107,7 +107,12 @@ class BundleFolderFeed:
         resource_type, _, query = rest.partition(_SEPARATOR)
         if digest != contents.digest or not _NUMBER.fullmatch(offset):
             raise FeedLinkExpired(f"{self._name} has changed since that page was named")
-        return self._page(contents, resource_type, tuple(parse_qsl(query, keep_blank_values=True)), int(offset))
+        return self._page(
+            contents,
+            resource_type,
+            tuple(parse_qsl(query, keep_blank_values=True, errors="surrogatepass")),
+            int(offset),
+        )
 
     def check(self, call: Call) -> Offer:
         """See `Feed`. All searchable types are offered, whether a file holds some or not."""
@@ -133,7 +138,12 @@ class BundleFolderFeed:
         following = None
         if end < len(found):
             following = _SEPARATOR.join(
-                [contents.digest, str(end), resource_type, urlencode(parameters).replace(_SEPARATOR, "%7E")]
+                [
+                    contents.digest,
+                    str(end),
+                    resource_type,
+                    urlencode(parameters, errors="surrogatepass").replace(_SEPARATOR, "%7E"),
+                ]
             )
         return Page(tuple(found[offset:end]), following)
 
@@ -156,7 +166,7 @@ class BundleFolderFeed:
             total += len(data)
             if total > MAX_FOLDER_BYTES:
                 raise FeedAnswerInvalid(f"{self._name} holds more than {MAX_FOLDER_BYTES} bytes")
-            digest.update(f"{file.name}\0{facts.st_size}\0{facts.st_mtime_ns}\0".encode())
+            digest.update(os.fsencode(file.name) + f"\0{facts.st_size}\0{facts.st_mtime_ns}\0".encode())
             self._add(entries, file.name, data)
         return _Contents(digest.hexdigest()[:16], entries)
 
@@ -171,7 +181,8 @@ class BundleFolderFeed:
         return files
 
     def _add(self, entries: dict[tuple[str, str], Entry], file_name: str, data: bytes) -> None:
-        source = f"{self._name}: file '{file_name}'"
+        shown = os.fsencode(file_name).decode(errors="replace")
+        source = f"{self._name}: file '{shown}'"
         for resource, full_url in _resources(parse(data, source), source):
             expect_resource(resource, None, source)
             key = (resource["resourceType"], resource["id"])

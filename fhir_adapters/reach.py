@@ -70,12 +70,16 @@ class Reach:
     def below(self, *segments: str, parameters: tuple[tuple[str, str], ...] = ()) -> Address:
         """The address of `segments` under the base, with `parameters` encoded as its query.
 
-        Raises FeedLinkRefused if a segment is empty or would step out of the base.
+        Raises FeedLinkRefused if a segment is empty or would step out of the base, or a text is not Unicode.
         """
         if any(segment in ("", ".", "..") for segment in segments):
             raise FeedLinkRefused("an address would lead outside its base")
-        path = "/".join([self.path, *(quote(segment, safe="") for segment in segments)])
-        return Address(self.scheme, self.host, self.port, path or "/", urlencode(parameters, quote_via=quote))
+        try:
+            path = "/".join([self.path, *(quote(segment, safe="") for segment in segments)])
+            query = urlencode(parameters, quote_via=quote)
+        except UnicodeEncodeError:
+            raise FeedLinkRefused("an address holds half a surrogate pair") from None
+        return Address(self.scheme, self.host, self.port, path or "/", query)
 
     def judge(self, text: str) -> Address:
         """The address that an absolute `text` names. Raises FeedLinkRefused unless it lies within."""

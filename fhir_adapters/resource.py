@@ -13,9 +13,9 @@ import msgspec
 from fhir_adapters.interface import FeedAnswerInvalid, Tree
 
 MAX_DEPTH = 201
-"""Levels of values, the innermost included. The parser stops here by itself, so a hostile answer cannot exhaust the stack of those
-who walk the tree; the deepest real resources (Questionnaires, nested contained documents) stay below 40. A test holds
-it."""
+"""Levels of values, the innermost included. The parser stops here by itself, so a hostile answer cannot exhaust the
+stack of those who walk the tree; the deepest real resources (Questionnaires, nested contained documents) stay below 40.
+A test holds it."""
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _TYPE = re.compile(r"[A-Z][A-Za-z]{0,63}")

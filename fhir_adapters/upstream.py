@@ -12,7 +12,14 @@ from types import MappingProxyType
 from typing import Protocol
 
 from pyreqwest.client import SyncClient, SyncClientBuilder
-from pyreqwest.exceptions import ConnectError, NetworkError, PyreqwestError, ReadError, RequestError, RequestTimeoutError
+from pyreqwest.exceptions import (
+    ConnectError,
+    NetworkError,
+    PyreqwestError,
+    ReadError,
+    RequestError,
+    RequestTimeoutError,
+)
 from pyreqwest.request import SyncRequestBuilder
 from pyreqwest.response import SyncResponse
 

@@ -101,6 +101,7 @@ def test_a_page_that_the_source_no_longer_knows_is_expired(feed: Feed, folder: P
         (("date", "yesterday"),),
         (("_count", "-1"),),
         (("_sort", "code"),),
+        (("code", "\\"), ("code", "|")),
         (("code", ""), ("patient", "p1")),
     ],
 )
@@ -108,6 +109,13 @@ def test_what_cannot_be_honoured_is_refused(feed: Feed, call: Call, parameters: 
     """To ignore a parameter would widen the answer."""
     with pytest.raises(FeedRefused):
         feed.search("Observation", parameters, call)
+
+
+def test_text_that_is_not_unicode_is_an_error_of_the_family_or_no_match(feed: Feed, call: Call) -> None:
+    try:
+        assert feed.search("Observation", (("code", "\ud800"),), call).entries == ()
+    except FeedError:
+        return
 
 
 @pytest.mark.parametrize("name", ["", "x", "//other.example/fhir", "http://other.example/", "?_getpages=gone", "\x00"])
