@@ -27,6 +27,9 @@ from plugin.settings import Issuer
 LEEWAY_SECONDS = 30
 """How far the issuer's clock may be off. RFC 7519 allows a few minutes; hospitals run NTP."""
 
+_ALGORITHMS = JWSRegistry(algorithms=["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"])
+"""All that an issuer can be configured for: signatures by a key pair. Never `none`, never a shared secret."""
+
 _JTI = re.compile(r"[\x21-\x7e]{1,256}")
 """It becomes a URN in the record, and is all that joins it with the issuer's own log."""
 
@@ -170,7 +173,7 @@ def naming_the_subject(claims: Mapping[str, Any], now: float) -> Iterator[None]:
 
 
 def _fitting(ring: KeyRing, kid: object, algorithm: str) -> tuple[SigningKey, ...]:
-    method = JWSRegistry(algorithms=[algorithm]).get_alg(algorithm)
+    method = _ALGORITHMS.get_alg(algorithm)
     fitting = []
     for key in ring.named(kid):
         try:
@@ -182,9 +185,8 @@ def _fitting(ring: KeyRing, kid: object, algorithm: str) -> tuple[SigningKey, ..
 
 
 def _signer(presented: Presented, algorithm: str, candidates: tuple[SigningKey, ...]) -> SigningKey:
-    method = JWSRegistry(algorithms=[algorithm]).get_alg(algorithm)
     for key in candidates:
-        if method.verify(presented.signed, presented.signature, key.key):
+        if _ALGORITHMS.get_alg(algorithm).verify(presented.signed, presented.signature, key.key):
             return key
     raise TokenInvalid("The signature of the access token is wrong.")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 _BEARER = re.compile(r"bearer +([A-Za-z0-9\-._~+/]+=*)", re.IGNORECASE)
 """RFC 6750 2.1; the scheme in any case (RFC 9110 11.1)."""
 
-_OTHER_SCHEME = re.compile(r"(?!bearer(?: |$))[A-Za-z0-9!#$%&'*+.^_`|~-]+(?: +[^,]*)?", re.IGNORECASE)
+_OTHER_SCHEME = re.compile(r"(?!bearer(?: |$))[A-Za-z0-9!#$%&'*+.^_`|~-]+(?: [^,]*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import jiter
 from authlib.oauth2 import rfc8414
 from authlib.oidc import discovery
 
-from fhir_adapters.interface import FeedError
+from fhir_adapters.interface import FeedAnswerInvalid, FeedLinkRefused, FeedRefused
 from plugin.authentication import key_ring
 from plugin.authentication.key_ring import KeyRing
 from plugin.authentication.refreshed import DocumentRefused, Refreshed
@@ -120,7 +120,8 @@ class Issuers:
         try:
             url = discovery.get_well_known_url(bare, external=True)  # type: ignore[no-untyped-call]
             return _metadata(self._document(url), issuer)
-        except (FeedError, DocumentRefused):
+        except (FeedRefused, FeedAnswerInvalid, FeedLinkRefused, DocumentRefused):
+            # Not there, or something else is. An issuer that is silent would only be silent at the other place too.
             url = rfc8414.get_well_known_url(bare, external=True)  # type: ignore[no-untyped-call]
             return _metadata(self._document(url), issuer)
 
