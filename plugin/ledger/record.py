@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from secrets import token_hex
+from typing import TypedDict
 
+import msgspec
 import orjson
 
 from plugin.ledger.errors import RecordInvalid
@@ -18,11 +20,33 @@ VERSION = 1
 """Of the header's form. A reader of a later form still reads this one."""
 NONCE_BYTES = 16
 """Hides the body behind its hash once it is purged: without it, few enough facts would be left to guess."""
-HEADER_KEYS = frozenset({"v", "position", "time", "tenant", "class", "body"})
 SEARCH_COLUMNS = (
     "time", "tenant", "action", "outcome", "person", "patient", "client", "feed", "request", "record",
 )  # fmt: skip
 """Names, in the order of `search_columns` and of the table."""
+
+
+_Header = TypedDict(
+    "_Header", {"v": int, "position": int, "time": str, "tenant": str, "class": str, "body": str}
+)  # `class` is no name for a field
+_HEADER = msgspec.json.Decoder(_Header)
+
+
+class _Searched(TypedDict, total=False):
+    """The keys of a body that search columns come from. Not to build the rest makes verifying twice as fast."""
+
+    action: object
+    outcome: object
+    person: object
+    ehr: object
+    patient: object
+    client: object
+    feed: object
+    request: object
+    record: object
+
+
+_SEARCHED = msgspec.json.Decoder(_Searched)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,26 +106,33 @@ def search_columns(header: Mapping[str, object], body: Mapping[str, object]) -> 
 
     A fact that is absent, or that is no text, is None. Pure: the writer stores it and `verify` computes it again.
     """
-    person, ehr, client, feed = (_object(body.get(name)) for name in ("person", "ehr", "client", "feed"))
-    issuer, subject = _text(person.get("issuer")), _text(person.get("subject"))
-    patient, base = _text(body.get("patient")), _text(ehr.get("fhir_base"))
-    return {
-        "time": _text(header.get("time")),
-        "tenant": _text(header.get("tenant")),
-        "action": _text(body.get("action")),
-        "outcome": _text(body.get("outcome")),
-        "person": None if issuer is None or subject is None else f"{issuer} {subject}",
-        "patient": None if patient is None or base is None else f"{base}/Patient/{patient}",
-        "client": _text(client.get("id")),
-        "feed": _text(feed.get("id")),
-        "request": _text(body.get("request")),
-        "record": _text(body.get("record")),
+    person, ehr, client, feed = body.get("person"), body.get("ehr"), body.get("client"), body.get("feed")
+    issuer, subject = (person.get("issuer"), person.get("subject")) if isinstance(person, dict) else (None, None)
+    patient, base = body.get("patient"), ehr.get("fhir_base") if isinstance(ehr, dict) else None
+    facts = {
+        "time": header.get("time"),
+        "tenant": header.get("tenant"),
+        "action": body.get("action"),
+        "outcome": body.get("outcome"),
+        "person": f"{issuer} {subject}" if isinstance(issuer, str) and isinstance(subject, str) else None,
+        "patient": f"{base}/Patient/{patient}" if isinstance(base, str) and isinstance(patient, str) else None,
+        "client": client.get("id") if isinstance(client, dict) else None,
+        "feed": feed.get("id") if isinstance(feed, dict) else None,
+        "request": body.get("request"),
+        "record": body.get("record"),
     }
+    return {name: fact if isinstance(fact, str) else None for name, fact in facts.items()}
 
 
 def columns_of(header: bytes, body: bytes) -> tuple[str | None, ...]:
-    """The search columns of a record that was just encoded: read from its bytes, as `verify` will."""
-    return tuple(search_columns(orjson.loads(header), orjson.loads(body)).values())
+    """The search columns of a record that was just encoded: read from its bytes, as `verify` will.
+
+    Raises RecordInvalid if the header's facts are not of their types.
+    """
+    try:
+        return tuple(search_columns(_HEADER.decode(header), _SEARCHED.decode(body)).values())
+    except msgspec.DecodeError as error:
+        raise RecordInvalid("the tenant and the class of a record are text") from error
 
 
 def flaw(position: int, header: bytes, body: bytes | None, columns: tuple[str | None, ...]) -> str | None:
@@ -109,14 +140,15 @@ def flaw(position: int, header: bytes, body: bytes | None, columns: tuple[str | 
 
     Whether the header is the one that was signed, only the tree can tell.
     """
-    fields = _parsed(header)
-    if fields is None:
-        return f"the header of record {position} is not a JSON object"
+    try:
+        fields = _HEADER.decode(header)
+    except (msgspec.DecodeError, RecursionError):
+        return f"the header of record {position} is not in the form of a header"
     return _header_flaw(position, header, fields) or _body_flaw(position, fields, body, columns)
 
 
-def _header_flaw(position: int, header: bytes, fields: Mapping[str, object]) -> str | None:
-    if fields.keys() != HEADER_KEYS or orjson.dumps(fields, option=orjson.OPT_SORT_KEYS) != header:
+def _header_flaw(position: int, header: bytes, fields: _Header) -> str | None:
+    if orjson.dumps(fields, option=orjson.OPT_SORT_KEYS) != header:  # unknown or doubled keys, other order, spaces
         return f"the header of record {position} is not in the form of a header"
     if fields["v"] != VERSION:
         return f"the header of record {position} is of an unknown version"
@@ -125,32 +157,15 @@ def _header_flaw(position: int, header: bytes, fields: Mapping[str, object]) -> 
     return None
 
 
-def _body_flaw(
-    position: int, fields: Mapping[str, object], body: bytes | None, columns: tuple[str | None, ...]
-) -> str | None:
+def _body_flaw(position: int, fields: _Header, body: bytes | None, columns: tuple[str | None, ...]) -> str | None:
     if body is None:
         return f"the body of record {position} is missing"
     if sha256(body).hexdigest() != fields["body"]:
         return f"the body of record {position} is not the one that its header names"
-    facts = _parsed(body)
-    if facts is None:
+    try:
+        facts = _SEARCHED.decode(body)
+    except (msgspec.DecodeError, RecursionError):
         return f"the body of record {position} is not a JSON object"
     if tuple(search_columns(fields, facts).values()) != columns:
         return f"the search columns of record {position} do not say what its body says"
     return None
-
-
-def _parsed(data: bytes) -> dict[str, object] | None:
-    try:
-        value = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _object(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, dict) else {}

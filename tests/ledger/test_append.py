@@ -57,6 +57,8 @@ def test_a_body_without_a_json_form_leaves_the_ledger_usable(place, ledger, appe
         ledger.append({"a": object()}, tenant="h", retention_class="c")
     with pytest.raises(RecordInvalid):
         ledger.append({}, tenant="\ud800", retention_class="c")
+    with pytest.raises(RecordInvalid):
+        ledger.append({}, tenant=None, retention_class="c")
     assert append(1).position == 0
     assert place.verify().problem is None
 

@@ -110,8 +110,13 @@ def _header(**changes: object) -> bytes:
 @pytest.mark.parametrize(
     ("header", "words"),
     [
-        (b"", "not a JSON object"),
-        (b"[]", "not a JSON object"),
+        (b"", "not in the form"),
+        (b"[]", "not in the form"),
+        (b"{}", "not in the form"),
+        (b"[" * 5000, "not in the form"),
+        (_header(v=[1]), "not in the form"),
+        (_header(position=True), "not in the form"),
+        (_header(tenant=None), "not in the form"),
         (_header(more=1), "not in the form"),
         (_header().replace(b'"v":1', b'"v":1,"v":1'), "not in the form"),
         (_header().replace(b",", b", "), "not in the form"),
@@ -127,4 +132,5 @@ def test_a_header_that_is_not_the_frozen_form_is_a_flaw(header, words):
 def test_a_body_that_is_gone_or_no_object_is_a_flaw():
     """No purge exists in this form."""
     assert "is missing" in flaw(3, _header(), None, (None,) * 10)
-    assert "not a JSON object" in flaw(3, _header(body=sha256(b"[]").hexdigest()), b"[]", (None,) * 10)
+    for body in (b"[]", b"", b'{"x":' + b"[" * 5000 + b"]" * 5000 + b"}"):
+        assert "not a JSON object" in flaw(3, _header(body=sha256(body).hexdigest()), body, (None,) * 10)
