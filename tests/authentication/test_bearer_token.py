@@ -138,6 +138,8 @@ def test_a_token_that_no_key_can_vouch_for_is_refused_without_a_name(gate, serve
         ({"fhirUser": "Device/1"}, {}, "fhirUser"),
         ({"fhirUser": ["Practitioner/1"]}, {}, "fhirUser"),
         ({"extensions": []}, {}, "unknown form"),
+        ({"extensions": {"ihe_iua": {"subject_role": ["physician"]}}}, {}, "unknown form"),
+        ({"extensions": {"ihe_iua": {"subject_name": 7}}}, {}, "unknown form"),
     ],
 )
 def test_a_token_that_is_genuine_and_alive_but_not_good_is_refused_by_name(gate, server, changes, header, text):
@@ -233,6 +235,12 @@ def test_a_token_that_two_parsers_could_read_differently_is_refused(gate, server
 def test_what_is_no_signed_jwt_is_refused(gate, token):
     """Opaque tokens come later, by introspection."""
     assert refusal(gate, token).verified_subject is None
+
+
+def test_a_genuine_token_of_unreasonable_size_is_refused(gate, server):
+    """The bound holds before anything is parsed, whoever signed."""
+    assert "too large" in refusal(gate, server.token({"padding": "x" * 7000})).text
+    assert "header" in refusal(gate, server.token(header={"x5c": ["x" * 4000]})).text
 
 
 def test_configured_audiences_replace_the_default(server, clock):

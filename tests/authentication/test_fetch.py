@@ -1,5 +1,6 @@
 """Documents of issuers over a real socket."""
 
+import json
 import threading
 
 import pytest
@@ -7,14 +8,21 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
 from fhir_adapters.interface import FeedAnswerInvalid, FeedLinkRefused, FeedRefused, FeedUnavailable
+from plugin.authentication.credential import BearerToken
 from plugin.authentication.fetch import IssuerDocuments
 from plugin.authentication.issuers import MAX_DOCUMENT_BYTES
 from plugin.settings import Issuer, SettingsError
+from tests.authentication.pretend_issuer import Clock, PretendIssuer, identifier, settings
 
 
 @Request.application
 def _pages(request: Request) -> Response:
     match request.path:
+        case "/.well-known/openid-configuration":
+            host = request.host_url.rstrip("/")
+            return Response(json.dumps({"issuer": host, "jwks_uri": f"{host}/keys"}))
+        case "/keys":
+            return Response(PretendIssuer()(PretendIssuer().jwks_uri))
         case "/jwks":
             return Response(b'{"keys":[]}', content_type="application/jwk-set+json")
         case "/moved":
@@ -45,6 +53,13 @@ def fetch(base):
 def test_a_document_of_the_issuers_host_is_fetched(fetch, base):
     """Keys may lie beside the issuer's own path."""
     assert fetch(f"{base}/jwks") == b'{"keys":[]}'
+
+
+def test_a_token_is_verified_by_keys_found_over_the_network(fetch, base):
+    """Discovery, key set and signature together, as deployed."""
+    gate = identifier(settings(issuer=base), fetch, Clock())
+    token = PretendIssuer().token({"iss": base})
+    assert gate.identify(BearerToken(token, "city-lab")).person.key == f"{base} u-123"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
-from plugin.authentication import key_ring
+from plugin.authentication import identify, key_ring
 from plugin.authentication.credential import BearerToken
 from plugin.authentication.issuers import MAX_DOCUMENT_BYTES, Issuers
 from plugin.authentication.refreshed import RENEWALS_AT_ONCE, DocumentRefused
@@ -132,6 +132,14 @@ def test_a_cached_token_is_cached_for_the_feed_it_was_asked_for(gate, server):
         gate.identify(BearerToken(token, "imaging"))
 
 
+def test_the_cache_of_tokens_is_bounded(gate, server, monkeypatch):
+    """Each look may bring a new token, all day long."""
+    monkeypatch.setattr(identify, "CACHED_TOKENS", 3)
+    for n in range(10):
+        ask(gate, server.token({"jti": str(n)}))
+    assert len(gate._known._entries) == 3
+
+
 def test_a_token_without_kid_is_accepted_where_there_is_one_key(gate, server):
     """RFC 7515 makes `kid` optional; with several keys it must say which."""
     server.keys = {"ec-1": server.keys["ec-1"]}
@@ -232,7 +240,7 @@ def test_metadata_may_use_plain_http_on_loopback(server, clock):
         json.dumps({"jwks_uri": f"{ISSUER}/jwks"}).encode(),
         b"[]",
         b"<html>",
-        b'{"issuer":"' + ISSUER.encode() + b'","a":"' + b"x" * MAX_DOCUMENT_BYTES + b'"}',
+        json.dumps({"issuer": ISSUER, "jwks_uri": f"{ISSUER}/jwks", "a": "x" * MAX_DOCUMENT_BYTES}).encode(),
         f'{{"issuer":"{ISSUER}","jwks_uri":"https://evil.example","jwks_uri":"{ISSUER}/jwks"}}'.encode(),
         json.dumps({"issuer": ISSUER}).encode(),
     ],
