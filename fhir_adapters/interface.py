@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 Tree = dict[str, Any]
-"""One resource as parsed: objects, lists, strings, booleans, None, int, and Decimal for every number with a fraction."""
+"""One resource as parsed: objects, lists, strings, booleans, None, int; Decimal for every number with a fraction."""
 
 
 class FeedError(Exception):

@@ -32,7 +32,7 @@ from plugin.event import (
     ReleasedBody,
     RetentionClass,
 )
-from plugin.ledger.errors import LedgerError
+from plugin.ledger.errors import LedgerBroken, LedgerError, StorageFailed
 from plugin.ledger.writer import Ledger
 from plugin.state.callers import Callers
 from policies.vocabulary.consultation import AuditConsultation, ClinicalConsultation, Consultation, Origin
@@ -50,8 +50,10 @@ NOT_RECORDED = "(not recorded)"
 class Recorder:
     """Appends bodies to the ledger, and settles what an outage left owing. Safe to call from several threads."""
 
-    def __init__(self, ledger: Ledger, gateway: GatewayBody) -> None:
+    def __init__(self, ledger: Ledger, gateway: GatewayBody, on_damage: Callable[[], None] = lambda: None) -> None:
+        """`on_damage` is called when this process can never append again: whoever runs it should end it."""
         self._ledger = ledger
+        self._on_damage = on_damage
         self._gateway = gateway
         self._doubtful: list[str] = []
         self._settling = threading.Lock()
@@ -69,6 +71,8 @@ class Recorder:
             if "record" in body:
                 with self._settling:
                     self._doubtful.append(body["record"])
+            if isinstance(error, StorageFailed | LedgerBroken):
+                self._on_damage()
             raise RecordUnavailable from error
 
     def operational(self, action: AuditAction, note: str, outcome: Outcome = Outcome.SUCCESS) -> None:

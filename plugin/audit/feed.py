@@ -18,9 +18,13 @@ class LogRelease:
     last: int
     """Position of the last record; `first - 1` if there is none."""
     _reader: Reader
+    _chosen: tuple[StoredRecord, ...] | None = None
 
     def records(self) -> Iterator[StoredRecord]:
         """The records, in ledger order, memory flat. Raises LogUnreadable."""
+        if self._chosen is not None:
+            yield from self._chosen
+            return
         try:
             yield from self._reader.records(self.first, self.last)
         except LedgerError as error:
@@ -32,6 +36,16 @@ class LogFeed:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+
+    def find(self, name: str) -> LogRelease:
+        """The records of one request, by its id or a record's. Raises LogUnreadable."""
+        try:
+            reader = Reader(self._path)
+            found = tuple(reader.find(name))
+        except LedgerError as error:
+            raise LogUnreadable from error
+        positions = [each.position for each in found]
+        return LogRelease(min(positions, default=0), max(positions, default=-1), reader, found)
 
     def records(self, first: int, last: int | None) -> LogRelease:
         """Records `first` to `last`, both included; None is the newest now. Raises LogUnreadable."""

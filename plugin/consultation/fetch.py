@@ -25,12 +25,12 @@ class Read:
     """Already shown on an earlier page: judged with the rest, since others may refer to it, and not shown again."""
 
 
-def one(asked: ClinicalConsultation, match: Match, feed: FeedLine, call: Call) -> Entry | None:
-    """The resource that a read names, or None. `Patient/<id>` of the patient in context means the match."""
+def one(asked: ClinicalConsultation, patient: str, match: Match, feed: FeedLine, call: Call) -> Entry | None:
+    """The resource that a read names, or None. `Patient/<id>` of `patient`, the one in context, means the match."""
     assert asked.resource_type is not None and asked.resource_id is not None  # noqa: S101 - a read has both
     resource_id = asked.resource_id
     if asked.resource_type == "Patient":
-        if resource_id not in (asked.patient, match.patient):
+        if resource_id not in (patient, match.patient):
             return None
         resource_id = match.patient
     resource = feed.read(asked.resource_type, resource_id, call)

@@ -155,7 +155,7 @@ class Gateway:
             )
             call = Call(deadline.sooner(FEED_SECONDS), attempt.origin.record)
             if asked.interaction is Interaction.READ:
-                answer.read_one(fetch.one(asked, match, feed.line, call))  # 5-8
+                answer.read_one(fetch.one(asked, patient, match, feed.line, call))  # 5-8
             else:
                 ceiling = scope.ceiling(scope.asked_type)
                 for read, ended in fetch.pages(asked, match, ceiling, feed.line, call, most=self.most_resources):  # 5
@@ -170,7 +170,7 @@ class Gateway:
         attempt.rules = verdict.rules
         if isinstance(verdict, Deny):
             raise Refused(Reason.ACCESS_DENIED, rules=verdict.rules)
-        release = self.log.records(asked.first, asked.last)
+        release = self.log.find(asked.name) if asked.name else self.log.records(asked.first, asked.last)
         attempt.log_read = (release.first, release.last)
         return release
 

@@ -103,7 +103,8 @@ class AuditConsultation:
     first: int = 0
     last: int | None = None
     """Positions, both included; None is the newest."""
-    objection: Objection | None = None
+    name: str | None = None
+    """A record id or request id: the records of that request alone, whatever the positions say."""
 
 
 Consultation = ClinicalConsultation | AuditConsultation

@@ -1,0 +1,65 @@
+"""The web application: mounts the faces on what was assembled, and nothing else."""
+
+import ipaddress
+
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import BaseConverter
+
+from plugin.assembly import Assembled
+from plugin.faces import http
+from plugin.faces.facade.page_link import PageLinks
+from plugin.faces.facade.request import Translator
+from plugin.faces.facade.routes import Facade, PublicFeed
+
+
+class _Everything(BaseConverter):
+    """The rest of a path, as it is: empty, doubled slashes and all, since the face judges it."""
+
+    regex = "(?:/.*)?"
+    part_isolating = False
+
+
+def create_app(assembled: Assembled) -> Flask:
+    """A WSGI application that answers from `assembled`."""
+    settings = assembled.settings
+    app = Flask(__name__, static_folder=None)
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    app.url_map.converters["everything"] = _Everything
+    http.install(
+        app,
+        cors_origins=settings.cors_origins,
+        trusted_proxies=[ipaddress.ip_network(each) for each in settings.trusted_proxies],
+    )
+    _facade(assembled).mount(app)
+
+    @app.errorhandler(HTTPException)
+    def elsewhere(error: HTTPException) -> Response:
+        """Outside the faces there is nothing, in no one's format."""
+        response = Response(f"{error.name}\n", error.code or 500, content_type="text/plain; charset=utf-8")
+        if allow := error.get_response().headers.get("Allow"):
+            response.headers["Allow"] = allow
+        return response
+
+    return app
+
+
+def _facade(assembled: Assembled) -> Facade:
+    settings = assembled.settings
+    links = PageLinks(assembled.page_links)
+    # With several EHRs an absolute address would have to say whose patient is meant before anybody is identified.
+    bases = (settings.ehr[0].fhir_base,) if len(settings.ehr) == 1 else ()
+    return Facade(
+        gateway=assembled.gateway,
+        feeds={
+            each.id: PublicFeed(each.id, each.title.en if each.title else each.id, each.types) for each in settings.feed
+        },
+        issuers=assembled.issuers,
+        advertised=settings.advertised_issuer(),
+        issuer_names=tuple(dict.fromkeys(issuer.issuer for ehr in settings.ehr for issuer in ehr.issuer)),
+        public_base=settings.public_base,
+        links=links,
+        translator=Translator(frozenset(each.id for each in settings.feed), settings.public_base, bases, links),
+        cors=bool(settings.cors_origins),
+    )

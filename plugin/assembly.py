@@ -1,0 +1,180 @@
+"""The only composition root: settings -> a Gateway and what it stands on. No Flask: the command line needs one too.
+
+Building contacts nobody. Secrets are read here, so a missing or open one stops the start with its key named.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from fhir_adapters import registry
+from fhir_adapters.bundle_folder import BundleFolderConfig
+from fhir_adapters.credential import BasicCredential, BearerCredential, ClientCredentials, Credential, NoCredential
+from fhir_adapters.fhir_rest import FhirRestConfig
+from fhir_adapters.interface import Feed
+from plugin import __version__
+from plugin.attempt import Recorder
+from plugin.audit.feed import LogFeed
+from plugin.authentication.fetch import IssuerDocuments
+from plugin.authentication.identify import Identifier
+from plugin.authentication.issuers import Issuers
+from plugin.consultation.feed_line import EhrLine, FeedLine
+from plugin.consultation.gateway import Admission, FeedOnOffer, Gateway
+from plugin.consultation.patient_match import PatientMatches
+from plugin.event import GatewayBody
+from plugin.ledger import writer
+from plugin.ledger.errors import LedgerError
+from plugin.ledger.writer import Ledger
+from plugin.sealing import KeysInvalid, Seal, derived, parse_keys
+from plugin.settings import (
+    Auth,
+    BasicAuth,
+    BearerAuth,
+    BundleFolder,
+    ClientCredentialsAuth,
+    FeedEntry,
+    Settings,
+    SettingsError,
+    read_secret,
+)
+from plugin.state.callers import Callers
+from plugin.state.quotas import Quotas
+from policies.cedar import RulesInvalid
+from policies.rulebook import Rulebook, load
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """The parts of a running gateway."""
+
+    settings: Settings
+    gateway: Gateway
+    issuers: Issuers
+    ledger: Ledger
+    recorder: Recorder
+    callers: Callers
+    page_links: Seal
+
+
+def assemble(settings: Settings, on_damage: Callable[[], None] = lambda: None) -> Assembled:
+    """Build everything that `settings` names. Raises SettingsError with one sentence that names the key.
+
+    `on_damage`: see Recorder.
+    """
+    keys = sealing_keys(settings)
+    rules = rulebook(settings)
+    ledger = open_ledger(settings)
+    recorder = Recorder(
+        ledger, {"base": settings.public_base, "version": __version__, "policies": rules.digest}, on_damage
+    )
+    issuers = issuers_of(settings)
+    callers = Callers()
+    try:
+        settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"state_dir: cannot make {settings.state_dir}: {error.strerror}") from error
+    gateway = Gateway(
+        identifier=Identifier(settings, issuers),
+        rules=rules,
+        feeds={entry.id: FeedOnOffer(FeedLine(feed(entry)), entry.types, entry.match) for entry in settings.feed},
+        ehrs={ehr_id: EhrLine(each) for ehr_id, each in ehr_servers(settings).items()},
+        ehr_bases={ehr.id: ehr.fhir_base for ehr in settings.ehr},
+        matches=PatientMatches(demo=settings.demo),
+        quotas=Quotas(
+            settings.state_dir / "quotas.sqlite",
+            derived(keys, "quotas")[0],
+            consultations=settings.limits.consultations_per_person_hour,
+            patients=settings.limits.patients_per_person_hour,
+        ),
+        callers=callers,
+        recorder=recorder,
+        admission=Admission(),
+        log=LogFeed(settings.ledger.path),
+        most_resources=settings.limits.resources_per_consultation,
+    )
+    return Assembled(settings, gateway, issuers, ledger, recorder, callers, Seal(keys, "page-links"))
+
+
+def sealing_keys(settings: Settings) -> tuple[bytes, ...]:
+    """The keys of `key_file`, current first. Raises SettingsError."""
+    try:
+        return parse_keys(read_secret(settings.key_file, "key_file"))
+    except KeysInvalid as error:
+        raise SettingsError(f"key_file: {settings.key_file}: {error}") from error
+
+
+def rulebook(settings: Settings) -> Rulebook:
+    """The rules in force. Raises SettingsError."""
+    try:
+        return load(settings.policies.directory, unlabelled_documents=settings.policies.unlabelled_documents)
+    except RulesInvalid as error:
+        raise SettingsError(f"policies.directory: {error}") from error
+
+
+def open_ledger(settings: Settings) -> Ledger:
+    """The ledger, which must exist. Raises SettingsError."""
+    if settings.ledger.key_file.exists():
+        read_secret(settings.ledger.key_file, "ledger.key_file")
+    try:
+        return writer.open(settings.ledger.path, settings.ledger.key_file)
+    except LedgerError as error:
+        raise SettingsError(f"ledger: {error}") from error
+
+
+def operational_recorder(settings: Settings) -> Recorder:
+    """For records of the gateway's own life, where no gateway is running. Raises SettingsError."""
+    return Recorder(open_ledger(settings), _gateway_body(settings, rulebook(settings)))
+
+
+def _gateway_body(settings: Settings, rules: Rulebook) -> GatewayBody:
+    return {"base": settings.public_base, "version": __version__, "policies": rules.digest}
+
+
+def check_ledger(ledger: Ledger) -> None:
+    """The start checks of the ledger. Raises SettingsError: without a sound ledger nothing starts."""
+    try:
+        ledger.check_start()
+    except LedgerError as error:
+        raise SettingsError(f"ledger: {error}") from error
+
+
+def issuers_of(settings: Settings) -> Issuers:
+    """The documents of all configured issuers."""
+    issuers = [issuer for ehr in settings.ehr for issuer in ehr.issuer]
+    return Issuers(issuers, IssuerDocuments(issuers))
+
+
+def feed(entry: FeedEntry) -> Feed:
+    """The feed that a `[[feed]]` describes. Raises SettingsError."""
+    try:
+        if isinstance(entry, BundleFolder):
+            return registry.build(entry.kind, BundleFolderConfig(entry.id, entry.path))
+        credential = own_credential(f"feed '{entry.id}'", "feed.auth", entry.auth)
+        return registry.build(entry.kind, FhirRestConfig(entry.id, entry.base, credential))
+    except ValueError as error:
+        raise SettingsError(f"feed '{entry.id}': {error}") from error
+
+
+def ehr_servers(settings: Settings) -> Mapping[str, Feed]:
+    """Each EHR's FHIR server, asked for a patient's identifiers only."""
+    servers = {}
+    for ehr in settings.ehr:
+        credential = own_credential(f"ehr '{ehr.id}'", "ehr.auth", ehr.auth)
+        try:
+            servers[ehr.id] = registry.build("fhir-rest", FhirRestConfig(ehr.id, ehr.fhir_base, credential))
+        except ValueError as error:
+            raise SettingsError(f"ehr '{ehr.id}': {error}") from error
+    return servers
+
+
+def own_credential(name: str, key: str, auth: Auth) -> Credential:
+    """The gateway's own credential at a server, its secret read from its file."""
+    match auth:
+        case BasicAuth():
+            return BasicCredential(auth.username, read_secret(auth.password_file, f"{key}.password_file"))
+        case BearerAuth():
+            return BearerCredential(read_secret(auth.token_file, f"{key}.token_file"))
+        case ClientCredentialsAuth():
+            secret = read_secret(auth.client_secret_file, f"{key}.client_secret_file")
+            return ClientCredentials(name, auth.token_url, auth.client_id, secret, scope=auth.scope or "")
+        case _:
+            return NoCredential()

@@ -1,0 +1,142 @@
+"""`vitrine audit`: the log. Making and verifying it reveals nothing; reading its content is recorded in it."""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+import orjson
+
+from plugin import assembly
+from plugin.audit.audit_event import to_audit_event
+from plugin.audit.feed import LogRelease
+from plugin.audit.text import line
+from plugin.cli.failure import CANNOT, NO, Failure
+from plugin.cli.given import operator, settings_at
+from plugin.errors import ConsultError, RecordUnavailable
+from plugin.event import AuditAction, Body
+from plugin.ledger import origin
+from plugin.ledger.errors import LedgerBroken, LedgerError, LedgerExists
+from plugin.ledger.key import SigningKey, VerifierKey, load_private_key
+from plugin.ledger.reader import Reader
+from plugin.ledger.record import StoredRecord
+from plugin.ledger.verify import verify as verified
+from plugin.settings import Settings, SettingsError, read_secret
+from policies.vocabulary.consultation import AuditConsultation, Origin
+
+FORMATS = click.Choice(["text", "fhir", "ndjson"])
+REASON = click.option("--reason", required=True, metavar="TEXT", help="Why the content is read; recorded.")
+
+
+@click.group()
+def audit() -> None:
+    """The log of every look and every refusal."""
+
+
+@audit.command()
+@click.pass_obj
+def init(path: Path) -> None:
+    """Make the ledger and its key. Prints the public key (C2SP vkey): keep it elsewhere."""
+    settings = settings_at(path)
+    host = urlsplit(settings.public_base).hostname or ""
+    ledger = settings.ledger
+    try:
+        vkey = origin.create(ledger.path, ledger.key_file, origin.new_origin(host))
+        recorder = assembly.operational_recorder(settings)
+        recorder.operational(AuditAction.LEDGER_OPENED, "the first record of this ledger")
+    except LedgerExists as error:
+        raise Failure(str(error), NO) from error
+    except (LedgerError, SettingsError, RecordUnavailable) as error:
+        raise Failure(str(error), CANNOT) from error
+    click.echo(vkey)
+    click.echo(f"made {ledger.path} and {ledger.key_file}; keep the line above elsewhere, to verify with", err=True)
+
+
+@audit.command("list")
+@REASON
+@click.option("--format", "form", type=FORMATS, default="text", show_default=True)
+@click.option("--first", type=click.IntRange(min=0), default=0, help="Position to begin at.")
+@click.option("--last", type=click.IntRange(min=0), help="Position to end at; the newest by default.")
+@click.pass_obj
+def list_(path: Path, reason: str, form: str, first: int, last: int | None) -> None:
+    """Show the records in ledger order: for people, as FHIR AuditEvents, or as stored."""
+    _show(_read(path, AuditConsultation(reason, first, last)), form)
+
+
+@audit.command()
+@click.argument("record")
+@REASON
+@click.option("--format", "form", type=FORMATS, default="fhir", show_default=True)
+@click.pass_obj
+def show(path: Path, record: str, reason: str, form: str) -> None:
+    """Show one record by its position, or those of a request by its X-Request-Id or record id."""
+    asked = AuditConsultation(reason, name=record)
+    if record.isdecimal() and len(record) < len(secrets.token_hex(8)):
+        asked = AuditConsultation(reason, int(record), int(record))
+    if not _show(_read(path, asked), form):
+        raise Failure(f"there is no record {record}", NO)
+
+
+@audit.command("verify")
+@click.option("--key", "vkey", metavar="VKEY", help="The public key that `audit init` printed; else that of key_file.")
+@click.pass_obj
+def verify(path: Path, vkey: str | None) -> None:
+    """Re-read the whole ledger and say whether it is unbroken. Exit 0: it is; 1: broken; 2: could not tell."""
+    settings = settings_at(path)
+    try:
+        report = verified(settings.ledger.path, vkey or _own_key(settings))
+    except LedgerBroken as error:
+        raise Failure(f"broken: {error}", NO) from error
+    except (LedgerError, SettingsError, ValueError) as error:
+        raise Failure(str(error), CANNOT) from error
+    if report.problem is not None:
+        where = "" if report.problem.position is None else f" at position {report.problem.position}"
+        raise Failure(f"broken{where}: {report.problem.sentence}; {report.records:,} records before it are sound", NO)
+    since = f"unbroken since {report.since[:10]}" if report.since else "nothing recorded yet"
+    click.echo(f"{report.records:,} records, {since}, head {report.root[:4]}…{report.root[-4:]}")
+
+
+def _own_key(settings: Settings) -> VerifierKey:
+    """The public half of the configured key, under the ledger's own name."""
+    read_secret(settings.ledger.key_file, "ledger.key_file")
+    name = Reader(settings.ledger.path).meta().origin
+    return SigningKey(name, load_private_key(settings.ledger.key_file)).verifier
+
+
+def _read(path: Path, asked: AuditConsultation) -> LogRelease:
+    """Ask the gateway for the log, as any reader does."""
+    if not asked.reason.strip():
+        raise Failure("--reason says nothing", CANNOT)
+    settings = settings_at(path)
+    try:
+        gateway = assembly.assemble(settings).gateway
+        return gateway.consult(operator(), asked, Origin(secrets.token_hex(16), "local", "cli"))
+    except (SettingsError, ConsultError) as error:
+        raise Failure(str(error), CANNOT) from error
+
+
+def _show(release: LogRelease, form: str) -> int:
+    """Print the records; how many there were."""
+    count = 0
+    try:
+        for count, text in enumerate(_lines(release, form), 1):  # noqa: B007 - the count is the result
+            click.echo(text)
+    except ConsultError as error:
+        raise Failure(str(error), CANNOT) from error
+    return count
+
+
+def _lines(release: LogRelease, form: str) -> Iterator[str]:
+    for record in release.records():
+        yield _line(record, form)
+
+
+def _line(record: StoredRecord, form: str) -> str:
+    header = orjson.loads(record.header)
+    body: Body = orjson.loads(record.body) if record.body is not None else {}
+    if form == "ndjson":
+        return orjson.dumps({"position": record.position, "header": header, "body": body or None}).decode()
+    if form == "fhir":
+        return orjson.dumps(to_audit_event(header, body)).decode()
+    return line(header, body)

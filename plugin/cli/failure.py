@@ -1,0 +1,20 @@
+"""How a command ends badly: one sentence on stderr, and an exit code that is a promise."""
+
+import click
+
+NO = 1
+"""The answer is no: broken, refused, invalid."""
+CANNOT = 2
+"""It could not be told, or the command could not run."""
+
+
+class Failure(click.ClickException):
+    """Ends the command with `sentence` and `exit_code`."""
+
+    def __init__(self, sentence: str, exit_code: int) -> None:
+        super().__init__(sentence)
+        self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance
+
+    def show(self, file: object = None) -> None:
+        """Print the sentence."""
+        click.echo(f"vitrine: {self.message}", err=True)

@@ -1,0 +1,51 @@
+"""`vitrine feed`: whether the feeds can be reached, and what they say of themselves."""
+
+from pathlib import Path
+
+import click
+
+from fhir_adapters.interface import Call, Deadline, FeedError
+from plugin import assembly
+from plugin.cli.failure import CANNOT, NO, Failure
+from plugin.cli.given import settings_at
+from plugin.settings import FeedEntry, SettingsError
+
+CHECK_SECONDS = 15.0
+"""A CapabilityStatement can be nearly two megabytes, and nobody's patient waits for it."""
+
+
+@click.group()
+def feed() -> None:
+    """External sources of results."""
+
+
+@feed.command()
+@click.argument("feed_id", metavar="[ID]", required=False)
+@click.pass_obj
+def check(path: Path, feed_id: str | None) -> None:
+    """Reach each feed (or the one named) and show its version, its software and what it offers."""
+    settings = settings_at(path)
+    chosen = [entry for entry in settings.feed if feed_id in (None, entry.id)]
+    if not chosen:
+        raise Failure(f"no [[feed]] has the id '{feed_id}'", CANNOT)
+    failed = [entry.id for entry in chosen if not _reached(entry)]
+    if failed:
+        raise Failure(f"not usable: {', '.join(failed)}", NO)
+
+
+def _reached(entry: FeedEntry) -> bool:
+    try:
+        source = assembly.feed(entry)
+    except SettingsError as error:
+        raise Failure(str(error), CANNOT) from error
+    try:
+        offer = source.check(Call(Deadline.after(CHECK_SECONDS), "feed-check"))
+    except FeedError as error:
+        click.echo(f"{entry.id}: {error}", err=True)
+        return False
+    click.echo(f"{entry.id}: FHIR {offer.fhir_version}, {offer.software}")
+    for resource_type in entry.types:
+        interactions = offer.types.get(resource_type)
+        told = ", ".join(interactions) if interactions else "not offered"
+        click.echo(f"  {resource_type}: {told}")
+    return True

@@ -1,0 +1,27 @@
+"""What commands are given: the configuration at the path of `--config`, and who types."""
+
+import os
+import pwd
+from pathlib import Path
+
+from plugin.authentication.credential import LocalOperator
+from plugin.cli.failure import CANNOT, Failure
+from plugin.settings import Settings, SettingsError, load
+
+
+def settings_at(path: Path) -> Settings:
+    """The settings, or the end of the command: it could not run."""
+    try:
+        return load(path)
+    except SettingsError as error:
+        raise Failure(str(error), CANNOT) from error
+
+
+def operator() -> LocalOperator:
+    """The user of the operating system."""
+    uid = os.getuid()
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = f"uid-{uid}"
+    return LocalOperator(name=name, uid=uid)

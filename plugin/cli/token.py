@@ -1,0 +1,34 @@
+"""`vitrine token`: which identity an access token gives, or why it would be refused."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from plugin import assembly
+from plugin.authentication.explain import explain as explained
+from plugin.cli.failure import CANNOT, NO, Failure
+from plugin.cli.given import settings_at
+
+MAX_INPUT = 65_536
+"""Characters; a token has at most some thousands."""
+
+
+@click.group()
+def token() -> None:
+    """Access tokens."""
+
+
+@token.command()
+@click.pass_obj
+def explain(path: Path) -> None:
+    """Read a token from stdin and say, check by check, what it gives. Never shows the token."""
+    settings = settings_at(path)
+    text = sys.stdin.read(MAX_INPUT).strip()
+    if not text:
+        raise Failure("no token on stdin", CANNOT)
+    findings = explained(settings, assembly.issuers_of(settings), text)
+    for finding in findings:
+        click.echo(f"{'yes' if finding.passed else 'NO '}  {finding.check}: {finding.text}")
+    if not all(finding.passed for finding in findings):
+        raise Failure("the token would be refused", NO)

@@ -1,0 +1,62 @@
+"""One serving process: the application, and what goes on beside the requests. Loaded anew in each worker."""
+
+import atexit
+import gc
+import os
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from plugin import assembly
+from plugin.app import create_app
+from plugin.attempt import record_callers
+from plugin.errors import RecordUnavailable
+from plugin.ledger.record import encode_time
+from plugin.settings import load
+from plugin.telemetry import configure_logging
+
+CONFIG_VARIABLE = "VITRINE_CONFIG"
+MINUTE = 60.0
+DAMAGE_EXIT = 70
+"""Exit status of a worker whose ledger can no longer be trusted to append; its successor runs the start checks."""
+DAMAGE_DELAY = 0.5
+"""Seconds for the answers under way to say that nothing was released."""
+
+log = structlog.get_logger()
+
+
+def application() -> object:
+    """The WSGI application of this process, for the configuration at $VITRINE_CONFIG."""
+    configure_logging()
+    settings = load(Path(os.environ[CONFIG_VARIABLE]))
+    assembled = assembly.assemble(settings, _leave)
+    assembly.check_ledger(assembled.ledger)
+    threading.Thread(target=_each_minute, args=(assembled,), daemon=True, name="callers").start()
+    atexit.register(_record_callers, assembled)
+    app = create_app(assembled)
+    # What was built so far lives as long as the process: looking at it again in every collection costs tail latency.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
+    return app
+
+
+def _each_minute(assembled: assembly.Assembled) -> None:
+    while True:
+        time.sleep(MINUTE)
+        _record_callers(assembled)
+
+
+def _record_callers(assembled: assembly.Assembled) -> None:
+    try:
+        record_callers(assembled.callers, assembled.recorder, lambda at: encode_time(datetime.fromtimestamp(at, UTC)))
+    except RecordUnavailable:
+        log.error("counts of unidentified callers could not be recorded; they are kept for the next minute")
+
+
+def _leave() -> None:
+    log.critical("the ledger failed; this worker ends and its successor checks it")
+    threading.Timer(DAMAGE_DELAY, os._exit, (DAMAGE_EXIT,)).start()

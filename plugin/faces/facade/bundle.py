@@ -1,0 +1,75 @@
+"""A Release as FHIR says it: a searchset Bundle, or the resource of a read. Totals are never given."""
+
+from urllib.parse import quote, urlencode
+
+from fhir_adapters.interface import Tree
+from fhir_adapters.resource import encode
+from plugin.consultation.release import BUNDLE_HANDLING, Release, labels
+from plugin.faces.facade.operation_outcome import REFUSAL_SYSTEM
+from plugin.faces.facade.page_link import PARAMETER, Continuation, PageLinks
+from policies.labels import CONFIDENTIALITY
+
+NOTICES = {
+    "no-qualified-identifier": "This patient has no qualified identifier at the EHR: no outside result can be matched.",
+    "patient-not-active": "This patient's file at the EHR is not in use: no outside result can be matched.",
+}
+
+
+def searchset(release: Release, public_base: str, links: PageLinks) -> bytes:
+    """The Bundle of a search."""
+    asked = release.asked
+    base = f"{public_base}/fhir/{asked.feed}"
+    security = labels(BUNDLE_HANDLING)
+    if release.confidentiality is not None:
+        security.insert(0, {"system": CONFIDENTIALITY, "code": release.confidentiality})
+    bundle: Tree = {
+        "resourceType": "Bundle",
+        "meta": {"security": security},
+        "type": "searchset",
+        "link": _links(release, base, links),
+    }
+    entries = [
+        {
+            "fullUrl": f"{base}/{each.reference}",
+            "resource": each.resource,
+            "search": {"mode": "include" if each.companion else "match"},
+        }
+        for each in release.shown
+    ]
+    if release.notice is not None:
+        entries.append({"resource": _notice(release.notice), "search": {"mode": "outcome"}})
+    if entries:
+        bundle["entry"] = entries
+    return encode(bundle)
+
+
+def resource(release: Release) -> bytes:
+    """The one resource of a read."""
+    return encode(release.shown[0].resource)
+
+
+def _links(release: Release, base: str, links: PageLinks) -> list[Tree]:
+    asked = release.asked
+    told = list(asked.parameters)
+    if asked.resource_type != "Patient":
+        told.insert(0, ("patient", release.binding.patient))
+    address = f"{base}/{asked.resource_type}"
+    found: list[Tree] = [{"relation": "self", "url": f"{address}?{urlencode(told, quote_via=quote)}"}]
+    if release.next is not None:
+        going_on = Continuation(release.binding, asked.parameters, asked.count, release.next)
+        token = links.issue(asked.feed, str(asked.resource_type), going_on)
+        found.append({"relation": "next", "url": f"{address}?{urlencode({PARAMETER: token})}"})
+    return found
+
+
+def _notice(reason: str) -> Tree:
+    return {
+        "resourceType": "OperationOutcome",
+        "issue": [
+            {
+                "severity": "information",
+                "code": "informational",
+                "details": {"coding": [{"system": REFUSAL_SYSTEM, "code": reason}], "text": NOTICES[reason]},
+            }
+        ],
+    }

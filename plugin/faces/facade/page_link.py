@@ -1,0 +1,89 @@
+"""Next links: sealed, so that a client can follow one but not make, read or share one.
+
+A link carries the question, where to go on, for whom it was issued, and until when.
+"""
+
+import time
+from dataclasses import dataclass
+
+import msgspec
+
+from plugin.sealing import Seal, SealBroken
+from policies.vocabulary.consultation import PageBinding, PagePosition, Reason
+
+LIFE_SECONDS = 600
+"""Long enough to read a page before asking for the next."""
+
+PARAMETER = "_page"
+
+
+class _Content(msgspec.Struct, array_like=True, frozen=True):
+    feed: str
+    resource_type: str
+    patient: str
+    reader: str
+    parameters: tuple[tuple[str, str], ...]
+    count: int
+    page: str | None
+    spent: int
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """What an opened link asks for."""
+
+    binding: PageBinding
+    parameters: tuple[tuple[str, str], ...]
+    count: int
+    position: PagePosition
+
+
+class LinkRefused(Exception):
+    """The link cannot be followed; `reason` says why."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class PageLinks:
+    """Issues and opens page links."""
+
+    def __init__(self, seal: Seal) -> None:
+        self._seal = seal
+
+    def issue(self, feed: str, resource_type: str, continuation: Continuation) -> str:
+        """The value of `_page` for a further page."""
+        return self._seal.close(
+            msgspec.msgpack.encode(
+                _Content(
+                    feed,
+                    resource_type,
+                    continuation.binding.patient,
+                    continuation.binding.reader,
+                    continuation.parameters,
+                    continuation.count,
+                    continuation.position.page,
+                    continuation.position.spent,
+                    int(time.time()) + LIFE_SECONDS,
+                )
+            )
+        )
+
+    def open(self, text: str, feed: str, resource_type: str) -> Continuation:
+        """What the link asks for at this feed and type. Raises LinkRefused."""
+        try:
+            content = msgspec.msgpack.decode(self._seal.open(text), type=_Content)
+        except (SealBroken, msgspec.MsgspecError) as error:
+            raise LinkRefused(Reason.PAGE_LINK_INVALID) from error
+        if content.expires < time.time():
+            raise LinkRefused(Reason.PAGE_LINK_EXPIRED)
+        if (content.feed, content.resource_type) != (feed, resource_type):
+            raise LinkRefused(Reason.PAGE_LINK_FOREIGN)
+        return Continuation(
+            PageBinding(content.reader, content.patient),
+            content.parameters,
+            content.count,
+            PagePosition(content.page, content.spent),
+        )

@@ -1,0 +1,166 @@
+"""An HTTP request under `/fhir` -> a credential and a consultation. It only translates: nothing is decided here.
+
+What is wrong with a request travels in the consultation as an objection, so that the caller is identified first.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qsl
+
+from flask import Request
+
+from plugin.authentication.credential import Credential, from_authorization
+from plugin.faces.facade.address import Target, target
+from plugin.faces.facade.page_link import PARAMETER, LinkRefused, PageLinks
+from plugin.faces.facade.parameters import Objectionable, check_read, wish
+from policies.vocabulary.consultation import ClinicalConsultation, Objection, Reason
+from policies.vocabulary.interactions import CONSULTING, Delivery, Interaction
+
+MAX_SEARCH_BODY = 65_536
+"""Bytes of a `_search` form; the same search in an address would have to fit 8 kB."""
+MAX_FIELDS = 100
+
+OVERRIDES = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
+FORM = "application/x-www-form-urlencoded"
+_ACCEPTED = ("application/fhir+json", "application/json")
+
+
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """What a request means."""
+
+    credential: Credential
+    asked: ClinicalConsultation
+    allow: tuple[str, ...]
+    """Methods that its address answers, for a 405."""
+
+
+@dataclass(frozen=True, slots=True)
+class Translator:
+    """Knows which feeds there are and under which bases a patient may be named."""
+
+    feeds: frozenset[str]
+    public_base: str
+    patient_bases: tuple[str, ...]
+    links: PageLinks
+
+    def translate(self, request: Request, path: str) -> Translated:
+        """`path` is what follows `/fhir`, decoded."""
+        feed, place = self._place(request.method, path)
+        query = parse_qsl(request.query_string.decode("latin-1"), keep_blank_values=True, max_num_fields=None)
+        form, problem = self._form(request, place)
+        named = {name for name, _ in (*query, *form)}
+        credential = from_authorization(
+            request.headers.getlist("Authorization"), elsewhere="access_token" in named, feed=feed
+        )
+        objection = _header_objection(request, place) or self._feed_objection(feed, place) or place.objection or problem
+        asked = self._asked(feed, place, [*query, *form], objection)
+        return Translated(credential, asked, place.allow)
+
+    def _place(self, method: str, path: str) -> tuple[str, Target]:
+        segments = path.removeprefix("/").split("/")
+        if len(segments) > 1 and segments[-1] == "":
+            segments.pop()  # one slash at the end is a habit of clients
+        feed, *rest = segments
+        return feed, target(method, rest)
+
+    def _feed_objection(self, feed: str, place: Target) -> Objection | None:
+        if feed in self.feeds:
+            return None
+        return Objection(Reason.UNKNOWN_FEED if feed else Reason.UNKNOWN_ADDRESS)
+
+    def _form(self, request: Request, place: Target) -> tuple[list[tuple[str, str]], Objection | None]:
+        """The fields of a `_search` body. Of no other request is a body ever read."""
+        if request.method != "POST" or place.interaction is not Interaction.SEARCH_TYPE:
+            return [], None
+        if not request.headers.get("Authorization"):
+            return [], None
+        if (request.content_length or 0) > MAX_SEARCH_BODY:
+            return [], Objection(Reason.BODY_TOO_LARGE)
+        body = request.stream.read(MAX_SEARCH_BODY + 1)
+        if len(body) > MAX_SEARCH_BODY:
+            return [], Objection(Reason.BODY_TOO_LARGE)
+        if body and request.mimetype != FORM:
+            return [], Objection(Reason.UNSUPPORTED_MEDIA_TYPE)
+        try:
+            fields = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
+        except ValueError:
+            return [], Objection(Reason.INVALID_VALUE, "body")
+        return fields, None
+
+    def _asked(
+        self, feed: str, place: Target, pairs: Sequence[tuple[str, str]], objection: Objection | None
+    ) -> ClinicalConsultation:
+        asked = ClinicalConsultation(
+            feed=feed if feed in self.feeds else "",
+            interaction=place.interaction,
+            level=place.level,
+            delivery=Delivery.STRUCTURED,
+            resource_type=place.resource_type,
+            resource_id=place.resource_id,
+            operation=place.operation,
+            objection=objection,
+            unrecorded_parameters=len(pairs),
+        )
+        if objection is not None or place.interaction not in CONSULTING or place.resource_type is None:
+            return asked
+        try:
+            if place.interaction is Interaction.READ:
+                check_read(pairs)
+                return asked
+            return self._search(asked, place.resource_type, pairs, place.compartment)
+        except Objectionable as refusal:
+            return _with(asked, objection=refusal.objection)
+        except LinkRefused as refusal:
+            return _with(asked, objection=Objection(refusal.reason))
+
+    def _search(
+        self,
+        asked: ClinicalConsultation,
+        resource_type: str,
+        pairs: Sequence[tuple[str, str]],
+        compartment: str | None,
+    ) -> ClinicalConsultation:
+        links = [value for name, value in pairs if name == PARAMETER]
+        if links:
+            others = [pair for pair in pairs if pair[0] != PARAMETER]
+            if len(links) > 1 or compartment is not None:
+                raise LinkRefused(Reason.PAGE_LINK_INVALID)
+            check_read(others)
+            going_on = self.links.open(links[0], asked.feed, resource_type)
+            return _with(
+                asked,
+                patient=going_on.binding.patient,
+                parameters=going_on.parameters,
+                count=going_on.count,
+                position=going_on.position,
+                binding=going_on.binding,
+                unrecorded_parameters=len(others),
+            )
+        bases = (f"{self.public_base}/fhir/{asked.feed}", *self.patient_bases)
+        wanted = wish(resource_type, pairs, compartment, bases)
+        return _with(
+            asked,
+            patient=wanted.patient,
+            parameters=wanted.parameters,
+            count=wanted.count,
+            unrecorded_parameters=0,
+        )
+
+
+def _with(asked: ClinicalConsultation, **changes: object) -> ClinicalConsultation:
+    return replace(asked, **changes)  # type: ignore[arg-type]
+
+
+def _header_objection(request: Request, place: Target) -> Objection | None:
+    if any(name in request.headers for name in OVERRIDES):
+        return Objection(Reason.METHOD_OVERRIDE)
+    if place.interaction in CONSULTING and request.accept_mimetypes and not _accepts_json(request):
+        return Objection(Reason.NOT_ACCEPTABLE)
+    return None
+
+
+def _accepts_json(request: Request) -> bool:
+    """Media type parameters such as `fhirVersion=4.0` or `charset` say nothing against JSON."""
+    wanted = [(value.partition(";")[0].strip().lower(), quality) for value, quality in request.accept_mimetypes]
+    return any(quality > 0 and value in (*_ACCEPTED, "application/*", "*/*") for value, quality in wanted)

@@ -1,0 +1,112 @@
+"""What every HTTP answer carries, and what every request is refused for before a face sees it.
+
+Headers and request ids are the same on all faces; how an error looks is the face's.
+"""
+
+import ipaddress
+import re
+import secrets
+from collections.abc import Sequence
+
+from flask import Flask, Response, g, request
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Pragma": "no-cache",
+    "Content-Disposition": 'inline; filename="view"',
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+    "Permissions-Policy": "clipboard-read=(), clipboard-write=(), display-capture=(), camera=(), microphone=(), "
+    "geolocation=(), usb=(), serial=()",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "X-Robots-Tag": "noindex, nofollow, noarchive",
+}
+"""view_only.md section 4, the row for an API."""
+
+MAX_TARGET = 8192
+"""Characters of path and query; our own longest address, a page link, is about 1,500."""
+MAX_HEADER_CHARACTERS = 32_768
+"""Tokens of real servers stay under 8 kB; a proxy's own headers are few."""
+MAX_FORWARDED = 20
+"""Hops of X-Forwarded-For that are looked at."""
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9.\-_]{1,253})(:\d{1,5})?")
+
+Networks = Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]
+
+
+def install(app: Flask, *, cors_origins: Sequence[str], trusted_proxies: Networks) -> None:
+    """Give every request an id and an address, and every answer the headers."""
+
+    @app.before_request
+    def begin() -> Response | None:
+        g.request_id = secrets.token_hex(16)
+        g.address = client_address(request.remote_addr, request.headers.getlist("X-Forwarded-For"), trusted_proxies)
+        if problem := malformed():
+            status, text = problem
+            return Response(f"{text}\n", status, content_type="text/plain; charset=utf-8")
+        if _is_preflight(cors_origins):
+            return Response(status=204)
+        return None
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        response.headers["X-Request-Id"] = g.request_id
+        origin = request.headers.get("Origin")
+        if cors_origins:
+            response.headers.add("Vary", "Origin")
+        if origin in cors_origins:
+            response.headers["Access-Control-Allow-Origin"] = str(origin)
+            response.headers["Access-Control-Expose-Headers"] = "X-Request-Id, WWW-Authenticate, Retry-After"
+            if _is_preflight(cors_origins):
+                response.headers["Access-Control-Allow-Methods"] = "GET, POST"
+                response.headers["Access-Control-Allow-Headers"] = "Authorization, Accept, Content-Type, Prefer"
+                response.headers["Access-Control-Max-Age"] = "600"
+        return response
+
+
+def malformed() -> tuple[int, str] | None:
+    """Status and sentence for a request that no face should have to understand, or None."""
+    hosts = request.headers.getlist("Host")
+    if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
+        return 400, "The Host header is missing, doubled or malformed."
+    if "Transfer-Encoding" in request.headers and "Content-Length" in request.headers:
+        return 400, "A request has one length."
+    if len(request.environ.get("PATH_INFO", "")) + len(request.query_string) > MAX_TARGET:
+        return 414, "The address is too long."
+    if sum(len(name) + len(value) for name, value in request.headers.items()) > MAX_HEADER_CHARACTERS:
+        return 431, "The headers are too large."
+    return None
+
+
+def client_address(peer: str | None, forwarded: Sequence[str], trusted: Networks) -> str:
+    """The socket peer; behind a trusted proxy, the last hop of X-Forwarded-For that is not one itself."""
+    address = _ip(peer or "")
+    if address is None:
+        return "unknown"
+    hops = [hop.strip() for line in forwarded for hop in line.split(",")][-MAX_FORWARDED:]
+    while hops and any(address in network for network in trusted):
+        hop = _ip(hops.pop())
+        if hop is None:
+            break
+        address = hop
+    return str(address)
+
+
+def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def _is_preflight(cors_origins: Sequence[str]) -> bool:
+    return (
+        request.method == "OPTIONS"
+        and request.headers.get("Origin") in cors_origins
+        and request.headers.get("Access-Control-Request-Method") in {"GET", "POST"}
+    )
