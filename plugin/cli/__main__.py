@@ -2,4 +2,5 @@
 
 from plugin.cli import main
 
-main(prog_name="vitrine")
+if __name__ == "__main__":  # a worker process loads this module anew, under another name
+    main(prog_name="vitrine")

@@ -1,5 +1,6 @@
 """`vitrine serve`: the start checks, the workers, and a clean stop. In the foreground; logs JSON lines to stderr."""
 
+import multiprocessing
 import os
 import resource
 import shutil
@@ -16,6 +17,7 @@ from plugin import assembly
 from plugin.cli.config import warnings_of
 from plugin.cli.failure import CANNOT, Failure
 from plugin.cli.given import settings_at
+from plugin.cli.operations import serve_operations
 from plugin.cli.worker import CONFIG_VARIABLE
 from plugin.errors import RecordUnavailable
 from plugin.event import AuditAction
@@ -45,6 +47,8 @@ def serve(path: Path) -> None:
     _check(settings)
     _operations(settings)
     host, _, port = settings.listen.rpartition(":")
+    # Workers start from nothing: a fork would copy locks that other threads hold, and clients that must not be shared.
+    multiprocessing.set_start_method("spawn", force=True)
     server = Granian(
         "plugin.cli.worker:application",
         factory=True,
@@ -91,8 +95,6 @@ def _record(settings: Settings, action: AuditAction, note: str) -> None:
 
 def _operations(settings: Settings) -> None:
     """Metrics of all workers meet in a folder; the port for them is served beside the workers."""
-    from plugin.cli.operations import serve_operations
-
     folder = settings.state_dir / "metrics"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
