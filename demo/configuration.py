@@ -25,7 +25,6 @@ demo        = true
 [ledger]
 path     = "ledger/vitrine.sqlite"
 key_file = "secrets/checkpoint.key"
-sinks    = [{{ kind = "file", path = "elsewhere/checkpoints" }}]
 
 [[ehr]]
 id        = "hospital"
@@ -86,7 +85,7 @@ def fresh_folder(folder: Path) -> None:
 
 def write_configuration(folder: Path, addresses: Addresses, credentials: Credentials) -> Path:
     """Write `vitrine.toml` and the secrets that it names into `folder`; the path of the former."""
-    for name in ("secrets", "state", "ledger", "elsewhere"):
+    for name in ("secrets", "state", "ledger"):
         (folder / name).mkdir(mode=0o700)
     _write_secret(folder / "secrets" / "ehr-client", credentials.ehr.secret)
     _write_secret(folder / "secrets" / "insurer-client", credentials.insurer.secret)

@@ -24,7 +24,7 @@ from fhir_adapters.interface import Feed
 LOOKS: Mapping[str, tuple[str, Mapping[str, str], Mapping[str, str]]] = {
     "city-lab": (
         "Observation",
-        {"category": "laboratory"},
+        {"category": "laboratory", "_sort": "-date"},
         {"en": "City laboratory: results", "fr": "Laboratoire de ville : résultats"},
     ),
     "imaging": ("DiagnosticReport", {}, {"en": "Imaging: reports", "fr": "Imagerie : comptes rendus"}),
