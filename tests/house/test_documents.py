@@ -1,0 +1,69 @@
+"""The documents say what is there: commands, settings, and nothing of any machine."""
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+from pydantic import BaseModel
+
+from plugin.cli import main
+from plugin.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
+LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+
+
+def leaves(command: click.Command, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    if isinstance(command, click.Group):
+        return [leaf for name, each in command.commands.items() for leaf in leaves(each, (*path, name))]
+    return [path]
+
+
+def keys_of(model: type[BaseModel]) -> set[str]:
+    """Every key of the file, at any depth."""
+    found = set()
+    for name, each in model.model_fields.items():
+        found.add(name)
+        for part in re.findall(r"plugin\.settings\.(\w+)", str(each.annotation)):
+            found |= keys_of(getattr(__import__("plugin.settings", fromlist=[part]), part))
+    return found
+
+
+@pytest.mark.parametrize("command", leaves(main), ids=" ".join)
+def test_every_command_has_help_that_says_what_it_does(command: tuple[str, ...]) -> None:
+    here: click.Command = main
+    for name in command:
+        assert isinstance(here, click.Group)
+        here = here.commands[name]
+    assert here.help
+    assert all(isinstance(each, click.Argument) or getattr(each, "help", None) for each in here.params)
+
+
+def test_commands_that_the_readme_types_exist() -> None:
+    known = {" ".join(leaf) for leaf in leaves(main)}
+    typed = set(re.findall(r"vitrine ((?:serve|[a-z]+ [a-z]+))\b", README))
+    assert typed
+    assert typed <= known | {"is a"}
+
+
+@pytest.mark.parametrize("key", sorted(keys_of(Settings)))
+def test_every_setting_is_documented(key: str) -> None:
+    assert re.search(rf"\b{key}\b", CONFIGURATION), key
+
+
+def test_make_targets_of_the_readme_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in set(re.findall(r"make ([a-z]+)\b", README)):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+@pytest.mark.parametrize(
+    "name", [each for each in TRACKED if each.startswith("requirements/") and each.endswith(".txt")]
+)
+def test_locks_pin_with_hashes_and_without_addresses(name: str) -> None:
+    text = (ROOT / name).read_text()
+    assert "--hash=sha256:" in text
+    assert not re.search(r"https?://|--index-url|--extra-index-url|--find-links", text)
