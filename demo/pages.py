@@ -68,6 +68,8 @@ def prepare(app: Flask, form_targets: tuple[str, ...] = ()) -> None:
         ]
     )
 
+    app.template_filter("day")(_day)
+
     @app.context_processor
     def _words() -> dict[str, object]:
         language = chosen_language()
@@ -88,6 +90,11 @@ def prepare(app: Flask, form_targets: tuple[str, ...] = ()) -> None:
     @app.errorhandler(HTTPException)
     def _error(error: HTTPException) -> tuple[str, int]:
         return render_template("error.html", status=error.code, sentence=error.description), error.code or 500
+
+
+def _day(date: str) -> str:
+    """An ISO date as the page's language writes it: day first in French."""
+    return "/".join(reversed(date.split("-"))) if chosen_language() == "fr" else date
 
 
 def chosen_language() -> str:
