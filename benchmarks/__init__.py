@@ -1,0 +1,1 @@
+"""How fast the gateway is, beside the least that a gateway can cost. `python -m benchmarks.run`; not in the wheel."""

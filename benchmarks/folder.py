@@ -1,0 +1,86 @@
+"""A deployment of the gateway in a folder of its own: `vitrine.toml`, keys and ledger, made by its own commands."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.people import CLIENT, HOST, INS_SYSTEM, PUBLIC_BASE
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+COMMAND_SECONDS = 60.0
+FEEDS = ("lab-0", "lab-1", "lab-2", "lab-3")
+"""All of them the one static upstream. Several, since a bulkhead keeps a single feed from taking all threads."""
+
+_TEMPLATE = """\
+public_base = "{public_base}"
+listen      = "{host}:{port}"
+ops_listen  = "{host}:{ops_port}"
+workers     = {workers}
+demo        = true
+
+[[ehr]]
+id        = "hospital"
+fhir_base = "http://{host}:{upstream}/ehr"
+  [[ehr.issuer]]
+  issuer = "http://{host}:{upstream}/issuer"
+  [[ehr.client]]
+  id              = "{client}"
+  renders_only    = true
+  default_purpose = "TREAT"
+"""
+_FEED = """
+[[feed]]
+id    = "{id}"
+kind  = "fhir-rest"
+base  = "http://{host}:{upstream}/feed"
+match = {{ by = "identifier", systems = ["{system}"] }}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A configuration file and where the gateway that it describes will listen."""
+
+    configuration: Path
+    port: int
+    ops_port: int
+
+
+def deploy(folder: Path, *, port: int, ops_port: int, upstream: int, workers: int) -> Deployment:
+    """Write the configuration for a gateway in front of the upstream at that port, and make its keys and its ledger."""
+    folder.mkdir(mode=0o700)
+    text = _TEMPLATE.format(
+        public_base=PUBLIC_BASE,
+        host=HOST,
+        port=port,
+        ops_port=ops_port,
+        workers=workers,
+        upstream=upstream,
+        client=CLIENT,
+    )
+    text += "".join(_FEED.format(id=each, host=HOST, upstream=upstream, system=INS_SYSTEM) for each in FEEDS)
+    configuration = folder / "vitrine.toml"
+    configuration.write_text(text, encoding="utf-8")
+    for arguments in (("config", "init"), ("audit", "init")):
+        subprocess.run(
+            vitrine(configuration, *arguments),
+            env=environment(),
+            cwd=folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=COMMAND_SECONDS,
+        )
+    return Deployment(configuration, port, ops_port)
+
+
+def vitrine(configuration: Path, *arguments: str) -> list[str]:
+    """The command line of `vitrine`."""
+    return [sys.executable, "-m", "plugin.cli", "--config", str(configuration), *arguments]
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Ours, with this checkout on the import path."""
+    return {**os.environ, "PYTHONPATH": str(CHECKOUT), **more}

@@ -1,0 +1,129 @@
+"""What the steps of one consultation take by themselves, in one thread, in microseconds."""
+
+import itertools
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks import inside
+from benchmarks.people import number
+from benchmarks.upstream import Answers, observations
+from fhir_adapters.interface import Entry
+from fhir_adapters.resource import encode, parse
+from plugin.authentication.credential import BearerToken
+from plugin.authentication.identify import Identifier
+from plugin.consultation.compartment import Compartment
+from plugin.consultation.patient_match import Match
+from plugin.consultation.release import ready
+from plugin.errors import Refused
+from plugin.faces.facade.operation_outcome import outcome
+from policies.decision import decide_core, decide_show, decide_site
+from policies.labels import labels_of
+from policies.vocabulary.consultation import ClinicalConsultation, Reason
+from policies.vocabulary.interactions import Delivery, Interaction, Level
+from policies.vocabulary.resource_types import CONSULTABLE
+from policies.withholding import Judged, close_upward
+
+BATCHES = 9
+
+
+def measure(place: Path, seconds: float) -> dict[str, float]:
+    """Each step for about `seconds`: its name with the median of BATCHES, in microseconds."""
+    with inside.gateway(place) as gateway:
+        steps = _steps(gateway)
+        return {name: _median_us(step, seconds) for name, step in steps.items()}
+
+
+def _steps(gateway: inside.Inside) -> dict[str, Callable[[], object]]:
+    assembled = gateway.assembled
+    rules = assembled.gateway.rules
+    token = BearerToken(gateway.tokens.token(0), "lab-0")
+    identity = assembled.gateway.identifier.identify(token)
+    asked = ClinicalConsultation("lab-0", Interaction.SEARCH_TYPE, Level.TYPE, Delivery.STRUCTURED, "Observation")
+
+    base = f"{gateway.upstream}/feed"
+    answer = Answers(int(gateway.upstream.rpartition(":")[2]), b"").answer(
+        "/feed/Observation?patient=Patient/lab-00000"
+    )
+    body = answer.partition(b"\r\n\r\n")[2]
+    tree = parse(body)
+    entries = [Entry(each["resource"], each["fullUrl"]) for each in tree["entry"]]
+    compartment = Compartment(
+        Match(f"lab-{number(0)}", (), "identifier"),
+        base,
+        "Observation",
+        CONSULTABLE,
+        lambda name: identity.grants.ceiling(name, "s", launch_patient=True),
+    )
+    confined = compartment.confine(entries)
+    judged = [Judged(each.reference, each.resource, None) for each in confined.kept]
+    signatures = [labels_of(each.resource) for each in confined.kept[:1]]
+
+    fresh = Identifier(assembled.settings, assembled.issuers)
+    unseen = (BearerToken(gateway.tokens.token(person), "lab-0") for person in itertools.count())
+    known = [next(unseen) for _ in range(2000)]
+    unknown = itertools.cycle(known)
+    forgetting = itertools.count()
+
+    def verify_anew() -> object:
+        nonlocal fresh
+        if next(forgetting) % len(known) == 0:
+            fresh = Identifier(assembled.settings, assembled.issuers)
+        return fresh.identify(next(unknown))
+
+    persons = itertools.count()
+    record = _record_body(asked)
+    wire = {"type_offered": True, "hour": 9}
+    return {
+        "identify, token seen before": lambda: assembled.gateway.identifier.identify(token),
+        "identify, token verified": verify_anew,
+        "quota charged": lambda: assembled.gateway.quotas.charge(f"person {next(persons) % 512}", "p1"),
+        "Cedar, core rules": lambda: decide_core(rules, identity, asked, **wire),
+        "Cedar, all rules": lambda: decide_site(rules, identity, asked, care_relation="launch", **wire),
+        "Cedar, one label signature": lambda: decide_show(rules, identity, asked, "launch", signatures),
+        "parse 60 kB": lambda: parse(body),
+        "confine 38 resources": lambda: compartment.confine(entries),
+        "label 38 resources": lambda: [labels_of(each.resource) for each in confined.kept],
+        "close upward over 38 resources": lambda: close_upward(judged, confined.resolve),
+        "make 38 resources ready": lambda: [ready(each.resource, base) for each in confined.kept],
+        "encode 60 kB": lambda: encode(tree),
+        "OperationOutcome": lambda: outcome(Refused(Reason.ACCESS_DENIED), "0" * 32),
+        "append a record, durable": lambda: assembled.ledger.append(record, tenant="t", retention_class="consultation"),
+    }
+
+
+def _record_body(asked: ClinicalConsultation) -> dict[str, object]:
+    """As large as the record of a search with 38 results."""
+    released = [{"reference": f"Observation/{each['id']}", "category": "test-results"} for each in observations()]
+    person = {"issuer": "https://login.example", "subject": "dr-roy", "kind": "professional", "roles": []}
+    return {
+        "action": "consultation:released",
+        "record": "0" * 32 + ".0",
+        "request": "0" * 32,
+        "outcome": "0",
+        "person": person,
+        "client": {"id": "results-pane", "address": "127.0.0.1"},
+        "ehr": {"id": "hospital", "fhir_base": "https://ehr.example/fhir"},
+        "patient": "p1",
+        "asked": {"interaction": str(asked.interaction), "type": asked.resource_type},
+        "feed": {"id": asked.feed, "answer": "answered", "match": "identifier"},
+        "released": released,
+        "withheld": [],
+        "foreign": 0,
+    }
+
+
+def _median_us(step: Callable[[], object], seconds: float) -> float:
+    step()
+    began = time.perf_counter()
+    step()
+    once = max(time.perf_counter() - began, 1e-7)
+    times = max(1, int(seconds / BATCHES / once))
+    batches = []
+    for _ in range(BATCHES):
+        began = time.perf_counter()
+        for _ in range(times):
+            step()
+        batches.append((time.perf_counter() - began) / times)
+    return round(statistics.median(batches) * 1e6, 1)
