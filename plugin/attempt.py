@@ -37,6 +37,7 @@ from plugin.ledger.writer import Ledger
 from plugin.state.callers import Callers
 from policies.vocabulary.consultation import AuditConsultation, ClinicalConsultation, Consultation, Origin
 from policies.vocabulary.identity import Identity
+from policies.vocabulary.resource_types import PATIENT_PATHS
 from policies.vocabulary.search_parameters import offered
 from policies.vocabulary.verdict import Withheld
 
@@ -184,7 +185,8 @@ class Attempt:
             },
         }
         if identity.token_reference is not None:
-            body["token"] = {"reference": identity.token_reference, "scopes": list(identity.grants.text)}
+            scopes = [_scope(text, something_withheld=bool(self.withheld)) for text in identity.grants.text]
+            body["token"] = {"reference": identity.token_reference, "scopes": scopes}
         if identity.ehr in self.ehr_bases:
             body["ehr"] = {"id": identity.ehr, "fhir_base": self.ehr_bases[identity.ehr]}
         if isinstance(self.asked, AuditConsultation):
@@ -274,12 +276,18 @@ def _query(asked: ClinicalConsultation, resource_type: str, patient: str | None,
     """Our own serialisation of the question: reproducible, and free of whatever else the request carried."""
     if asked.resource_id is not None:
         return f"{resource_type}/{asked.resource_id}"
-    kinds = offered(resource_type)
+    kinds = offered(resource_type) if resource_type in PATIENT_PATHS else {}
     told = [("patient", patient)] if patient is not None and resource_type != "Patient" else []
     for name, value in asked.parameters:
         hidden = something_withheld and kinds.get(name) == "token" and name != "_id"
         told.append((name, NOT_RECORDED if hidden else value))
     return f"{resource_type}?{urlencode(told)}"
+
+
+def _scope(text: str, *, something_withheld: bool) -> str:
+    """A scope as granted; what it is restricted to can be a code, and is left out where something was withheld."""
+    bare, restricted, _ = text.partition("?")
+    return f"{bare}?{NOT_RECORDED}" if restricted and something_withheld else text
 
 
 def _asked_of_log(asked: AuditConsultation, read: tuple[int, int] | None) -> AskedBody:
