@@ -57,11 +57,7 @@ class Callers:
         """Count a refusal; `charged` ones are held against the address."""
         now = self.clock()
         with self._lock:
-            key = (
-                (reason, family) if len(self._counts) < MAX_KEYS or (reason, family) in self._counts else (OTHER, OTHER)
-            )
-            count, since = self._counts.get(key, (0, now))
-            self._counts[key] = (count + 1, since)
+            self._add(reason, family, 1, now)
             if charged:
                 slot = self._slot(address)
                 bucket = self._buckets.setdefault(slot, _Bucket(0.0, now))
@@ -79,8 +75,14 @@ class Callers:
         """Put drained counts back that could not be recorded."""
         with self._lock:
             for each in refusals:
-                count, since = self._counts.get((each.reason, each.family), (0, each.since))
-                self._counts[(each.reason, each.family)] = (count + each.count, min(since, each.since))
+                self._add(each.reason, each.family, each.count, each.since)
+
+    def _add(self, reason: str, family: str, more: int, since: float) -> None:
+        key = (reason, family)
+        if key not in self._counts and len(self._counts) >= MAX_KEYS:
+            key = (OTHER, OTHER)
+        count, earliest = self._counts.get(key, (0, since))
+        self._counts[key] = (count + more, min(earliest, since))
 
     def _slot(self, address: str) -> str:
         return address if address in self._buckets or len(self._buckets) < MAX_KEYS else OTHER

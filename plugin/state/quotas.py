@@ -9,6 +9,7 @@ import hmac
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,10 @@ CREATE INDEX IF NOT EXISTS looks_by_age ON looks (at);
 class Quotas:
     """Counts looks against the limits. Safe to call from several threads and processes."""
 
-    def __init__(self, path: Path, key: bytes, *, consultations: int, patients: int) -> None:
+    def __init__(
+        self, path: Path, key: bytes, *, consultations: int, patients: int, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._clock = clock
         self._path = path
         self._key = key
         self._consultations = consultations
@@ -42,8 +46,11 @@ class Quotas:
         self._swept = 0.0
 
     def charge(self, person: str, patient: str | None) -> bool:
-        """Count one look of `person` (at `patient`); True if it is within both quotas. Raises StateUnavailable."""
-        now = time.time()
+        """Count one look of `person` (at `patient`); True if it is within both quotas. Raises StateUnavailable.
+
+        A patient beyond the quota is not counted among the person's patients: those seen before stay within it.
+        """
+        now = self._clock()
         who, whom = self._hash(person), None if patient is None else self._hash(patient)
         try:
             with self._lock:
@@ -64,15 +71,15 @@ class Quotas:
                 (who, since, whom),
             ).get
             looks, patients, known = counted
+            affordable = whom is None or bool(known) or patients < self._patients
             if looks <= self._consultations:  # beyond, the answer no longer depends on how far
-                connection.execute("INSERT INTO looks VALUES (?, ?, ?)", (who, now, whom))
+                connection.execute("INSERT INTO looks VALUES (?, ?, ?)", (who, now, whom if affordable else None))
             connection.execute("COMMIT")
         except apsw.Error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-        another = 0 if whom is None or known else 1
-        return bool(looks < self._consultations and patients + another <= self._patients)
+        return bool(looks < self._consultations and affordable)
 
     def _open(self) -> apsw.Connection:
         """This process's connection: one opened before a fork must not be used after it."""
