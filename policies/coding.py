@@ -1,33 +1,81 @@
-"""Codings and references as they stand in a parsed resource: found anywhere, without a model of each type."""
+"""Codings and references as they stand in a parsed resource: found in one walk, without a model of each type."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+REPORTING = frozenset({"result", "hasMember", "derivedFrom", "entry", "target"})
+"""Elements by which a resource reports another: what they name must be judged with it, or the referrer is not shown."""
 
-def nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    """Every object of the tree, the root and contained resources included."""
-    stack = [tree]
+Pair = tuple[str, str]
+"""(system, code) or (system, value); an absent system is ""."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a resource holds, contained resources included."""
+
+    codings: frozenset[Pair]
+    references: frozenset[str]
+    """Every literal reference."""
+    logical: frozenset[Pair]
+    """Every identifier by which a Reference names something."""
+    reports: frozenset[str | None]
+    """The literal references of reporting elements, without those to contained resources; None: one without a text."""
+    identifiers: frozenset[Pair]
+    """The resource's own business identifiers."""
+
+
+def contents(resource: Mapping[str, Any]) -> Contents:
+    """One walk over the tree, whatever its shape; what is not in FHIR's form is passed over."""
+    codings, references, logical, reports = set[Pair](), set[str](), set[Pair](), set[str | None]()
+    for node in _nodes(resource):
+        if isinstance(code := node.get("code"), str):
+            codings.add((_text(node.get("system")), code))
+        if isinstance(reference := node.get("reference"), str):
+            references.add(reference)
+        if isinstance(identifier := node.get("identifier"), dict):
+            logical.update(_pairs([identifier]))
+        for name in REPORTING & node.keys():
+            reports.update(_reported(node[name]))
+    return Contents(
+        frozenset(codings),
+        frozenset(references),
+        frozenset(logical),
+        frozenset(reports),
+        frozenset(_pairs(resource.get("identifier"))),
+    )
+
+
+def _nodes(tree: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Every object of the tree, the root included."""
+    stack: list[Any] = [tree]
     while stack:
         here = stack.pop()
         if isinstance(here, dict):
             yield here
-            stack.extend(value for value in here.values() if isinstance(value, dict | list))
-        elif isinstance(here, list):
-            stack.extend(value for value in here if isinstance(value, dict | list))
+        stack.extend(
+            each for each in (here.values() if isinstance(here, dict) else here) if isinstance(each, dict | list)
+        )
 
 
-def codings(tree: Any) -> Iterator[tuple[str, str]]:
-    """Every (system, code) anywhere in the tree; an absent system is ""."""
-    for node in nodes(tree):
-        code = node.get("code")
-        if isinstance(code, str):
-            system = node.get("system", "")
-            yield (system if isinstance(system, str) else "", code)
+def _reported(value: Any) -> Iterator[str | None]:
+    """What a reporting element names: itself, each of a list, or the `item` of each entry of a List."""
+    for each in value if isinstance(value, list) else [value]:
+        item = each.get("item", each) if isinstance(each, dict) else None
+        if isinstance(item, dict) and not item.keys().isdisjoint({"reference", "identifier", "display"}):
+            text = item.get("reference")
+            if not isinstance(text, str):
+                yield None
+            elif not text.startswith("#"):  # contained: judged as a part of its container
+                yield text
 
 
-def references(tree: Any) -> Iterator[str]:
-    """Every literal reference anywhere in the tree."""
-    for node in nodes(tree):
-        reference = node.get("reference")
-        if isinstance(reference, str):
-            yield reference
+def _pairs(identifiers: Any) -> Iterator[Pair]:
+    for each in identifiers if isinstance(identifiers, list) else []:
+        if isinstance(each, dict) and isinstance(value := each.get("value"), str):
+            yield _text(each.get("system")), value
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

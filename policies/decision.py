@@ -12,7 +12,7 @@ from policies.labels import Labels
 from policies.rulebook import Rulebook
 from policies.vocabulary.consultation import AuditConsultation, ClinicalConsultation
 from policies.vocabulary.identity import Identity
-from policies.vocabulary.verdict import Deny, Permit
+from policies.vocabulary.verdict import NO_RULE_PERMITS, Deny, Permit
 
 
 def decide_core(
@@ -73,9 +73,8 @@ def decide_show(
         for each in labels
         for purpose in identity.purposes
     ]
-    verdicts = rules.complete.decide(questions)
-    width = len(identity.purposes)
-    return [_merged(verdicts[start : start + width]) for start in range(0, len(verdicts), width)]
+    verdicts = iter(rules.complete.decide(questions))
+    return [_merged([next(verdicts) for _ in identity.purposes]) for _ in labels]
 
 
 def _facts(
@@ -126,10 +125,11 @@ def _purposes(identity: Identity) -> list[dict[str, Any]]:
 
 
 def _merged(verdicts: Sequence[Permit | Deny]) -> Permit | Deny:
+    """All must permit. A rule that speaks names the denial; only where none does is it named by that absence."""
     denials = [verdict for verdict in verdicts if isinstance(verdict, Deny)]
-    chosen: Sequence[Permit | Deny] = denials or verdicts
-    rules = tuple(sorted({rule for verdict in chosen for rule in verdict.rules}))
-    return Deny(rules) if denials or not verdicts else Permit(rules)
+    spoken: Sequence[Permit | Deny] = [verdict for verdict in denials if not verdict.silent] or denials or verdicts
+    rules = tuple(sorted({rule for verdict in spoken for rule in verdict.rules}))
+    return Permit(rules) if verdicts and not denials else Deny(rules or (NO_RULE_PERMITS,))
 
 
 def _known(**facts: str | None) -> dict[str, str]:

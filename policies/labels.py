@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from policies.coding import codings
+from policies.coding import Contents, Pair
 
 CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
@@ -83,12 +83,11 @@ class Labels:
         }
 
 
-def labels_of(resource: dict[str, Any]) -> Labels:
-    """Labels of one resource as parsed, over every coding in it, components and contained resources included."""
+def labels_of(resource_type: str, contents: Contents) -> Labels:
+    """Labels of one resource, over every coding in it, components and contained resources included."""
     confidentiality: set[str] = set()
     sensitivity: set[str] = set()
-    found = set(codings(resource))
-    for system, code in found:
+    for system, code in contents.codings:
         if system == CONFIDENTIALITY and code in STRICTNESS:
             confidentiality.add(code)
         elif system == ACT_CODE and code in SENSITIVITIES:
@@ -96,17 +95,16 @@ def labels_of(resource: dict[str, Any]) -> Labels:
         for row_sensitivity, row_confidentiality in _rows(system, code):
             sensitivity.add(row_sensitivity)
             confidentiality.add(row_confidentiality)
-    resource_type = resource["resourceType"]
     return Labels(
         type=resource_type,
-        category=category_of(resource_type, found),
+        category=category_of(resource_type, contents.codings),
         confidentiality=max(confidentiality, key=STRICTNESS.__getitem__, default=None),
         sensitivity=frozenset(sensitivity),
         document=resource_type in DOCUMENTS,
     )
 
 
-def category_of(resource_type: str, found: set[tuple[str, str]]) -> str:
+def category_of(resource_type: str, found: frozenset[Pair]) -> str:
     """The kind of health data, by type and codes, from `tables/categories.toml`; else "unclassified"."""
     for codes, category in _categories().get(resource_type, ()):
         if codes is None or not codes.isdisjoint(found):

@@ -35,17 +35,25 @@ def load(site: Path | None, *, unlabelled_documents: str) -> Rulebook:
     parts = [core, shipped.joinpath("shipped.cedar").read_text(encoding="utf-8")]
     if unlabelled_documents == "withhold":
         parts.append(shipped.joinpath("unlabelled_documents.cedar").read_text(encoding="utf-8"))
-    parts.extend(_site_texts(site) if site is not None else [])
+    if site is not None:
+        for name, text in _site_texts(site):
+            parts.append(text)
+            try:
+                # By itself too: two files could otherwise make one policy between them that neither shows.
+                PolicySet(text, schema)
+            except RulesInvalid as error:
+                raise RulesInvalid(f"{name}: {error}") from error
     text = "\n".join(parts)
     digest = hashlib.sha256(schema.encode() + b"\0" + text.encode()).hexdigest()
     return Rulebook(PolicySet(core, schema), PolicySet(text, schema), digest)
 
 
-def _site_texts(site: Path) -> list[str]:
+def _site_texts(site: Path) -> list[tuple[str, str]]:
+    """(file name, text), in the order of names."""
     try:
         paths = sorted(path for path in site.iterdir() if path.suffix == ".cedar")
         if sum(path.stat().st_size for path in paths) > MAX_SITE_BYTES:
             raise RulesInvalid(f"the folder {site} holds more than policies")
-        return [path.read_text(encoding="utf-8") for path in paths]
+        return [(path.name, path.read_text(encoding="utf-8")) for path in paths]
     except (OSError, UnicodeDecodeError) as error:
         raise RulesInvalid(f"the folder {site} cannot be read") from error

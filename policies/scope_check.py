@@ -28,7 +28,8 @@ def _codings(element: Any) -> list[Mapping[str, Any]]:
         if isinstance(concept, str):
             found.append({"code": concept})
         elif isinstance(concept, dict):
-            found.extend(coding for coding in concept.get("coding", ()) if isinstance(coding, dict))
+            codings = concept.get("coding")
+            found.extend(each for each in (codings if isinstance(codings, list) else []) if isinstance(each, dict))
     return found
 
 

@@ -3,18 +3,14 @@
 Works on one answer as a whole. Pure: it is given who may be shown what, and follows the references.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from policies.coding import nodes, references
+from policies.coding import Contents, Pair
 from policies.vocabulary.verdict import Withheld
 
 REFERS_TO_WITHHELD = "refers-to-withheld"
 OUTSIDE_THE_ANSWER = "reference-outside-answer"
-
-REPORTING = frozenset({"result", "hasMember", "derivedFrom", "entry", "target"})
-"""Elements by which a resource reports another: what they name must be judged with it, or the referrer is not shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,48 +19,49 @@ class Judged:
 
     reference: str
     """`Observation/77`"""
-    resource: Mapping[str, Any]
+    contents: Contents
     withheld_by: str | None
     """The id of the rule that withholds it, or None."""
 
 
 def close_upward(answer: Sequence[Judged], resolve: Mapping[str, str]) -> list[Withheld]:
-    """Everything of `answer` that is not to be shown, in the order of the answer.
+    """Everything of `answer` that is not to be shown, each reference once, in the order of the answer.
 
     `resolve` maps each literal reference found in the answer to the `Type/id` that it means; what it does not map is
-    outside the answer.
+    outside the answer. Two resources of one reference share their fate.
     """
-    withheld = {each.reference: each.withheld_by for each in answer if each.withheld_by is not None}
     present = {each.reference for each in answer}
+    withheld: dict[str, str] = {}
     for each in answer:
-        if each.reference not in withheld and _reports_unjudged(each.resource, resolve, present):
-            withheld[each.reference] = OUTSIDE_THE_ANSWER
-    targets = {
-        each.reference: {resolve[text] for text in references(each.resource) if text in resolve} - {each.reference}
-        for each in answer
-    }
-    growing = True
-    while growing:
-        reached = [each for each, named in targets.items() if each not in withheld and named & withheld.keys()]
-        withheld.update(dict.fromkeys(reached, REFERS_TO_WITHHELD))
-        growing = bool(reached)
-    return [Withheld(each.reference, withheld[each.reference]) for each in answer if each.reference in withheld]
+        if each.withheld_by is not None:
+            withheld.setdefault(each.reference, each.withheld_by)
+        elif any(text is None or resolve.get(text) not in present for text in each.contents.reports):
+            withheld.setdefault(each.reference, OUTSIDE_THE_ANSWER)
+    referrers = _referrers(answer, resolve)
+    reached = list(withheld)
+    while reached:
+        for referrer in referrers.get(reached.pop(), ()):
+            if referrer not in withheld:
+                withheld[referrer] = REFERS_TO_WITHHELD
+                reached.append(referrer)
+    in_order = dict.fromkeys(each.reference for each in answer)
+    return [Withheld(reference, withheld[reference]) for reference in in_order if reference in withheld]
 
 
-def _reports_unjudged(resource: Mapping[str, Any], resolve: Mapping[str, str], present: set[str]) -> bool:
-    for node in nodes(resource):
-        for name in REPORTING & node.keys():
-            for reported in _reported(node[name]):
-                text = reported.get("reference")
-                if isinstance(text, str) and text.startswith("#"):
-                    continue  # contained: judged as a part of its container
-                if not isinstance(text, str) or resolve.get(text) not in present:
-                    return True
-    return False
+def _referrers(answer: Sequence[Judged], resolve: Mapping[str, str]) -> dict[str, set[str]]:
+    """`Type/id` -> what of the answer names it, by address or by identifier."""
+    owners: dict[Pair, set[str]] = {}
+    for each in answer:
+        for identifier in each.contents.identifiers:
+            owners.setdefault(identifier, set()).add(each.reference)
+    referrers: dict[str, set[str]] = {}
+    for each in answer:
+        for named in _named(each.contents, resolve, owners):
+            referrers.setdefault(named, set()).add(each.reference)
+    return referrers
 
 
-def _reported(value: Any) -> list[dict[str, Any]]:
-    """The References under a reporting element: itself, a list of them, or the `item` of each entry of a List."""
-    items = [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, dict)]
-    found = [item["item"] if isinstance(item.get("item"), dict) else item for item in items]
-    return [item for item in found if not item.keys().isdisjoint({"reference", "identifier", "display"})]
+def _named(contents: Contents, resolve: Mapping[str, str], owners: Mapping[Pair, set[str]]) -> Iterator[str]:
+    yield from (resolve[text] for text in contents.references if text in resolve)
+    for identifier in contents.logical:
+        yield from owners.get(identifier, ())

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from fhir_adapters.interface import Entry
 from plugin.attempt import Attempt
-from plugin.consultation.compartment import Compartment, Confined, Kept, referred_to
+from plugin.consultation.compartment import Compartment, referred_to
 from plugin.consultation.facts import Labelling
-from plugin.consultation.fetch import Read
+from plugin.consultation.findings import Confined, Kept, Read
 from plugin.consultation.release import Release, Shown, ready
 from plugin.errors import Refused
 from policies.vocabulary.consultation import ClinicalConsultation, PageBinding, PagePosition, Reason
@@ -27,7 +27,8 @@ class Answer:
         self._labelling = labelling
         self._confined = Confined((), 0, {})
         self._withheld: list[Withheld] = []
-        self._shown: list[Kept] = []
+        self._results: list[Kept] = []
+        self._companions: list[Kept] = []
         self.next: PagePosition | None = None
 
     def read_one(self, entry: Entry | None) -> None:
@@ -35,24 +36,25 @@ class Answer:
         self._judge([entry] if entry is not None else [])
 
     def filled(self, read: Sequence[Read]) -> bool:
-        """Judge everything read so far; True once more is known than the page may show."""
+        """Judge everything read so far; True once more is known than the page may show: `next` is where it stands."""
         self._judge([each.entry for each in read])
         places = {id(each.entry.resource): each for each in read}
-        fresh = [each for each in self._shown if each.companion or not places[id(each.resource)].spent]
-        results = [each for each in fresh if not each.companion]
-        self._shown = fresh
-        if len(results) <= self._asked.count:
-            return False
-        beyond = {id(each.resource) for each in results[self._asked.count :]}
-        self.next = places[id(results[self._asked.count].resource)].position
-        self._shown = [each for each in fresh if id(each.resource) not in beyond]
-        return True
+        fresh = [each for each in self._results if not places[id(each.resource)].spent]
+        self._results, beyond = fresh[: self._asked.count], fresh[self._asked.count :]
+        if beyond:
+            self.next = places[id(beyond[0].resource)].position
+        return bool(beyond)
 
     def release(self, attempt: Attempt, binding: PageBinding, base: str) -> Release:
-        """What may be handed over once the record is durable. Raises Refused(NOT_FOUND) for a read of nothing."""
-        shown = self._with_their_companions_only()
+        """What may be handed over once the record is durable; companions only beside a result that leads to them.
+
+        Raises Refused(NOT_FOUND) for a read of nothing.
+        """
         attempt.withheld, attempt.foreign = self._withheld, self._confined.foreign
-        if self._asked.interaction is Interaction.READ and not shown:
+        shown = self._results
+        if self._asked.interaction is not Interaction.READ:
+            shown = [*shown, *referred_to(shown, self._companions, self._confined.resolve.get)]
+        elif not shown:
             raise Refused(Reason.NOT_FOUND, rules=attempt.rules)
         attempt.released = [
             {"reference": each.reference, "category": self._labelling.labels(each).category} for each in shown
@@ -65,15 +67,9 @@ class Answer:
         judged = self._labelling.judge(self._confined.kept)  # 7 label
         self._withheld = close_upward(judged, self._confined.resolve)  # 8 withhold
         hidden = {each.reference for each in self._withheld}
-        self._shown = [each for each in self._confined.kept if each.reference not in hidden]
-
-    def _with_their_companions_only(self) -> list[Kept]:
-        """Companions are shown only beside a result of this page that leads to them."""
-        results = [each for each in self._shown if not each.companion]
-        if self._asked.interaction is Interaction.READ:
-            return results
-        companions = [each for each in self._shown if each.companion]
-        return [*results, *referred_to(results, companions, self._confined.resolve.get)]
+        shown = [each for each in self._confined.kept if each.reference not in hidden]
+        self._results = [each for each in shown if not each.companion]
+        self._companions = [each for each in shown if each.companion]
 
 
 def _distinct(entries: Sequence[Entry]) -> list[Entry]:

@@ -6,41 +6,25 @@ resource that refers to them.
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from fhir_adapters.interface import Entry, Tree
-from plugin.consultation.patient_match import Match
-from policies.coding import references
+from fhir_adapters.interface import Entry
+from plugin.consultation.findings import Confined, Kept, Match
+from policies.coding import Contents, contents
 from policies.scope_check import within
 from policies.vocabulary.resource_types import COMPANIONS, PATIENT_PATHS
 from policies.vocabulary.scopes import Ceiling
 
 CONTAINED_OUT_OF_SCOPE = "contained-out-of-scope"
 """The rule of a resource that contains something which could not be shown by itself."""
+OUT_OF_SCOPE = "scope"
 
 _RELATIVE = re.compile(r"([A-Z][A-Za-z]{0,63})/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
 
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A resource about the patient, or a companion of one."""
-
-    reference: str
-    resource: Tree
-    companion: bool
-    withheld_by: str | None
-    """A rule by which its container shape alone withholds it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Confined:
-    """An answer reduced to one patient."""
-
-    kept: tuple[Kept, ...]
-    foreign: int
-    resolve: Mapping[str, str]
-    """Literal reference -> `Type/id`, for every reference of the answer that points into it or at the feed."""
+Resource = Mapping[str, Any]
+Resolve = Callable[[str], str | None]
+"""A literal reference -> the `Type/id` that it means at the feed; None for any other place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,57 +38,61 @@ class Compartment:
     types: Sequence[str]
     """That the feed is configured for."""
     ceiling: Callable[[str], Ceiling]
+    _contents: dict[int, Contents] = field(default_factory=dict, repr=False)
 
     def confine(self, entries: Sequence[Entry]) -> Confined:
         """Judge each entry of a whole answer."""
-        places = {entry.full_url: _own_reference(entry.resource) for entry in entries if entry.full_url}
-        resolve = _Resolver(self.base, places)
+        at_home = [entry for entry in entries if self._is_at_home(entry)]
+        resolve = _Resolver(self.base, at_home)
         primary: list[Kept] = []
-        candidates: dict[str, Kept] = {}
-        foreign = 0
-        for entry in entries:
-            resource = entry.resource
-            reference = _own_reference(resource)
-            if not self._is_at_home(entry):
-                foreign += 1
-            elif resource["resourceType"] == self.asked_type and self._is_about_patient(resource, resolve):
-                primary.append(Kept(reference, resource, False, self._unfit(resource, resolve)))
+        candidates: list[Kept] = []
+        for resource in (entry.resource for entry in at_home):
+            if resource["resourceType"] == self.asked_type and self._is_about_patient(resource, resolve):
+                primary.append(self._kept(resource, resolve, companion=False))
             elif self._may_accompany(resource, resolve):
-                candidates[reference] = Kept(reference, resource, True, self._unfit(resource, resolve))
-            else:
-                foreign += 1
-        companions = referred_to(primary, candidates.values(), resolve)
-        foreign += len(candidates) - len(companions)
-        kept = (*primary, *companions)
-        texts = {text for each in kept for text in references(each.resource)}
-        return Confined(kept, foreign, {text: to for text in texts if (to := resolve(text)) is not None})
+                candidates.append(self._kept(resource, resolve, companion=True))
+        kept = (*primary, *referred_to(primary, candidates, resolve))
+        texts = {text for each in kept for text in each.contents.references}
+        meanings = {text: to for text in texts if (to := resolve(text)) is not None}
+        return Confined(kept, len(entries) - len(kept), meanings)
+
+    def _kept(self, resource: dict[str, Any], resolve: Resolve, *, companion: bool) -> Kept:
+        key = id(resource)  # the tree lives as long as the answer that it belongs to
+        if key not in self._contents:
+            self._contents[key] = contents(resource)
+        unfit = self._unfit(resource, resolve)
+        return Kept(_own_reference(resource), resource, self._contents[key], companion, unfit)
 
     def _is_at_home(self, entry: Entry) -> bool:
-        """False for a resource that says it lives elsewhere: its relative references would mean other patients."""
+        """False for a resource whose fullUrl places it elsewhere: its references would mean other patients."""
         url = entry.full_url
-        return not url or not self.base or url.startswith(("urn:", f"{self.base}/"))
+        if not url or url.startswith("urn:") or (not self.base and "://" in url):
+            return True
+        return _below(self.base, url) == _own_reference(entry.resource)
 
-    def _is_about_patient(self, resource: Mapping[str, Any], resolve: "_Resolver") -> bool:
+    def _is_about_patient(self, resource: Resource, resolve: Resolve) -> bool:
         path = PATIENT_PATHS[resource["resourceType"]]
         if path == "id":
             return bool(resource.get("id") == self.match.patient)
-        subject = resource.get(path)
-        return isinstance(subject, dict) and self._names_patient(subject, resource, resolve)
+        return self._names_patient(resource.get(path), resource, resolve)
 
-    def _names_patient(self, subject: Mapping[str, Any], container: Mapping[str, Any], resolve: "_Resolver") -> bool:
+    def _names_patient(self, subject: Any, container: Resource, resolve: Resolve) -> bool:
+        """True if a Reference means our patient, and says nothing to the contrary."""
+        if not isinstance(subject, dict) or subject.get("type", "Patient") != "Patient":
+            return False
         text, identifier = subject.get("reference"), subject.get("identifier")
         if identifier is not None and self._contradicts(identifier):
             return False
         if text is None:
-            return identifier is not None and self._is_own(identifier)
+            return self._is_own(identifier)
         if not isinstance(text, str):
             return False
         if text.startswith("#"):
-            contained = _contained(container).get(text[1:])
-            return contained is not None and self._is_contained_patient(contained)
+            named = [each for each in _contained(container) if each.get("id") == text[1:]]
+            return bool(named) and all(self._is_contained_patient(each) for each in named)
         return resolve(text) == f"Patient/{self.match.patient}"
 
-    def _is_contained_patient(self, contained: Mapping[str, Any]) -> bool:
+    def _is_contained_patient(self, contained: Resource) -> bool:
         identifiers = contained.get("identifier")
         return (
             contained.get("resourceType") == "Patient"
@@ -122,28 +110,32 @@ class Compartment:
         """True if it names somebody else in a system by which our patient is known."""
         if not isinstance(identifier, dict):
             return True
-        systems = {system for system, _ in self.match.identifiers}
-        return identifier.get("system") in systems and not self._is_own(identifier)
+        known = any(identifier.get("system") == system for system, _ in self.match.identifiers)
+        return known and not self._is_own(identifier)
 
-    def _may_accompany(self, resource: Mapping[str, Any], resolve: "_Resolver") -> bool:
+    def _may_accompany(self, resource: Resource, resolve: Resolve) -> bool:
         resource_type = resource["resourceType"]
-        if resource_type not in COMPANIONS or not self.ceiling(resource_type).allowed:
+        if resource_type not in COMPANIONS:
             return False
-        about = [resource[path] for path in ("subject", "patient") if path in resource]
-        return all(isinstance(each, dict) and self._names_patient(each, resource, resolve) for each in about)
+        ceiling = self.ceiling(resource_type)
+        return ceiling.allowed and within(ceiling.restrictions, resource) and self._is_nobodys(resource, None, resolve)
 
-    def _unfit(self, resource: Mapping[str, Any], resolve: "_Resolver") -> str | None:
+    def _is_nobodys(self, resource: Resource, container: Resource | None, resolve: Resolve) -> bool:
+        """True if a resource says of nobody else that it is about them: it names our patient, or none."""
+        about = [resource[path] for path in ("subject", "patient") if path in resource]
+        return all(self._names_patient(each, container or resource, resolve) for each in about)
+
+    def _unfit(self, resource: Resource, resolve: Resolve) -> str | None:
         """The rule that withholds a resource for its scope restrictions or for what it contains."""
-        ceiling = self.ceiling(resource["resourceType"])
-        if not within(ceiling.restrictions, resource):
-            return "scope"
+        if not within(self.ceiling(resource["resourceType"]).restrictions, resource):
+            return OUT_OF_SCOPE
         inside = resource.get("contained", [])
         if not isinstance(inside, list):
             return CONTAINED_OUT_OF_SCOPE
         fits = all(isinstance(each, dict) and self._contained_fits(each, resource, resolve) for each in inside)
         return None if fits else CONTAINED_OUT_OF_SCOPE
 
-    def _contained_fits(self, inside: Mapping[str, Any], container: Mapping[str, Any], resolve: "_Resolver") -> bool:
+    def _contained_fits(self, inside: Resource, container: Resource, resolve: Resolve) -> bool:
         resource_type = inside.get("resourceType")
         if not isinstance(resource_type, str) or "contained" in inside:
             return False
@@ -154,46 +146,49 @@ class Compartment:
             return False
         if resource_type == "Patient":
             return self._is_contained_patient(inside)
-        about = [inside[path] for path in ("subject", "patient") if path in inside]
-        return all(isinstance(each, dict) and self._names_patient(each, container, resolve) for each in about)
+        return self._is_nobodys(inside, container, resolve)
 
 
 class _Resolver:
-    """A literal reference -> the `Type/id` it means at the feed; None for any other place."""
+    """`Resolve` for one answer."""
 
-    def __init__(self, base: str, places: Mapping[str, str]) -> None:
+    def __init__(self, base: str, entries: Iterable[Entry]) -> None:
         self._base = base
-        self._places = places
+        self._places: dict[str, str | None] = {}
+        for entry in entries:
+            if entry.full_url:
+                own = _own_reference(entry.resource)
+                # Two resources at one place: what a reference to it means cannot be told.
+                self._places[entry.full_url] = own if self._places.get(entry.full_url, own) == own else None
 
     def __call__(self, text: str) -> str | None:
-        if text in self._places:
-            return self._places[text]
-        if self._base and text.startswith(f"{self._base}/"):
-            text = text[len(self._base) + 1 :]
-        found = _RELATIVE.fullmatch(text)
-        return f"{found[1]}/{found[2]}" if found else None
+        return self._places[text] if text in self._places else _below(self._base, text)
 
 
-def _own_reference(resource: Mapping[str, Any]) -> str:
+def _below(base: str, text: str) -> str | None:
+    """`Type/id` of a reference that is relative, or absolute under `base`; a version is left out."""
+    found = _RELATIVE.fullmatch(text.removeprefix(f"{base}/") if base else text)
+    return f"{found[1]}/{found[2]}" if found else None
+
+
+def _own_reference(resource: Resource) -> str:
     return f"{resource['resourceType']}/{resource['id']}"
 
 
-def _contained(container: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+def _contained(container: Resource) -> list[Resource]:
     inside = container.get("contained")
-    if not isinstance(inside, list):
-        return {}
-    return {each["id"]: each for each in inside if isinstance(each, dict) and isinstance(each.get("id"), str)}
+    return [each for each in inside if isinstance(each, dict)] if isinstance(inside, list) else []
 
 
-def referred_to(
-    results: Iterable[Kept], companions: Iterable[Kept], resolve: Callable[[str], str | None]
-) -> list[Kept]:
+def referred_to(results: Iterable[Kept], companions: Iterable[Kept], resolve: Resolve) -> list[Kept]:
     """Those of `companions` that `results` refer to, directly or through another companion."""
-    candidates = {each.reference: each for each in companions}
-    reached: dict[str, Kept] = {}
+    candidates: dict[str, list[Kept]] = {}
+    for each in companions:
+        candidates.setdefault(each.reference, []).append(each)
+    reached: list[Kept] = []
     frontier = list(results)
     while frontier:
-        named = {resolve(text) for each in frontier for text in references(each.resource)}
-        frontier = [candidates[name] for name in named & candidates.keys() - reached.keys() if name is not None]
-        reached.update((each.reference, each) for each in frontier)
-    return list(reached.values())
+        named = {resolve(text): None for each in frontier for text in each.contents.references}
+        frontier = [each for name in named if name is not None for each in candidates.pop(name, ())]
+        reached.extend(frontier)
+    return reached

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from plugin.consultation.compartment import Kept
+from plugin.consultation.findings import Kept
 from policies.decision import decide_show
 from policies.labels import Labels, labels_of
 from policies.rulebook import Rulebook
@@ -26,7 +26,7 @@ class Labelling:
         """The labels of a resource of this consultation."""
         key = id(kept.resource)  # the tree lives as long as the answer that it belongs to
         if key not in self._labels:
-            self._labels[key] = labels_of(kept.resource)
+            self._labels[key] = labels_of(kept.resource["resourceType"], kept.contents)
         return self._labels[key]
 
     def judge(self, kept: Sequence[Kept]) -> list[Judged]:
@@ -37,6 +37,6 @@ class Labelling:
             self._withheld_by[labels] = verdict.rules[0] if isinstance(verdict, Deny) else None
         by_label = [self._withheld_by[self.labels(each)] for each in kept]
         return [
-            Judged(each.reference, each.resource, each.withheld_by or rule)
+            Judged(each.reference, each.contents, each.withheld_by or rule)
             for each, rule in zip(kept, by_label, strict=True)
         ]

@@ -93,11 +93,11 @@ class Bulkhead:
 class FeedLine:
     """A feed as the steps of a consultation ask it: Feed's read, search and page, raising ConsultError."""
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: Feed, clock: Callable[[], float] = time.monotonic) -> None:
         self.id = feed.id
         self.base = feed.base
         self._feed = feed
-        self._breaker = Breaker()
+        self._breaker = Breaker(clock)
         self._bulkhead = Bulkhead(SLOTS, WAITING)
 
     @contextmanager
@@ -119,7 +119,7 @@ class FeedLine:
 
     def _ask(self, question: Callable[[], Answer]) -> Answer:
         if not self._breaker.allows():
-            raise FeedBusy("breaker-open")
+            raise self.left_alone()
         answered = False
         try:
             answer = question()
@@ -132,6 +132,10 @@ class FeedLine:
             self._breaker.heard(answered=answered)
         return answer
 
+    def left_alone(self) -> FeedBusy | EhrUnreachable:
+        """Our error while the breaker is open."""
+        return FeedBusy("breaker-open")
+
     def failure(self, error: FeedError) -> FeedFailed | EhrUnreachable:
         """Our error for the feed's."""
         return FeedTooSlow(error.kind) if isinstance(error, FeedTimeout) else FeedFailed(error.kind)
@@ -139,6 +143,9 @@ class FeedLine:
 
 class EhrLine(FeedLine):
     """The line to an EHR's FHIR server, which is asked for a patient's identifiers only."""
+
+    def left_alone(self) -> EhrUnreachable:
+        return EhrUnreachable()
 
     def failure(self, error: FeedError) -> EhrUnreachable:
         return EhrUnreachable()

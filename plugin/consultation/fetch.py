@@ -1,11 +1,10 @@
 """Step 5: ask the feed, only for what was permitted; page by page, until the caller has enough or a cap is met."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from fhir_adapters.interface import Call, Entry, Page
 from plugin.consultation.feed_line import FeedLine
-from plugin.consultation.patient_match import Match
+from plugin.consultation.findings import Match, Read
 from plugin.errors import Refused
 from policies.vocabulary.consultation import ClinicalConsultation, PagePosition, Reason
 from policies.vocabulary.scopes import Ceiling
@@ -13,16 +12,6 @@ from policies.vocabulary.search_parameters import offered
 
 MAX_UPSTREAM_PAGES = 50
 """A feed whose pages hold next to nothing would otherwise be followed until the deadline."""
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """An entry with the place where it stood, so that reading can go on from it."""
-
-    entry: Entry
-    position: PagePosition
-    spent: bool
-    """Already shown on an earlier page: judged with the rest, since others may refer to it, and not shown again."""
 
 
 def one(asked: ClinicalConsultation, patient: str, match: Match, feed: FeedLine, call: Call) -> Entry | None:

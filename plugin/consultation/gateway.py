@@ -18,7 +18,8 @@ from plugin.consultation.care_context import care_relation
 from plugin.consultation.compartment import Compartment
 from plugin.consultation.facts import Labelling
 from plugin.consultation.feed_line import EhrLine, FeedLine
-from plugin.consultation.patient_match import NoMatch, PatientMatches
+from plugin.consultation.findings import NoMatch
+from plugin.consultation.patient_match import PatientMatches
 from plugin.consultation.permission import Scope, permission
 from plugin.consultation.release import Release
 from plugin.errors import CallerThrottled, Overloaded, Refused
@@ -46,6 +47,7 @@ FEED_SECONDS = 5.0
 PLACES = 8
 """Consultations at work in one process; the server has twice the threads, so that refusals never wait for a place."""
 PATIENCE_SECONDS = 1.0
+ANSWERED = "answered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +158,13 @@ class Gateway:
             call = Call(deadline.sooner(FEED_SECONDS), attempt.origin.record)
             if asked.interaction is Interaction.READ:
                 answer.read_one(fetch.one(asked, patient, match, feed.line, call))  # 5-8
+                attempt.feed_answer = ANSWERED
             else:
                 ceiling = scope.ceiling(scope.asked_type)
                 for read, ended in fetch.pages(asked, match, ceiling, feed.line, call, most=self.most_resources):  # 5
+                    attempt.feed_answer = ANSWERED
                     if answer.filled(read) or ended:  # 6-8
                         break
-            attempt.feed_answer = "answered"
             return answer.release(attempt, binding, feed.line.base)
 
     def _read_log(self, attempt: Attempt, identity: Identity, asked: AuditConsultation) -> LogRelease:
@@ -182,6 +185,8 @@ class Gateway:
 def _nothing(attempt: Attempt, asked: ClinicalConsultation, binding: PageBinding, match: NoMatch) -> Release:
     """No match is an empty answer, or a read of nothing: like a feed that has nothing to show."""
     attempt.match = match.reason
+    if match.feed_answered:
+        attempt.feed_answer = ANSWERED
     if asked.interaction is Interaction.READ:
         raise Refused(Reason.NOT_FOUND, rules=attempt.rules)
     return Release(asked, (), binding, None, match.reason if match.tellable else None)

@@ -4,16 +4,16 @@ Never by name. What it finds out about why there is no match stays in the record
 to show are one.
 """
 
+import re
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from fhir_adapters.interface import Call, Tree
 from plugin.consultation.feed_line import FeedLine
+from plugin.consultation.findings import NO_QUALIFIED_IDENTIFIER, NOT_ACTIVE, NOT_SHARED, Match, NoMatch
 from plugin.settings import IdentifierMatch, SameIdMatch
 from policies.vocabulary.identity import Identity
 
@@ -29,42 +29,16 @@ MAX_CANDIDATE_PAGES = 3
 """An exact identifier finds one patient, or a few; a feed that goes on and on ignores the parameter."""
 
 CACHED_MATCHES = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """The patient at the feed, and how that was established."""
-
-    patient: str
-    """Logical id at the feed."""
-    identifiers: tuple[tuple[str, str], ...]
-    """(system, value) by which it was found; empty for a shared id."""
-    by: str
-
-
-@dataclass(frozen=True, slots=True)
-class NoMatch:
-    """Nobody there, or nobody who can be told apart."""
-
-    reason: str
-    """`no-match`, `ambiguous`, `no-qualified-identifier`, `patient-not-active`, `not-shared`: for the record."""
-
-    @property
-    def tellable(self) -> bool:
-        """True where the reason concerns only the EHR's own patient, and so says nothing about the feed."""
-        return self.reason in {NO_QUALIFIED_IDENTIFIER, NOT_ACTIVE}
-
-
-NO_QUALIFIED_IDENTIFIER = "no-qualified-identifier"
-NOT_ACTIVE = "patient-not-active"
+_FULL_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 class PatientMatches:
     """Matches patients at feeds; remembers a match, never a result, while its token lives. Thread-safe."""
 
-    def __init__(self, *, demo: bool) -> None:
+    def __init__(self, *, demo: bool, clock: Callable[[], float] = time.time) -> None:
         self._demo = demo
-        self._known: OrderedDict[tuple[str, ...], tuple[Match, float]] = OrderedDict()
+        self._clock = clock
+        self._known: dict[tuple[str, ...], tuple[Match, float]] = {}
         self._lock = threading.Lock()
 
     def match(
@@ -80,18 +54,24 @@ class PatientMatches:
         key = (identity.token_reference or "", identity.person.key, identity.ehr, patient, feed.id)
         with self._lock:
             known = self._known.get(key)
-        if known is not None and known[1] > time.time():
+        if known is not None and known[1] > self._clock():
             return known[0]
         if isinstance(rule, SameIdMatch):
             found = _same_id(identity, patient, rule, feed, call)
         else:
             found = self._by_identifier(patient, rule, ehr, feed, call)
         if isinstance(found, Match) and identity.token_reference is not None:
-            with self._lock:
-                self._known[key] = (found, identity.expires_at)
-                while len(self._known) > CACHED_MATCHES:
-                    self._known.popitem(last=False)
+            self._remember(key, found, identity.expires_at)
         return found
+
+    def _remember(self, key: tuple[str, ...], found: Match, until: float) -> None:
+        """Forgets those whose token has ended, at the latest when the next match is made."""
+        now = self._clock()
+        with self._lock:
+            self._known = {name: known for name, known in self._known.items() if known[1] > now}
+            while len(self._known) >= CACHED_MATCHES:
+                del self._known[next(iter(self._known))]
+            self._known[key] = (found, until)
 
     def _by_identifier(
         self, patient: str, rule: IdentifierMatch, ehr: FeedLine, feed: FeedLine, call: Call
@@ -103,16 +83,17 @@ class PatientMatches:
         born = _birth_date(record)
         if not identifiers or born is None:
             return NoMatch(NO_QUALIFIED_IDENTIFIER)
+        found, complete = _candidates(feed, identifiers, call)
         candidates = {
             candidate["id"]
-            for candidate in _candidates(feed, identifiers, call)
+            for candidate in found
             if _in_use(candidate)
             and _birth_date(candidate) == born
-            and not set(identifiers).isdisjoint(_identifiers(candidate, rule.systems))
+            and _same_person(identifiers, _identifiers(candidate, rule.systems))
         }
-        if len(candidates) != 1:
-            return NoMatch("ambiguous" if candidates else "no-match")
-        return Match(candidates.pop(), identifiers, "identifier")
+        if not complete or len(candidates) > 1:
+            return NoMatch("ambiguous")
+        return Match(candidates.pop(), identifiers, "identifier") if candidates else NoMatch("no-match")
 
     def _trusted(self, rule: IdentifierMatch, record: Tree) -> tuple[str, ...]:
         """The systems that count for this patient: INS only when qualified, test roots only in a demonstration."""
@@ -127,14 +108,17 @@ class PatientMatches:
 
 def _same_id(identity: Identity, patient: str, rule: SameIdMatch, feed: FeedLine, call: Call) -> Match | NoMatch:
     if identity.ehr != rule.shares_patient_ids_with:
-        return NoMatch("not-shared")
+        return NoMatch(NOT_SHARED)
     if feed.read("Patient", patient, call) is None:
         return NoMatch("no-match")
     return Match(patient, (), "same-id")
 
 
-def _candidates(feed: FeedLine, identifiers: Sequence[tuple[str, str]], call: Call) -> list[Tree]:
-    """What the feed returns for the identifiers: not trusted to be what was asked for."""
+def _candidates(feed: FeedLine, identifiers: Sequence[tuple[str, str]], call: Call) -> tuple[list[Tree], bool]:
+    """What the feed returns for the identifiers, not trusted to be what was asked for; and whether that was all.
+
+    Where it was not, a second patient of the same identifier may be among the rest.
+    """
     query = ",".join(f"{_escaped(system)}|{_escaped(value)}" for system, value in identifiers)
     page = feed.search("Patient", (("identifier", query),), call)
     found = list(page.entries)
@@ -143,7 +127,15 @@ def _candidates(feed: FeedLine, identifiers: Sequence[tuple[str, str]], call: Ca
             break
         page = feed.page(page.next, call)
         found.extend(page.entries)
-    return [entry.resource for entry in found if entry.resource.get("resourceType") == "Patient"]
+    patients = [entry.resource for entry in found if entry.resource.get("resourceType") == "Patient"]
+    return patients, page.next is None
+
+
+def _same_person(ours: Sequence[tuple[str, str]], theirs: Sequence[tuple[str, str]]) -> bool:
+    """True if one identifier is equal, and in no system that both use do all of them differ."""
+    equal = {system for system, _ in set(ours) & set(theirs)}
+    shared = {system for system, _ in ours} & {system for system, _ in theirs}
+    return bool(equal) and shared == equal
 
 
 def _escaped(text: str) -> str:
@@ -170,14 +162,18 @@ def _identifiers(patient: Mapping[str, Any], systems: Sequence[str]) -> tuple[tu
 
 
 def _is_qualified(patient: Mapping[str, Any]) -> bool:
-    """FR Core: identity status VALI on the Patient; absent means unqualified."""
-    for extension in _objects(patient.get("extension")):
-        if extension.get("url") == _RELIABILITY:
-            for part in _objects(extension.get("extension")):
-                status = part.get("valueCoding")
-                if part.get("url") == "identityStatus" and isinstance(status, dict):
-                    return bool(status.get("code") == "VALI" and status.get("system") == _STATUS_SYSTEM)
-    return False
+    """FR Core: identity status VALI on the Patient, and no other status beside it; absent means unqualified."""
+    statuses = [
+        part.get("valueCoding")
+        for extension in _objects(patient.get("extension"))
+        if extension.get("url") == _RELIABILITY
+        for part in _objects(extension.get("extension"))
+        if part.get("url") == "identityStatus"
+    ]
+    return bool(statuses) and all(
+        isinstance(status, dict) and (status.get("system"), status.get("code")) == (_STATUS_SYSTEM, "VALI")
+        for status in statuses
+    )
 
 
 def _in_use(patient: Mapping[str, Any]) -> bool:
@@ -188,7 +184,7 @@ def _in_use(patient: Mapping[str, Any]) -> bool:
 def _birth_date(patient: Mapping[str, Any]) -> date | None:
     """A full birth date; a year or a month matches nobody."""
     text = patient.get("birthDate")
-    if not isinstance(text, str) or len(text) != len("2000-01-01"):
+    if not isinstance(text, str) or not _FULL_DATE.fullmatch(text):
         return None
     try:
         return date.fromisoformat(text)

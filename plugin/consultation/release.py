@@ -65,7 +65,8 @@ class Release:
             for label in each.resource["meta"]["security"]
             if label.get("system") == CONFIDENTIALITY
         ]
-        return max((code for code in codes if code in STRICTNESS), key=STRICTNESS.__getitem__, default=None)
+        known = [code for code in codes if isinstance(code, str) and code in STRICTNESS]
+        return max(known, key=STRICTNESS.__getitem__, default=None)
 
 
 def labels(codes: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
@@ -76,14 +77,12 @@ def labels(codes: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
 def ready(resource: Mapping[str, Any], base: str) -> Tree:
     """A copy of `resource` to be shown: labelled, with nothing in it that leads around the gateway."""
     copy: Tree = {name: _clean(name, value, base) for name, value in resource.items()}
-    meta = resource.get("meta")
-    kept = (
-        {name: _clean(name, meta[name], base) for name in _KEPT_META if name in meta} if isinstance(meta, dict) else {}
-    )
-    security = [label for label in kept.get("security", []) if isinstance(label, dict)]
-    present = {label.get("code") for label in security if label.get("system") == ACT_CODE}
-    kept["security"] = security + labels([each for each in HANDLING if each[0] not in present])
-    copy["meta"] = kept
+    meta: Tree = copy["meta"] if isinstance(copy.get("meta"), dict) else {}
+    theirs = meta.get("security")
+    security = [label for label in theirs if isinstance(label, dict)] if isinstance(theirs, list) else []
+    present = [label.get("code") for label in security if label.get("system") == ACT_CODE]
+    ours = labels([each for each in HANDLING if each[0] not in present])
+    copy["meta"] = meta | {"security": security + ours}
     return copy
 
 
@@ -92,6 +91,8 @@ def _clean(name: str, value: Any, base: str) -> Any:
         return [_clean(name, item, base) for item in value]
     if not isinstance(value, dict):
         return value
+    if name == "meta":
+        value = {key: item for key, item in value.items() if key in _KEPT_META}
     left_out = _ATTACHMENT_CONTENT if _is_attachment(name, value) else frozenset()
     cleaned = {key: _clean(key, item, base) for key, item in value.items() if key not in left_out}
     reference = cleaned.get("reference")

@@ -86,7 +86,8 @@ def parse(scope: str | Iterable[str]) -> Grants:
     """Read a `scope` claim: a space-separated string, or a list. Raises ValueError if neither, or too long."""
     if not isinstance(scope, str) and not all(isinstance(item, str) for item in scope):
         raise ValueError("scope is neither a string nor a list of strings")
-    words = scope.split() if isinstance(scope, str) else list(scope)
+    # RFC 6749 3.3: words are separated by spaces; another blank is part of a word, which then grants nothing.
+    words = [word for word in scope.split(" ") if word] if isinstance(scope, str) else list(scope)
     if len(words) > MAX_SCOPES:
         raise ValueError("too many scopes")
     grants: list[Grant] = []

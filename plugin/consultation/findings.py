@@ -1,0 +1,73 @@
+"""What one step of a consultation hands to the next, so that no step needs to know another."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fhir_adapters.interface import Entry, Tree
+from policies.coding import Contents
+from policies.vocabulary.consultation import PagePosition
+
+NO_QUALIFIED_IDENTIFIER = "no-qualified-identifier"
+NOT_ACTIVE = "patient-not-active"
+NOT_SHARED = "not-shared"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The patient at the feed, and how that was established."""
+
+    patient: str
+    """Logical id at the feed."""
+    identifiers: tuple[tuple[str, str], ...]
+    """(system, value) of the trusted identifiers that the EHR knows the patient by; empty for a shared id."""
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoMatch:
+    """Nobody there, or nobody who can be told apart."""
+
+    reason: str
+    """`no-match`, `ambiguous`, `no-qualified-identifier`, `patient-not-active`, `not-shared`: for the record."""
+
+    @property
+    def tellable(self) -> bool:
+        """True where the reason concerns only the EHR's own patient, and so says nothing about the feed."""
+        return self.reason in {NO_QUALIFIED_IDENTIFIER, NOT_ACTIVE}
+
+    @property
+    def feed_answered(self) -> bool:
+        """True where the feed was asked for its patients before nobody was found."""
+        return not self.tellable and self.reason != NOT_SHARED
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """An entry with the place where it stood, so that reading can go on from it."""
+
+    entry: Entry
+    position: PagePosition
+    spent: bool
+    """Already shown on an earlier page: judged with the rest, since others may refer to it, and not shown again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A resource about the patient, or a companion of one."""
+
+    reference: str
+    resource: Tree
+    contents: Contents
+    companion: bool
+    withheld_by: str | None
+    """A rule by which its scope, or what it contains, alone withholds it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confined:
+    """An answer reduced to one patient."""
+
+    kept: tuple[Kept, ...]
+    foreign: int
+    resolve: Mapping[str, str]
+    """Literal reference -> `Type/id`, for every reference of the answer that points into it or at the feed."""
