@@ -20,7 +20,7 @@ from plugin.ledger.store import Batch, Head, Meta, Row
 
 BUSY_SECONDS = 2.0
 """How long a writer waits for another process's transaction; one takes a few milliseconds."""
-_POLL_SECONDS = 0.001
+_POLL_SECONDS = 0.00025
 """SQLite's own waiting sleeps up to 100 ms at a time: beside a busy process that loses every race for two seconds."""
 
 TABLES = (

@@ -24,6 +24,7 @@ from plugin.ledger.errors import (
     StorageFailed,
 )
 from plugin.ledger.filesystem import refuse_network
+from plugin.ledger.group import GroupCommit
 from plugin.ledger.key import SigningKey, load_private_key
 from plugin.ledger.merkle import leaf_hash
 from plugin.ledger.record import Position, columns_of, encode_body, encode_header, encode_time, flaw
@@ -31,18 +32,19 @@ from plugin.ledger.sqlite import SqliteStore
 from plugin.ledger.store import FORMAT, Batch, Head, Row, Store
 
 TURN_SECONDS = 2.0
-"""How long a thread waits for its turn before it says that the ledger is unavailable."""
+"""How long a thread waits until its commit begins before it says that the ledger is unavailable."""
 START_RECORDS = 1_000
 """How many of the last records the start check reads: those that a crash can have hurt. It takes milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """What waits to become a record: its body, and what its header needs."""
+    """What waits to become a record: its body, what its header needs, and the search columns but for the time."""
 
     body: bytes
     tenant: str
     retention_class: str
+    facts: tuple[str | None, ...]
 
 
 class Ledger:
@@ -56,6 +58,7 @@ class Ledger:
         self._key = key
         self._clock = clock
         self._turn = threading.Lock()
+        self._group: GroupCommit[_Entry, Position] = GroupCommit(self._commit, self._taking_turn)
         self._seen: Head | None = None
         self._refusal: LedgerError | None = None
         _ledgers.add(self)
@@ -67,7 +70,7 @@ class Ledger:
         not be there, and the caller releases nothing; LedgerBroken and RecordInvalid: it is not there, and the caller
         releases nothing either. After StorageFailed or LedgerBroken every further append of this process is refused.
         """
-        return self._append([_Entry(encode_body(body), tenant, retention_class)])[0]
+        return self._group.submit(_entry(body, tenant, retention_class), TURN_SECONDS)
 
     def contains(self, record: str) -> bool:
         """True if a record with this id (`record` of its body) is there: for after a commit of unknown outcome.
@@ -98,8 +101,8 @@ class Ledger:
         with self._taking_turn():
             self._store.close()
 
-    def _append(self, entries: Sequence[_Entry]) -> list[Position]:
-        """Commit the entries together, in their order."""
+    def _commit(self, entries: Sequence[_Entry]) -> list[Position]:
+        """Commit the entries together, in their order. The caller has the turn."""
         batches: list[Batch] = []
 
         def make_batch(head: Head) -> Batch:
@@ -107,16 +110,15 @@ class Ledger:
             batches.append(self._batch(head, entries))
             return batches[-1]
 
-        with self._taking_turn():
-            if self._refusal is not None:
-                raise type(self._refusal)(str(self._refusal)) from self._refusal
-            try:
-                self._store.commit(make_batch)
-            except (StorageFailed, LedgerBroken) as error:
-                self._refusal = error
-                raise
-            batch = batches[-1]
-            self._seen = batch.head
+        if self._refusal is not None:
+            raise type(self._refusal)(str(self._refusal)) from self._refusal
+        try:
+            self._store.commit(make_batch)
+        except (StorageFailed, LedgerBroken) as error:
+            self._refusal = error
+            raise
+        batch = batches[-1]
+        self._seen = batch.head
         return [Position(row.position, batch.head.time) for row in batch.rows]
 
     def _batch(self, head: Head, entries: Sequence[_Entry]) -> Batch:
@@ -124,7 +126,7 @@ class Ledger:
         rows = []
         for position, entry in enumerate(entries, head.size):
             header = encode_header(position, time, entry.tenant, entry.retention_class, entry.body)
-            rows.append(Row(position, header, entry.body, columns_of(header, entry.body)))
+            rows.append(Row(position, header, entry.body, (time, *entry.facts)))
         edge = head.edge.extend(leaf_hash(row.header) for row in rows)
         note = checkpoint.sign(Checkpoint(self._key.verifier.name, edge.size, edge.root()), self._key)
         return Batch(rows, Head(edge, note, time))
@@ -146,13 +148,20 @@ class Ledger:
             raise LedgerBroken("the head is not the one that its checkpoint states")
 
     @contextmanager
-    def _taking_turn(self) -> Iterator[None]:
-        if not self._turn.acquire(timeout=TURN_SECONDS):
+    def _taking_turn(self, seconds: float | None = None) -> Iterator[None]:
+        if not self._turn.acquire(timeout=TURN_SECONDS if seconds is None else seconds):
             raise LedgerUnavailable("too many wait for the ledger")
         try:
             yield
         finally:
             self._turn.release()
+
+
+def _entry(body: Mapping[str, object], tenant: str, retention_class: str) -> _Entry:
+    """Encode what the commit needs before its turn. Raises RecordInvalid, which so concerns no other entry."""
+    encoded = encode_body(body)
+    columns = columns_of(encode_header(0, "", tenant, retention_class, encoded), encoded)
+    return _Entry(encoded, tenant, retention_class, columns[1:])
 
 
 def open(path: Path, key_path: Path) -> Ledger:
@@ -196,4 +205,10 @@ def _after_fork() -> None:
         _held.pop()._turn.release()
 
 
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+def _after_fork_in_child() -> None:
+    for ledger in _held:
+        ledger._group.reset()
+    _after_fork()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)

@@ -163,3 +163,25 @@ def test_a_connection_from_before_an_unseen_fork_is_refused(place, append, monke
         append(1)
     monkeypatch.undo()
     assert place.verify().records == 1
+
+
+def test_a_record_without_form_spoils_no_commit_that_others_share(place, ledger, append):
+    """It is refused before it joins one."""
+    outcomes: list[object] = []
+
+    def work(number: int) -> None:
+        for _ in range(20):
+            try:
+                outcomes.append(
+                    ledger.append({"number": number}, tenant=None if number else "h", retention_class="c").position
+                )
+            except RecordInvalid:
+                outcomes.append(None)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(position for position in outcomes if position is not None) == list(range(20))
+    assert outcomes.count(None) == 60

@@ -1,0 +1,114 @@
+"""How many durable appends a second the ledger takes, and how fast it is verified; all in one run, side by side.
+
+    python -m benchmarks.ledger [seconds for each row]
+
+Bodies are those of small consultations (about 700 bytes). "One commit each" is the same work with the ledger locked
+around every append, as it would be without sharing commits.
+"""
+
+import multiprocessing
+import os
+import platform
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from plugin.ledger import origin, writer
+from plugin.ledger.verify import verify
+
+BODY = {
+    "action": "consultation:released",
+    "outcome": "0",
+    "reason": None,
+    "person": {
+        "issuer": "https://login.hospital.example/realms/care",
+        "subject": "0b1d3c5e-7f90-4a2b-8c4d-6e8f0a1b2c3d",
+        "kind": "professional",
+        "roles": [{"system": "https://mos.esante.gouv.fr/NOS/TRE_G15-ProfessionSante", "code": "10"}],
+    },
+    "client": {"id": "results-pane", "address": "192.0.2.10"},
+    "ehr": {"id": "hospital", "fhir_base": "https://ehr.hospital.example/fhir"},
+    "patient": "patient-4711",
+    "purpose": {"codes": ["TREAT"], "source": "default"},
+    "asked": {"interaction": "search-type", "type": "Observation", "query": "Observation?patient=patient-4711"},
+    "feed": {"id": "city-lab", "answer": "answered", "match": "identifier", "calls": 2},
+    "released": [{"reference": f"Observation/{number}", "category": "test-results"} for number in range(3)],
+}
+
+
+def append_for(ledger: writer.Ledger, seconds: float, threads: int, one_each: bool) -> int:
+    """How many appends so many threads make in so many seconds."""
+    counts = [0] * threads
+    lock = threading.Lock()
+    until = time.monotonic() + seconds
+
+    def work(thread: int) -> None:
+        while time.monotonic() < until:
+            name = f"{os.getpid()}-{thread}-{counts[thread]}"
+            body = {**BODY, "request": name, "record": f"{name}.0"}
+            if one_each:
+                with lock:
+                    ledger.append(body, tenant="hospital", retention_class="consultation")
+            else:
+                ledger.append(body, tenant="hospital", retention_class="consultation")
+            counts[thread] += 1
+
+    workers = [threading.Thread(target=work, args=(thread,)) for thread in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return sum(counts)
+
+
+def _process(path: Path, key: Path, seconds: float, threads: int, ready, counts) -> None:
+    ledger = writer.open(path, key)
+    ready.wait()
+    counts.put(append_for(ledger, seconds, threads, one_each=False))
+    ledger.close()
+
+
+def processes(folder: Path, seconds: float, count: int, threads: int) -> float:
+    """Appends a second of several processes on one ledger."""
+    path, key, _ = _new(folder)
+    spawn = multiprocessing.get_context("spawn")
+    ready, counts = spawn.Barrier(count), spawn.Queue()
+    workers = [spawn.Process(target=_process, args=(path, key, seconds, threads, ready, counts)) for _ in range(count)]
+    for worker in workers:
+        worker.start()
+    total = sum(counts.get() for _ in workers)
+    for worker in workers:
+        worker.join()
+    return total / seconds
+
+
+def _new(folder: Path) -> tuple[Path, Path, str]:
+    place = Path(tempfile.mkdtemp(dir=folder))
+    path, key = place / "ledger.sqlite", place / "checkpoint.key"
+    return path, key, origin.create(path, key, origin.new_origin("bench.example"))
+
+
+def main() -> None:
+    """Print a row for each measure."""
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 3.0
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:
+        folder = Path(name)
+        for one_each in (True, False):
+            for threads in (1, 8, 32):
+                path, key, vkey = _new(folder)
+                ledger = writer.open(path, key)
+                rate = append_for(ledger, seconds, threads, one_each) / seconds
+                ledger.close()
+                print(f"{threads:3} threads, {'one commit each' if one_each else 'shared commits':15} {rate:9,.0f}/s")
+        print(f"2 processes x 16 threads        {processes(folder, seconds, 2, 16):9,.0f}/s")
+        start = time.perf_counter()
+        report = verify(path, vkey)
+        took = time.perf_counter() - start
+        print(f"verify of {report.records:,} records   {report.records / took:9,.0f}/s ({report.problem or 'sound'})")
+
+
+if __name__ == "__main__":
+    main()

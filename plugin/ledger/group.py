@@ -1,0 +1,118 @@
+"""Group commit: what several threads hand in while one commit is under way goes out together with the next.
+
+The first of them leads: it commits for all that wait and hands on to the first that came meanwhile. Nobody leads twice
+for others, and nobody waits without a bound. What a commit is, and what may be committed, is the caller's.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Generic, TypeVar
+
+from plugin.ledger.errors import LedgerError, LedgerUnavailable
+
+Entry = TypeVar("Entry")
+Result = TypeVar("Result")
+
+_CROWDED = "too many wait for the ledger"
+_SLOW = "the ledger takes too long: the record may or may not be there"
+_INTERRUPTED = "the commit was interrupted: the record may or may not be there"
+
+
+class _Waiting(Generic[Entry, Result]):
+    """One thread and what it handed in."""
+
+    __slots__ = ("entry", "error", "leads", "result", "signal")
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.result: Result | None = None
+        self.error: LedgerError | None = None
+        self.leads = False
+        self.signal = threading.Lock()
+        """Held until the thread may go on: because it leads, or because its outcome is known."""
+        self.signal.acquire()
+
+
+class GroupCommit(Generic[Entry, Result]):
+    """Commits entries of several threads together, in the order in which they were handed in."""
+
+    def __init__(
+        self,
+        commit: Callable[[Sequence[Entry]], Sequence[Result]],
+        turn: Callable[[float], AbstractContextManager[None]],
+    ) -> None:
+        """`commit` is called by one thread at a time, inside `turn(seconds)`, and returns a result for each entry.
+
+        `turn` waits at most so many seconds, then raises LedgerUnavailable.
+        """
+        self._commit = commit
+        self._turn = turn
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget who waits: for the child of a fork, in which none of them exists."""
+        self._guard = threading.Lock()
+        self._queue: list[_Waiting[Entry, Result]] = []
+        self._led = False
+
+    def submit(self, entry: Entry, patience: float) -> Result:
+        """Commit `entry`, alone or with others; returns its result once the commit is done.
+
+        Raises what the commit raised, as an error of its own for each entry, or LedgerUnavailable if the commit did
+        not begin within `patience` seconds (then nothing is stored) or lasts longer (then it may or may not be).
+        """
+        until = time.monotonic() + patience
+        mine: _Waiting[Entry, Result] = _Waiting(entry)
+        with self._guard:
+            self._queue.append(mine)
+            if not self._led:
+                self._led = mine.leads = True
+        if not mine.leads:
+            self._follow(mine, patience)
+        if mine.leads:
+            self._lead(mine, until)
+        if mine.error is not None:
+            raise type(mine.error)(str(mine.error)) from mine.error
+        return mine.result  # type: ignore[return-value]  # without an error there is one
+
+    def _follow(self, mine: _Waiting[Entry, Result], patience: float) -> None:
+        if mine.signal.acquire(timeout=patience):
+            return
+        with self._guard:
+            if mine.leads:  # handed on at the last moment: nobody else would commit what waits behind it
+                mine.signal.acquire()
+                return
+            if mine not in self._queue:
+                raise LedgerUnavailable(_SLOW)
+            self._queue.remove(mine)
+        raise LedgerUnavailable(_CROWDED)
+
+    def _lead(self, mine: _Waiting[Entry, Result], until: float) -> None:
+        batch = [mine]
+        error: LedgerError | None = LedgerUnavailable(_INTERRUPTED)
+        try:
+            with self._turn(max(0.0, until - time.monotonic())):
+                with self._guard:
+                    batch, self._queue = self._queue, []
+                results = self._commit([waiting.entry for waiting in batch])
+            for waiting, result in zip(batch, results, strict=True):
+                waiting.result = result
+            error = None
+        except LedgerError as raised:
+            error = raised
+        finally:
+            self._hand_on(batch)
+            for waiting in batch:
+                waiting.error = error
+                waiting.signal.release()
+
+    def _hand_on(self, batch: list[_Waiting[Entry, Result]]) -> None:
+        """Let the next one lead, if there is one. A leader that never got its turn takes itself out."""
+        with self._guard:
+            self._queue = [waiting for waiting in self._queue if waiting not in batch]
+            self._led = bool(self._queue)
+            if self._led:
+                self._queue[0].leads = True
+                self._queue[0].signal.release()
