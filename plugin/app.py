@@ -2,7 +2,8 @@
 
 import ipaddress
 
-from flask import Flask, Response
+import structlog
+from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter
 
@@ -11,6 +12,8 @@ from plugin.faces import http
 from plugin.faces.facade.page_link import PageLinks
 from plugin.faces.facade.request import Translator
 from plugin.faces.facade.routes import Facade, PublicFeed
+
+log = structlog.get_logger()
 
 
 class _Everything(BaseConverter):
@@ -41,6 +44,12 @@ def create_app(assembled: Assembled) -> Flask:
         if allow := error.get_response().headers.get("Allow"):
             response.headers["Allow"] = allow
         return response
+
+    @app.errorhandler(Exception)
+    def unexpected(_: Exception) -> Response:
+        """A defect: its kind and place go to the log, nothing of it to the caller."""
+        log.exception("a request failed", request=g.request_id)
+        return Response("Internal Server Error\n", 500, content_type="text/plain; charset=utf-8")
 
     return app
 

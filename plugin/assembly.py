@@ -94,6 +94,16 @@ def assemble(settings: Settings, on_damage: Callable[[], None] = lambda: None) -
     return Assembled(settings, gateway, issuers, ledger, recorder, callers, Seal(keys, "page-links"))
 
 
+def examine(settings: Settings) -> Rulebook:
+    """Read everything that `assemble` reads, but for the ledger. Raises SettingsError."""
+    sealing_keys(settings)
+    issuers_of(settings)
+    ehr_servers(settings)
+    for entry in settings.feed:
+        feed(entry)
+    return rulebook(settings)
+
+
 def sealing_keys(settings: Settings) -> tuple[bytes, ...]:
     """The keys of `key_file`, current first. Raises SettingsError."""
     try:

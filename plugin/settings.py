@@ -70,6 +70,8 @@ def _base(value: str) -> str:
 
 def _beside(value: Any, info: ValidationInfo) -> Any:
     """Relative paths are relative to the configuration file."""
+    if isinstance(value, str) and (not value or "\0" in value):
+        raise ValueError("is not a path")
     folder = (info.context or {}).get("folder", Path())
     return folder / value if isinstance(value, str | Path) else value
 
@@ -228,11 +230,29 @@ class Title(Section):
 
 
 class FeedSettings(Section):
+    """What every kind of feed has.
+
+    `match = "same-id"` with `shares_patient_ids_with` beside it says the same as
+    `match = { by = "same-id", shares_patient_ids_with = "…" }`.
+    """
+
     id: Id
     title: Title | None = None
     match: Annotated[IdentifierMatch | SameIdMatch, Discriminator("by")]
     types: tuple[Literal[CONSULTABLE], ...] = CONSULTABLE  # type: ignore[valid-type]
     """Resource types that are asked of this feed; all that the gateway knows by default."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _match_in_one_table(cls, entry: Any) -> Any:
+        if not isinstance(entry, dict):
+            return entry
+        beside = {name: value for name, value in entry.items() if name != "shares_patient_ids_with"}
+        match = {"by": entry["match"]} if isinstance(entry.get("match"), str) else entry.get("match")
+        if not isinstance(match, dict) or match.get("by") != "same-id":
+            return {**entry, "match": match} if "match" in entry else entry
+        shared = {name: entry[name] for name in entry.keys() - beside.keys() - match.keys()}
+        return {**beside, "match": {**match, **shared}}
 
 
 class FhirRest(FeedSettings):
@@ -332,7 +352,7 @@ def load(path: Path) -> Settings:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "not UTF-8 text"
         raise SettingsError(f"cannot read the configuration file {path}: {reason}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # besides its own: a number of thousands of digits, endless nesting
         raise SettingsError(f"{path} is not TOML: {error}") from error
     try:
         return Settings.model_validate(document, context={"folder": path.resolve().parent})
@@ -340,17 +360,53 @@ def load(path: Path) -> Settings:
         raise SettingsError(f"{path.name}: {_sentence(error)}") from error
 
 
+LATER_VALUES = frozenset(
+    {
+        ("tokens", "opaque"),
+        ("claims", "iua"),
+        ("claims", "pro-sante-connect"),
+        ("kind", "private_key_jwt"),
+        ("kind", "mtls"),
+        ("kind", "https"),
+        ("kind", "syslog"),
+        ("kind", "witness"),
+        ("by", "claim"),
+    }
+)
+"""(key, value) that the surface promises and this version cannot keep yet: refused, so that nobody relies on them."""
+LATER_KEYS = frozenset({"dsn_file", "introspection"})
+
+# Tags that pydantic adds to a place for the members of a union: no keys that anybody wrote.
+_TAGS = frozenset(
+    {"fhir-rest", "bundle-folder", "identifier", "same-id", "none", "basic", "bearer", "client_credentials"}
+)
+_SAID = {
+    "extra_forbidden": "is not a key that is known here",
+    "missing": "is required",
+    "less_than_equal": "may not be more than {le}: a built-in limit can be tightened, never widened",
+    "greater_than_equal": "may not be less than {ge}",
+    "string_pattern_mismatch": "is made of a-z, 0-9 and -, at most 64 of them",
+    "union_tag_invalid": "is none of {expected_tags}",
+    "union_tag_not_found": "is required",
+}
+
+
 def _sentence(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    # The tags that pydantic adds for the members of a union are not keys that anybody wrote.
-    tags = {"fhir-rest", "bundle-folder", "identifier", "same-id", "none", "basic", "bearer", "client_credentials"}
-    key = ".".join(str(part) for part in first["loc"] if part not in tags)
-    what = {
-        "extra_forbidden": "is not a key that is known here",
-        "missing": "is required",
-        "union_tag_invalid": "names a kind that is not offered",
-        "union_tag_not_found": "says of no kind what it is",
-    }.get(first["type"], re.sub(r"^Value error, ", "", first["msg"]))
+    """The first thing that is wrong. Values are told only where they are one of ours."""
+    first = error.errors(include_url=False)[0]
+    context: dict[str, Any] = first.get("ctx", {})
+    place = [str(part) for part in first["loc"] if part not in _TAGS]
+    value = first["input"]
+    if discriminator := str(context.get("discriminator", "")).strip("'"):
+        place.append(discriminator)
+        value = context.get("tag")
+    key, last = ".".join(place), place[-1] if place else ""
+    later = isinstance(value, str) and (last, value) in LATER_VALUES
+    if later or last in LATER_KEYS or (last == "claims" and isinstance(value, dict)):
+        what = f"'{value}'" if later else "this"
+        return f"{key}: {what} comes with a later version and is refused by this one"
+    ours = _SAID.get(first["type"])
+    what = ours.format(**context) if ours else re.sub(r"^Value error, ", "", first["msg"])
     return f"{key}: {what}" if key else what
 
 

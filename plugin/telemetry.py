@@ -1,37 +1,115 @@
-"""The process's own log and metrics: what an operator needs; never a patient, a person, a token, text from outside."""
+"""The process's own log and metrics: what an operator needs; never a patient, a person, a token, text from outside.
+
+Every line is one JSON object, also where a library speaks: its words are kept, the values that it puts into them are
+not, since a path or a message of an error may name a patient.
+"""
 
 import logging
+import logging.config
 import sys
+import threading
 import traceback
 from collections.abc import MutableMapping
+from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any
 
+import orjson
 import structlog
 from prometheus_client import Counter
 
 CONSULTATIONS = Counter("vitrine_consultations", "Consultations by outcome.", ["feed", "outcome"])
 CALLERS_REFUSED = Counter("vitrine_callers_refused", "Refusals of unidentified callers.", ["reason"])
 
+NO_FEED = "none"
+"""Stands for the feed of a consultation that names none of ours."""
+
+
+def count_consultation(feed: str | None, outcome: str) -> None:
+    """Count a recorded attempt; `feed` is the id of a configured one, or empty."""
+    CONSULTATIONS.labels(feed or NO_FEED, outcome).inc()
+
+
+def count_refused_caller(reason: str) -> None:
+    """Count a refusal of a caller who was not identified; `reason` is one of our own keys."""
+    CALLERS_REFUSED.labels(reason).inc()
+
+
+class JsonLine(logging.Formatter):
+    """What a library logs, as a JSON object: the first line of its words, without their arguments."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line."""
+        words = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
+        line = {
+            "event": words.partition("\n")[0],
+            "logger": record.name,
+            "level": record.levelname.lower(),
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z"),
+        }
+        if record.exc_info:
+            line |= _told(record.exc_info)
+        return orjson.dumps(line).decode()
+
+
+class WithoutAdvice(logging.Filter):
+    """Leaves out granian's warning about the number of threads, which is meant (`cli.serve`)."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """False for that warning."""
+        return "which seems quite high" not in str(record.msg)
+
+
+LIBRARIES: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "plugin.telemetry.JsonLine"}},
+    "filters": {"advice": {"()": "plugin.telemetry.WithoutAdvice"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": "json"},
+    },
+    "loggers": {"_granian": {"handlers": ["stderr"], "filters": ["advice"], "level": "INFO", "propagate": False}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+}
+"""For `logging.config.dictConfig`; granian applies it again in each worker."""
+
 
 def configure_logging() -> None:
-    """One JSON object a line, to stderr."""
+    """One JSON object a line, to stderr, whoever speaks."""
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _places_of_exception,
+            _without_values,
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
+    logging.config.dictConfig(LIBRARIES)
+    logging.captureWarnings(capture=True)
+    log = structlog.get_logger()
+    sys.excepthook = lambda kind, error, trace: log.critical("the process failed", exc_info=(kind, error, trace))
+    threading.excepthook = lambda said: log.critical(
+        "a thread failed", exc_info=(said.exc_type, said.exc_value, said.exc_traceback)
+    )
+    sys.unraisablehook = lambda said: log.error(
+        "an error could not be raised", exc_info=(said.exc_type, said.exc_value, said.exc_traceback)
+    )
 
 
-def _places_of_exception(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Kind and places of an exception: its message may quote what it choked on, and locals certainly would."""
-    if event.pop("exc_info", None):
-        kind, _error, trace = sys.exc_info()
-        event["exception"] = kind.__name__ if kind else None
-        event["at"] = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(trace)]
+def _without_values(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """An exception that is logged becomes its kind and places."""
+    if given := event.pop("exc_info", None):
+        event.update(_told(given if isinstance(given, tuple) else sys.exc_info()))
     return event
+
+
+def _told(
+    exception: tuple[type[BaseException] | None, BaseException | None, TracebackType | None],
+) -> dict[str, Any]:
+    """Kind and places: the message may quote what the code choked on, and locals certainly would."""
+    kind, _error, trace = exception
+    places = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(trace)]
+    return {"exception": kind.__name__ if kind else None, "at": places}

@@ -1,18 +1,35 @@
 """`vitrine`: one file here per noun that the operator types. Data to stdout, talk to stderr, exit codes as promises."""
 
+import errno
 from pathlib import Path
+from typing import Any
 
 import click
 
 from plugin import __version__
 from plugin.cli.audit import audit
 from plugin.cli.config import config
+from plugin.cli.failure import CANNOT, Failure
 from plugin.cli.feed import feed
 from plugin.cli.serve import serve
 from plugin.cli.token import token
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """Says in one sentence, too, what the operating system refused at a place that nobody thought of."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """See `click.Group`."""
+        try:
+            return super().invoke(context)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever read our output has seen enough: click ends quietly
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            raise Failure(f"{where}{error.strerror or type(error).__name__}", CANNOT) from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="vitrine")
 @click.option(
     "--config",

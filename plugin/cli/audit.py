@@ -1,7 +1,7 @@
 """`vitrine audit`: the log. Making and verifying it reveals nothing; reading its content is recorded in it."""
 
 import secrets
-from collections.abc import Iterator
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -42,14 +42,15 @@ def init(path: Path) -> None:
     host = urlsplit(settings.public_base).hostname or ""
     ledger = settings.ledger
     try:
+        assembly.rulebook(settings)  # the first record names the rules: rather no ledger than one without it
         vkey = origin.create(ledger.path, ledger.key_file, origin.new_origin(host))
+        click.echo(vkey)
         recorder = assembly.operational_recorder(settings)
         recorder.operational(AuditAction.LEDGER_OPENED, "the first record of this ledger")
     except LedgerExists as error:
         raise Failure(str(error), NO) from error
     except (LedgerError, SettingsError, RecordUnavailable) as error:
         raise Failure(str(error), CANNOT) from error
-    click.echo(vkey)
     click.echo(f"made {ledger.path} and {ledger.key_file}; keep the line above elsewhere, to verify with", err=True)
 
 
@@ -117,26 +118,25 @@ def _read(path: Path, asked: AuditConsultation) -> LogRelease:
 
 
 def _show(release: LogRelease, form: str) -> int:
-    """Print the records; how many there were."""
+    """Print the records, many to a write; how many there were."""
+    out = sys.stdout.buffer
     count = 0
     try:
-        for count, text in enumerate(_lines(release, form), 1):  # noqa: B007 - the count is the result
-            click.echo(text)
+        for record in release.records():
+            out.write(_line(record, form) + b"\n")
+            count += 1
     except ConsultError as error:
         raise Failure(str(error), CANNOT) from error
+    finally:
+        out.flush()
     return count
 
 
-def _lines(release: LogRelease, form: str) -> Iterator[str]:
-    for record in release.records():
-        yield _line(record, form)
-
-
-def _line(record: StoredRecord, form: str) -> str:
+def _line(record: StoredRecord, form: str) -> bytes:
     header = orjson.loads(record.header)
     body: Body = orjson.loads(record.body) if record.body is not None else {}
     if form == "ndjson":
-        return orjson.dumps({"position": record.position, "header": header, "body": body or None}).decode()
+        return orjson.dumps({"position": record.position, "header": header, "body": body or None})
     if form == "fhir":
-        return orjson.dumps(to_audit_event(header, body)).decode()
-    return line(header, body)
+        return orjson.dumps(to_audit_event(header, body))
+    return line(header, body).encode()

@@ -78,14 +78,21 @@ def check(path: Path) -> None:
         raise Failure(f"there is no file {path}; `vitrine config init` writes one", CANNOT)
     try:
         settings = load(path)
-        assembled = assembly.assemble(settings)
-        assembly.check_ledger(assembled.ledger)
+        rules = assembly.examine(settings)
+        if _has_ledger(settings):
+            assembly.check_ledger(assembly.open_ledger(settings))
+        else:
+            click.echo("there is no ledger yet: `vitrine audit init` makes it, with its key", err=True)
     except SettingsError as error:
         raise Failure(str(error), NO) from error
     for warning in warnings_of(settings):
         click.echo(f"warning: {warning}", err=True)
-    rules = len(assembled.gateway.rules.complete.ids)
-    click.echo(f"{path}: good; {len(settings.ehr)} EHR, {len(settings.feed)} feeds, {rules} rules")
+    click.echo(f"{path}: good; {len(settings.ehr)} EHR, {len(settings.feed)} feeds, {len(rules.complete.ids)} rules")
+
+
+def _has_ledger(settings: Settings) -> bool:
+    """False on a new machine. A key without its ledger is none: a history was lost, or its path mistyped."""
+    return settings.ledger.path.exists() or settings.ledger.key_file.exists()
 
 
 def warnings_of(settings: Settings) -> list[str]:

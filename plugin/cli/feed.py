@@ -6,12 +6,15 @@ import click
 
 from fhir_adapters.interface import Call, Deadline, FeedError
 from plugin import assembly
+from plugin.audit.characters import printable
 from plugin.cli.failure import CANNOT, NO, Failure
 from plugin.cli.given import settings_at
 from plugin.settings import FeedEntry, SettingsError
 
 CHECK_SECONDS = 15.0
 """A CapabilityStatement can be nearly two megabytes, and nobody's patient waits for it."""
+MAX_SOFTWARE = 200
+"""Characters of what a feed says of its software."""
 
 
 @click.group()
@@ -43,9 +46,10 @@ def _reached(entry: FeedEntry) -> bool:
     except FeedError as error:
         click.echo(f"{entry.id}: {error}", err=True)
         return False
-    click.echo(f"{entry.id}: FHIR {offer.fhir_version}, {offer.software}")
+    version, software = printable(offer.fhir_version), printable(offer.software[:MAX_SOFTWARE]) or "unnamed software"
+    click.echo(f"{entry.id}: FHIR {version}, {software}")
     for resource_type in entry.types:
         interactions = offer.types.get(resource_type)
-        told = ", ".join(interactions) if interactions else "not offered"
+        told = printable(", ".join(interactions)) if interactions else "not offered"
         click.echo(f"  {resource_type}: {told}")
     return True

@@ -3,8 +3,9 @@
 import socket
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from socketserver import ThreadingMixIn
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, make_server
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -13,28 +14,43 @@ from plugin.ledger.errors import LedgerError
 from plugin.ledger.reader import Reader
 
 PROBE_SECONDS = 1.0
+SLOW_SECONDS = 5.0
+"""A client that takes longer over its request is dropped."""
 
 
-class _Silent(WSGIRequestHandler):
+class _Handler(WSGIRequestHandler):
     """Without a line on stderr for each probe."""
+
+    timeout = SLOW_SECONDS
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
 
 
-def serve_operations(listen: tuple[str, int], served: tuple[str, int], ledger: Path) -> None:
-    """Answer at `listen` until the process ends. `served` is where the gateway listens."""
+class _Server(ThreadingMixIn, WSGIServer):
+    """A slow client does not keep the others waiting, and one that hangs up is not worth a line."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing."""
+
+
+def operations_server(listen: tuple[str, int], served: tuple[str, int], ledger: Path) -> WSGIServer:
+    """A server bound to `listen`, for `serve_forever`. `served` is where the gateway listens. Raises OSError."""
 
     def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        status, kind, body = _answer(environ["PATH_INFO"], served, ledger)
+        status, kind, body = _answer(environ["REQUEST_METHOD"], environ["PATH_INFO"], served, ledger)
         start(status, [("Content-Type", kind), ("Cache-Control", "no-store")])
         return [body]
 
-    make_server(listen[0], listen[1], application, handler_class=_Silent).serve_forever()
+    return make_server(listen[0], listen[1], application, server_class=_Server, handler_class=_Handler)
 
 
-def _answer(path: str, served: tuple[str, int], ledger: Path) -> tuple[str, str, bytes]:
+def _answer(method: str, path: str, served: tuple[str, int], ledger: Path) -> tuple[str, str, bytes]:
     text = "text/plain; charset=utf-8"
+    if method != "GET":
+        return "405 Method Not Allowed", text, b"only GET\n"
     if path == "/healthz":
         return "200 OK", text, b"ok\n"
     if path == "/readyz":

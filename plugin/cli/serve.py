@@ -4,8 +4,10 @@ import multiprocessing
 import os
 import resource
 import shutil
+import socket
 import threading
 from pathlib import Path
+from wsgiref.simple_server import WSGIServer
 
 import click
 import structlog
@@ -14,23 +16,26 @@ from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 
 from plugin import assembly
+from plugin.cli.checkpoints import Deliveries
 from plugin.cli.config import warnings_of
 from plugin.cli.failure import CANNOT, Failure
 from plugin.cli.given import settings_at
-from plugin.cli.operations import serve_operations
+from plugin.cli.operations import operations_server
 from plugin.cli.worker import CONFIG_VARIABLE
 from plugin.errors import RecordUnavailable
 from plugin.event import AuditAction
 from plugin.settings import Settings, SettingsError
-from plugin.telemetry import configure_logging
+from plugin.telemetry import LIBRARIES, configure_logging
 
 THREADS = 16
 """Of one worker: twice those that may work at once, so that a refusal never waits for a place."""
 BACKLOG = 256
 HEADER_BUFFER = 65_536
 """Bytes that a request line with its headers may take before the server drops the connection."""
-STOP_SECONDS = 6
-"""Given to requests under way; with what follows, a stop takes less than ten."""
+HEADER_SECONDS = 10
+"""How long a client may take over them."""
+STOP_SECONDS = 8
+"""Given to requests under way, which have a deadline of as much; with what follows, a stop takes less than ten."""
 
 log = structlog.get_logger()
 
@@ -44,28 +49,43 @@ def serve(path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.umask(0o077)
     os.environ[CONFIG_VARIABLE] = str(path.resolve())
+    listen = _pair(settings.listen)
+    _require_free("listen", listen)
+    _metrics_folder(settings.state_dir)
+    operations = _operations(settings, listen)
     _check(settings)
-    _operations(settings)
-    host, _, port = settings.listen.rpartition(":")
+    threading.Thread(target=operations.serve_forever, daemon=True, name="operations").start()
+    deliveries = Deliveries(settings.ledger)
+    deliveries.start()
+    try:
+        _serve(settings, listen)
+    except (OSError, SystemExit) as error:  # what granian raises when it could not begin, or gives up
+        log.critical("the workers could not go on serving")
+        raise SystemExit(CANNOT) from error
+    finally:
+        _record_stop(settings)
+        deliveries.finish()
+
+
+def _serve(settings: Settings, listen: tuple[str, int]) -> None:
     # Workers start from nothing: a fork would copy locks that other threads hold, and clients that must not be shared.
     multiprocessing.set_start_method("spawn", force=True)
     server = Granian(
         "plugin.cli.worker:application",
         factory=True,
-        address=host.strip("[]"),
-        port=int(port),
+        address=listen[0],
+        port=listen[1],
         interface=Interfaces.WSGI,
         workers=settings.workers or os.cpu_count() or 1,
         blocking_threads=THREADS,
         backlog=BACKLOG,
-        http1_settings=HTTP1Settings(max_buffer_size=HEADER_BUFFER),
+        http1_settings=HTTP1Settings(max_buffer_size=HEADER_BUFFER, header_read_timeout=HEADER_SECONDS * 1000),
         websockets=False,
-        log_enabled=False,
+        log_dictconfig=LIBRARIES,
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_SECONDS,
     )
     server.serve()
-    _record(settings, AuditAction.GATEWAY_STOPPED, "the gateway was stopped")
 
 
 def _check(settings: Settings) -> None:
@@ -82,27 +102,48 @@ def _check(settings: Settings) -> None:
     try:
         assembled.recorder.operational(AuditAction.GATEWAY_STARTED, note)
     except RecordUnavailable as error:
-        raise Failure(str(error), CANNOT) from error
+        raise Failure(f"ledger.path: {error}", CANNOT) from error
     assembled.ledger.close()
 
 
-def _record(settings: Settings, action: AuditAction, note: str) -> None:
+def _record_stop(settings: Settings) -> None:
     try:
-        assembly.operational_recorder(settings).operational(action, note)
+        assembly.operational_recorder(settings).operational(AuditAction.GATEWAY_STOPPED, "the gateway was stopped")
     except (SettingsError, RecordUnavailable):
         log.error("the stop could not be recorded")
 
 
-def _operations(settings: Settings) -> None:
-    """Metrics of all workers meet in a folder; the port for them is served beside the workers."""
-    folder = settings.state_dir / "metrics"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700)
+def _require_free(key: str, listen: tuple[str, int]) -> None:
+    """Workers share their port in a way that another gateway on this machine could share too, and take half of it."""
+    try:
+        family = socket.AF_INET6 if ":" in listen[0] else socket.AF_INET
+        socket.create_server(listen, family=family).close()
+    except OSError as error:
+        raise _cannot_listen(key, f"{listen[0]}:{listen[1]}", error) from error
+
+
+def _metrics_folder(state_dir: Path) -> None:
+    """Where the metrics of all workers meet. The library that counts looks for it as it is loaded, in each of them."""
+    folder = state_dir / "metrics"
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Failure(f"state_dir: cannot write {folder}: {error.strerror}", CANNOT) from error
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
-    listen, served = _pair(settings.ops_listen), _pair(settings.listen)
-    threading.Thread(
-        target=serve_operations, args=(listen, served, settings.ledger.path), daemon=True, name="operations"
-    ).start()
+
+
+def _operations(settings: Settings, served: tuple[str, int]) -> WSGIServer:
+    listen = _pair(settings.ops_listen)
+    try:
+        return operations_server(listen, served, settings.ledger.path)
+    except OSError as error:
+        raise _cannot_listen("ops_listen", settings.ops_listen, error) from error
+
+
+def _cannot_listen(key: str, address: str, error: OSError) -> Failure:
+    why = (error.strerror or "the address cannot be used").partition(" (")[0]
+    return Failure(f"{key}: cannot listen at {address}: {why}", CANNOT)
 
 
 def _pair(listen: str) -> tuple[str, int]:

@@ -6,12 +6,13 @@ from pathlib import Path
 import click
 
 from plugin import assembly
+from plugin.audit.characters import printable
 from plugin.authentication.explain import explain as explained
 from plugin.cli.failure import CANNOT, NO, Failure
 from plugin.cli.given import settings_at
 
 MAX_INPUT = 65_536
-"""Characters; a token has at most some thousands."""
+"""Bytes; a token has at most some thousands."""
 
 
 @click.group()
@@ -24,11 +25,11 @@ def token() -> None:
 def explain(path: Path) -> None:
     """Read a token from stdin and say, check by check, what it gives. Never shows the token."""
     settings = settings_at(path)
-    text = sys.stdin.read(MAX_INPUT).strip()
+    text = sys.stdin.buffer.read(MAX_INPUT).decode("ascii", errors="replace").strip()
     if not text:
         raise Failure("no token on stdin", CANNOT)
     findings = explained(settings, assembly.issuers_of(settings), text)
     for finding in findings:
-        click.echo(f"{'yes' if finding.passed else 'NO '}  {finding.check}: {finding.text}")
+        click.echo(f"{'yes' if finding.passed else 'NO '}  {finding.check}: {printable(finding.text)}")
     if not all(finding.passed for finding in findings):
         raise Failure("the token would be refused", NO)

@@ -3,6 +3,7 @@
 import atexit
 import gc
 import os
+import sys
 import threading
 import time
 from datetime import UTC, datetime
@@ -13,9 +14,10 @@ import structlog
 from plugin import assembly
 from plugin.app import create_app
 from plugin.attempt import record_callers
+from plugin.cli.failure import CANNOT
 from plugin.errors import RecordUnavailable
 from plugin.ledger.record import encode_time
-from plugin.settings import load
+from plugin.settings import SettingsError, load
 from plugin.telemetry import configure_logging
 
 CONFIG_VARIABLE = "VITRINE_CONFIG"
@@ -24,16 +26,24 @@ DAMAGE_EXIT = 70
 """Exit status of a worker whose ledger can no longer be trusted to append; its successor runs the start checks."""
 DAMAGE_DELAY = 0.5
 """Seconds for the answers under way to say that nothing was released."""
+LEAST_LIFE = 6.0
+"""Seconds. Of a worker that ends within 5.5 s granian thinks that all would, and stops serving for good; while a disk
+fails, successors must go on trying."""
 
+BORN = time.monotonic()
 log = structlog.get_logger()
 
 
 def application() -> object:
     """The WSGI application of this process, for the configuration at $VITRINE_CONFIG."""
     configure_logging()
-    settings = load(Path(os.environ[CONFIG_VARIABLE]))
-    assembled = assembly.assemble(settings, _leave)
-    assembly.check_ledger(assembled.ledger)
+    try:
+        assembled = assembly.assemble(load(Path(os.environ[CONFIG_VARIABLE])), _Leaving())
+        assembly.check_ledger(assembled.ledger)
+    except SettingsError as error:
+        log.critical(str(error))
+        time.sleep(_rest_of_life())
+        sys.exit(CANNOT)
     threading.Thread(target=_each_minute, args=(assembled,), daemon=True, name="callers").start()
     atexit.register(_record_callers, assembled)
     app = create_app(assembled)
@@ -57,6 +67,20 @@ def _record_callers(assembled: assembly.Assembled) -> None:
         log.error("counts of unidentified callers could not be recorded; they are kept for the next minute")
 
 
-def _leave() -> None:
-    log.critical("the ledger failed; this worker ends and its successor checks it")
-    threading.Timer(DAMAGE_DELAY, os._exit, (DAMAGE_EXIT,)).start()
+class _Leaving:
+    """Ends the process, once, when it can never append again. Until then every answer is a 503."""
+
+    def __init__(self) -> None:
+        self._once = threading.Lock()
+
+    def __call__(self) -> None:
+        if not self._once.acquire(blocking=False):
+            return
+        log.critical("the ledger failed; this worker ends and its successor checks it")
+        timer = threading.Timer(max(DAMAGE_DELAY, _rest_of_life()), os._exit, (DAMAGE_EXIT,))
+        timer.daemon = True
+        timer.start()
+
+
+def _rest_of_life() -> float:
+    return max(0.0, LEAST_LIFE - (time.monotonic() - BORN))
