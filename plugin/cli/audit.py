@@ -56,7 +56,7 @@ def init(path: Path) -> None:
 
 @audit.command("list")
 @REASON
-@click.option("--format", "form", type=FORMATS, default="text", show_default=True)
+@click.option("--format", "form", type=FORMATS, default="text", show_default=True, help="For people, or for programs.")
 @click.option("--first", type=click.IntRange(min=0), default=0, help="Position to begin at.")
 @click.option("--last", type=click.IntRange(min=0), help="Position to end at; the newest by default.")
 @click.pass_obj
@@ -68,7 +68,7 @@ def list_(path: Path, reason: str, form: str, first: int, last: int | None) -> N
 @audit.command()
 @click.argument("record")
 @REASON
-@click.option("--format", "form", type=FORMATS, default="fhir", show_default=True)
+@click.option("--format", "form", type=FORMATS, default="fhir", show_default=True, help="For people, or for programs.")
 @click.pass_obj
 def show(path: Path, record: str, reason: str, form: str) -> None:
     """Show one record by its position, or those of a request by its X-Request-Id or record id."""
