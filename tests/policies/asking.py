@@ -1,0 +1,40 @@
+"""A clinician and a look, for rules to judge; each test changes the one fact that it is about."""
+
+from dataclasses import replace
+from typing import Any
+
+from policies.vocabulary import scopes
+from policies.vocabulary.consultation import ClinicalConsultation
+from policies.vocabulary.identity import Client, Identity, Person, Subject
+from policies.vocabulary.interactions import Delivery, Interaction, Level
+from policies.vocabulary.purposes import PurposeSource
+
+CLINICIAN = Identity(
+    ehr="hospital",
+    subject=Subject.PROFESSIONAL,
+    person=Person("https://login.example", "dr-roy"),
+    client=Client("results-pane", renders_only=True),
+    grants=scopes.parse("patient/*.rs"),
+    launch_patient="p1",
+    purposes=("TREAT",),
+    purpose_source=PurposeSource.CLAIM,
+    token_reference="urn:ietf:params:oauth:jti:1",
+)
+
+SEARCH = ClinicalConsultation(
+    feed="city-lab",
+    interaction=Interaction.SEARCH_TYPE,
+    level=Level.TYPE,
+    delivery=Delivery.STRUCTURED,
+    resource_type="Observation",
+)
+
+
+def clinician(**changes: Any) -> Identity:
+    """CLINICIAN with `changes`."""
+    return replace(CLINICIAN, **changes)
+
+
+def search(**changes: Any) -> ClinicalConsultation:
+    """SEARCH with `changes`."""
+    return replace(SEARCH, **changes)

@@ -1,0 +1,99 @@
+"""A bad file of the site stops the load, with its name; a good set is named by its digest."""
+
+from pathlib import Path
+
+import pytest
+
+from policies import rulebook
+from policies.cedar import RulesInvalid
+
+GOOD = '@id("{}") forbid (principal, action == Action::"show", resource) when {{ context.document }};'
+
+BAD = {
+    "syntax": ("forbid (principal", "cannot be parsed"),
+    "a type": (
+        '@id("x") forbid (principal, action == Action::"show", resource) when { context.document == 3 };',
+        "'x'",
+    ),
+    "a fact that no action has": (
+        '@id("x") forbid (principal, action == Action::"show", resource) when { context.diagnosis == "B20" };',
+        "'x'",
+    ),
+    "an optional fact asked without `has`": (
+        '@id("x") forbid (principal, action == Action::"show", resource) when { context.confidentiality == "R" };',
+        "'x'",
+    ),
+    "an action that does not exist": ('@id("x") permit (principal, action == Action::"export", resource);', "'x'"),
+    "no id": ('forbid (principal, action == Action::"show", resource);', "no @id"),
+    "an empty id": ('@id("") forbid (principal, action == Action::"show", resource);', "no @id"),
+    "an id twice": (GOOD.format("x") + GOOD.format("x"), "two policies"),
+    "an id of the core": (GOOD.format("view-only"), "two policies"),
+    "an id of a shipped rule": (GOOD.format("show-by-default"), "two policies"),
+    "a template": ('@id("x") permit (principal == ?principal, action, resource);', "templates"),
+}
+
+
+@pytest.mark.parametrize(("text", "words"), BAD.values(), ids=BAD)
+def test_a_bad_file_stops_the_load(text: str, words: str, tmp_path: Path) -> None:
+    """Half a rule set would show what the missing half withholds."""
+    (tmp_path / "good.cedar").write_text(GOOD.format("good"))
+    (tmp_path / "bad.cedar").write_text(text)
+    with pytest.raises(RulesInvalid, match=words):
+        rulebook.load(tmp_path, unlabelled_documents="withhold")
+
+
+def test_the_message_names_the_file(tmp_path: Path) -> None:
+    """A site has many."""
+    (tmp_path / "night.cedar").write_text("forbid (")
+    with pytest.raises(RulesInvalid, match=r"night\.cedar"):
+        rulebook.load(tmp_path, unlabelled_documents="withhold")
+
+
+def test_two_files_do_not_make_one_policy_between_them(tmp_path: Path) -> None:
+    """Whoever reviews one file must see all of what it says."""
+    whole = GOOD.format("x")
+    (tmp_path / "1.cedar").write_text(whole[:40])
+    (tmp_path / "2.cedar").write_text(whole[40:])
+    with pytest.raises(RulesInvalid, match=r"1\.cedar"):
+        rulebook.load(tmp_path, unlabelled_documents="withhold")
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", None], ids=["not UTF-8", "a folder"])
+def test_a_file_that_cannot_be_read_stops_the_load(content: bytes | None, tmp_path: Path) -> None:
+    """Left out, it would be missed by nobody."""
+    path = tmp_path / "x.cedar"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(RulesInvalid, match="cannot be read"):
+        rulebook.load(tmp_path, unlabelled_documents="withhold")
+
+
+def test_a_folder_that_is_missing_or_too_large_stops_the_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistyped path is not an empty rule set."""
+    with pytest.raises(RulesInvalid):
+        rulebook.load(tmp_path / "missing", unlabelled_documents="withhold")
+    monkeypatch.setattr(rulebook, "MAX_SITE_BYTES", 10)
+    (tmp_path / "a.cedar").write_text(GOOD.format("x"))
+    with pytest.raises(RulesInvalid, match="more than policies"):
+        rulebook.load(tmp_path, unlabelled_documents="withhold")
+
+
+def test_only_cedar_files_count(tmp_path: Path) -> None:
+    """A README beside the rules is welcome."""
+    (tmp_path / "README.md").write_text("forbid (")
+    assert rulebook.load(tmp_path, unlabelled_documents="withhold").digest == _digest()
+
+
+def test_the_digest_changes_with_any_rule(tmp_path: Path) -> None:
+    """It stands in every record: which rules were in force."""
+    (tmp_path / "a.cedar").write_text(GOOD.format("x"))
+    with_site = rulebook.load(tmp_path, unlabelled_documents="withhold").digest
+    shown = rulebook.load(None, unlabelled_documents="show").digest
+    assert len({with_site, shown, _digest()}) == 3
+    assert _digest() == _digest()
+
+
+def _digest() -> str:
+    return rulebook.load(None, unlabelled_documents="withhold").digest
