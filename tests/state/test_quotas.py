@@ -1,0 +1,127 @@
+"""Quotas: a view is not an extractor, across workers and restarts, and an hour is an hour."""
+
+import threading
+from pathlib import Path
+
+import apsw
+import pytest
+
+from plugin.errors import StateUnavailable
+from plugin.settings import Limits
+from plugin.state.quotas import HOUR, Quotas
+
+KEY = b"k" * 32
+
+
+class Clock:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def quotas(path: Path, clock: Clock, *, consultations: int = 600, patients: int = 60) -> Quotas:
+    return Quotas(path / "quotas.sqlite", KEY, consultations=consultations, patients=patients, clock=clock)
+
+
+def test_sixty_patients_an_hour(tmp_path: Path, clock: Clock) -> None:
+    """The sixty-first is refused, and the sixty stay within reach."""
+    limits = Limits()
+    counter = quotas(tmp_path, clock, patients=limits.patients_per_person_hour)
+    assert [counter.charge("roy", f"p{n}") for n in range(61)] == [True] * 60 + [False]
+    assert counter.charge("roy", "p0")
+    assert not counter.charge("roy", "p60"), "asking again does not make it one of the sixty"
+    assert counter.charge("kim", "p60"), "another person has a quota of their own"
+
+
+def test_six_hundred_looks_an_hour(tmp_path: Path, clock: Clock) -> None:
+    """At one patient too: also when no patient is named."""
+    counter = quotas(tmp_path, clock, consultations=Limits().consultations_per_person_hour)
+    assert all(counter.charge("roy", "p1") for _ in range(300))
+    assert all(counter.charge("roy", None) for _ in range(300))
+    assert not counter.charge("roy", "p1")
+    assert not counter.charge("roy", None)
+
+
+def test_an_hour_passes(tmp_path: Path, clock: Clock) -> None:
+    """Looks count for an hour, each from its own moment; refused ones do not prolong the wait without end."""
+    counter = quotas(tmp_path, clock, consultations=2)
+    assert counter.charge("roy", "p1")
+    clock.now += HOUR / 2
+    assert counter.charge("roy", "p1")
+    assert not counter.charge("roy", "p1")
+    for _ in range(100):
+        counter.charge("roy", "p1")
+    clock.now += HOUR / 2 + 1
+    assert not counter.charge("roy", "p1"), "the second look and one refusal still count"
+    clock.now += HOUR + 1
+    assert counter.charge("roy", "p1")
+
+
+def test_workers_share_one_file(tmp_path: Path, clock: Clock) -> None:
+    """Each worker process has its own Quotas."""
+    one, two = quotas(tmp_path, clock, consultations=3), quotas(tmp_path, clock, consultations=3)
+    assert [one.charge("roy", "p"), two.charge("roy", "p"), one.charge("roy", "p"), two.charge("roy", "p")] == [
+        True, True, True, False,
+    ]  # fmt: skip
+
+
+def test_a_restart_forgets_nothing(tmp_path: Path, clock: Clock) -> None:
+    """Or a crash loop would be a way around."""
+    assert quotas(tmp_path, clock, patients=1).charge("roy", "p1")
+    assert not quotas(tmp_path, clock, patients=1).charge("roy", "p2")
+
+
+def test_threads_do_not_slip_through_together(tmp_path: Path, clock: Clock) -> None:
+    """The count and the look are one transaction."""
+    two = [quotas(tmp_path, clock, consultations=20) for _ in range(2)]
+    verdicts: list[bool] = []
+
+    def ask(counter: Quotas) -> None:
+        verdicts.extend(counter.charge("roy", "p") for _ in range(10))
+
+    threads = [threading.Thread(target=ask, args=(two[n % 2],)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert verdicts.count(True) == 20
+
+
+def test_the_file_names_nobody_and_stays_small(tmp_path: Path, clock: Clock) -> None:
+    """Keyed hashes only; what is older than an hour is swept."""
+    counter = quotas(tmp_path, clock)
+    for n in range(50):
+        counter.charge("https://login.example dr-roy", f"patient-{n}")
+    assert b"dr-roy" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"patient-" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    clock.now += HOUR + 1
+    counter.charge("kim", None)
+    assert apsw.Connection(str(tmp_path / "quotas.sqlite")).execute("SELECT count(*) FROM looks").get == 1
+
+
+def test_no_counter_no_look(tmp_path: Path, clock: Clock) -> None:
+    """A quota that cannot be kept is not a quota that is met."""
+    (tmp_path / "quotas.sqlite").mkdir()
+    with pytest.raises(StateUnavailable):
+        quotas(tmp_path, clock).charge("roy", "p1")
+
+
+@pytest.mark.parametrize(
+    "field", ["patients_per_person_hour", "consultations_per_person_hour", "resources_per_consultation"]
+)
+def test_configuration_tightens_and_never_widens(field: str) -> None:
+    """The built-in limits are the most that a deployer can allow."""
+    built_in = getattr(Limits(), field)
+    assert getattr(Limits.model_validate({field: 1}), field) == 1
+    for wrong in (built_in + 1, 0, -1):
+        with pytest.raises(ValueError, match=field):
+            Limits.model_validate({field: wrong})
