@@ -47,3 +47,15 @@ class CheckpointInvalid(LedgerError):
 
 class RecordInvalid(LedgerError):
     """What the caller gave has no JSON form, so nothing was recorded."""
+
+
+class ProofInvalid(LedgerError):
+    """A proof that is malformed, or that does not prove what it should."""
+
+
+class SinkFailed(LedgerError):
+    """A sink did not take a checkpoint now. It is offered the newest one again."""
+
+
+class SinkForked(LedgerError):
+    """A sink holds a checkpoint that this ledger does not continue: cut, replaced, or a second history. An alarm."""

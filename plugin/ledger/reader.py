@@ -4,13 +4,16 @@ Who may read content, and what record that leaves, is for `plugin.audit`.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from plugin.ledger.errors import LedgerMissing
 from plugin.ledger.record import StoredRecord
+from plugin.ledger.shelf import SqliteShelf
 from plugin.ledger.sqlite import read_head, read_meta, reading
 from plugin.ledger.store import Head, Meta
+from plugin.ledger.tree import Tree
 
 CHUNK = 1_000
 """Records read at a time: no read transaction lasts longer, so a slow consumer never keeps SQLite's log growing."""
@@ -55,6 +58,13 @@ class Reader:
                 (name,),
             )
             return [_record(row) for row in found]
+
+    @contextmanager
+    def tree(self) -> Iterator[Tree]:
+        """The tree as it is now, to prove things about it; close it soon."""
+        with reading(self._path) as connection:
+            connection.execute("BEGIN")
+            yield Tree(read_head(connection), SqliteShelf(connection))
 
     def _records(self, first: int, last: int) -> Iterator[StoredRecord]:
         with reading(self._path) as connection:

@@ -16,6 +16,8 @@ import apsw
 from plugin.ledger.errors import LedgerBroken, LedgerUnavailable, LedgerUnreadable, StorageFailed
 from plugin.ledger.merkle import Edge
 from plugin.ledger.record import SEARCH_COLUMNS
+from plugin.ledger.shelf import TABLE as TILES
+from plugin.ledger.shelf import SqliteShelf
 from plugin.ledger.store import Batch, Head, Meta, Row
 
 BUSY_SECONDS = 2.0
@@ -41,6 +43,8 @@ TABLES = (
 ) STRICT""",
 )
 """Word for word as SQLite keeps them: `check_tables` compares."""
+DERIVED = (TILES,)
+"""Tables that a ledger may have besides; each is made when it is first needed."""
 # The triggers keep a slip of an administrator out; against intent there is `verify`.
 AIDS = """
 CREATE INDEX records_by_person ON records (person, time) WHERE person IS NOT NULL;
@@ -83,7 +87,8 @@ class SqliteStore:
             connection = self._open()
             self._check_file()
             with self._transaction(connection, "IMMEDIATE"):
-                batch = make_batch(read_head(connection))
+                before = read_head(connection)
+                batch = make_batch(before)
                 head = batch.head
                 connection.executemany(
                     _INSERT, ((row.position, row.header, row.body, *row.columns) for row in batch.rows)
@@ -92,6 +97,7 @@ class SqliteStore:
                     "UPDATE head SET size = ?, edge = ?, checkpoint = ?, time = ?",
                     (head.size, head.edge.to_bytes(), head.checkpoint, head.time),
                 )
+                SqliteShelf(connection).fill(before.size, head.size)
 
     def tail(self, count: int) -> tuple[Head, Sequence[Row]]:
         """See `Store.tail`."""
@@ -186,8 +192,8 @@ def make(path: Path, meta: Meta, head: Head) -> None:
 
 def check_tables(connection: apsw.Connection) -> None:
     """Raises LedgerBroken unless the tables are ours: others could hold values of types that no reader expects."""
-    names = connection.execute("SELECT sql FROM sqlite_schema WHERE type IN ('table', 'view')")
-    if {sql for (sql,) in names} != set(TABLES):
+    found = {sql for (sql,) in connection.execute("SELECT sql FROM sqlite_schema WHERE type IN ('table', 'view')")}
+    if not set(TABLES) <= found <= {*TABLES, *DERIVED}:
         raise LedgerBroken("the tables are not those of a ledger")
 
 
