@@ -1,0 +1,282 @@
+"""A range of the log as a stream: FHIR NDJSON, CSV or ATNA syslog messages, between a head and a foot.
+
+The head says which range of which log follows, the foot what became of every position in it: a stream without its
+foot was cut. Nothing is left out unsaid. Who may read was decided before; the range comes from `Gateway.consult`.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
+from multiprocessing import get_context
+from typing import NamedTuple, Protocol
+
+import orjson
+
+from plugin.audit import atna, codes, table
+from plugin.audit.audit_event import to_audit_event
+from plugin.audit.codes import Element
+from plugin.audit.entities import LOG_NAME
+from plugin.audit.selection import Selection
+from plugin.errors import LogUnreadable
+from plugin.event import Body
+from plugin.ledger.record import StoredRecord, encode_time
+
+CHUNK = 500
+"""Records that are held at a time, in each place where some are: memory does not grow with the range."""
+PARALLEL_FROM = 20_000
+"""Records below which starting further processes costs more than they save."""
+
+
+class LogRange(Protocol):
+    """What is exported: `plugin.audit.feed.LogRelease`, or a part of it."""
+
+    @property
+    def first(self) -> int:
+        """Position of the first record."""
+
+    @property
+    def last(self) -> int:
+        """Position of the last record; `first - 1` if there is none."""
+
+    @property
+    def checkpoint(self) -> str:
+        """A signed note over at least the records up to `last`."""
+
+    def records(self) -> Iterator[StoredRecord]:
+        """The records in ledger order. May raise LogUnreadable."""
+
+
+@dataclass
+class Counts:
+    """What became of the positions of a range so far."""
+
+    written: int = 0
+    not_selected: int = 0
+    without_body: int = 0
+    """Deleted after its retention period: nobody can say whether a person's or patient's selection would have it."""
+    missing: int = 0
+    """Positions at which the file has no record: `verify` tells of it."""
+
+
+class Statement(NamedTuple):
+    """What the head or foot of a stream says."""
+
+    place: str
+    """`head` or `foot`"""
+    time: str
+    first: int
+    last: int
+    selection: str
+    checkpoint: str
+    counts: Counts | None
+    """None in the head."""
+
+    def facts(self) -> dict[str, str | int]:
+        """Everything but the place, by the names that all formats use. A resumed export begins at `next`."""
+        facts: dict[str, str | int] = {"time": self.time, "first": self.first, "last": self.last}
+        facts["records"] = self.last - self.first + 1
+        facts["selection"] = self.selection
+        if self.counts is not None:
+            facts |= {
+                "written": self.counts.written,
+                "not-selected": self.counts.not_selected,
+                "without-body": self.counts.without_body,
+                "missing": self.counts.missing,
+                "next": self.last + 1,
+            }
+        facts["checkpoint"] = self.checkpoint
+        return facts
+
+
+class Form(NamedTuple):
+    """A format: how a record and a statement are written, each as bytes without the end of the line."""
+
+    opening: tuple[bytes, ...]
+    """What stands above the head."""
+    record: Callable[[Element, Body], bytes]
+    statement: Callable[[Statement], bytes]
+    end: bytes
+
+
+def _ndjson_record(header: Element, body: Body) -> bytes:
+    return orjson.dumps(to_audit_event(header, body))
+
+
+def _ndjson_statement(statement: Statement) -> bytes:
+    """A FHIR Parameters resource, so that every line of the stream is a resource."""
+    parameters = [
+        {"name": name, ("valueString" if isinstance(value, str) else "valueDecimal"): value}
+        for name, value in statement.facts().items()
+    ]
+    return orjson.dumps({"resourceType": "Parameters", "id": statement.place, "parameter": parameters})
+
+
+def _atna_record(header: Element, body: Body) -> bytes:
+    return atna.message(to_audit_event(header, body))
+
+
+def _atna_statement(statement: Statement) -> bytes:
+    """An "Audit Log Used" message (DICOM PS3.15 A.5.3.2) whose details are the facts."""
+    details = [{"type": name, "valueString": str(value)} for name, value in statement.facts().items()]
+    origin = statement.checkpoint.partition("\n")[0] or LOG_NAME
+    log = {"what": {"identifier": {"value": origin}}, "type": codes.SYSTEM_OBJECT, "role": codes.SECURITY_RESOURCE}
+    return atna.message(
+        {
+            "type": codes.LOG_USED,
+            "action": codes.READ_ACTION,
+            "recorded": statement.time,
+            "outcome": "0",
+            "agent": [{"who": {"identifier": {"value": atna.APP_NAME}}, "requestor": True}],
+            "source": {"observer": {"display": origin}},
+            "entity": [
+                {**log, "name": LOG_NAME, "detail": [{"type": "export", "valueString": statement.place}, *details]}
+            ],
+        }
+    )
+
+
+def _csv_statement(statement: Statement) -> bytes:
+    position = statement.first if statement.counts is None else statement.last
+    return table.statement(statement.place, position, statement.time, statement.facts())
+
+
+FORMS = {
+    "ndjson": Form((), _ndjson_record, _ndjson_statement, b"\n"),
+    "csv": Form((table.COLUMN_NAMES,), table.record, _csv_statement, b"\r\n"),  # RFC 4180
+    "atna": Form((), _atna_record, _atna_statement, b"\n"),
+}
+"""By the name that the operator types."""
+
+
+class Export:
+    """One pass over a range; `lines` is consumed once."""
+
+    def __init__(
+        self,
+        source: LogRange,
+        selection: Selection,
+        form: str,
+        *,
+        workers: int = 1,
+        opened: bool = False,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`form` is a key of FORMS; `opened` leaves out what stands above the head, where a stream goes on."""
+        self.counts = Counts()
+        self.next = source.first
+        """Where to go on if the stream ends here: all before this position was handed over or counted."""
+        self._source = source
+        self._selection = selection
+        self._name = form
+        self._form = FORMS[form]
+        self._workers = workers if source.last - source.first + 1 >= PARALLEL_FROM else 1
+        self._opened = opened
+        self._now = now
+
+    @property
+    def whole(self) -> bool:
+        """False if the file lacks records of the range. Known at the end."""
+        return self.counts.missing == 0
+
+    def lines(self) -> Iterator[bytes]:
+        """Head, one line for each record, foot, without the ends of lines. Raises LogUnreadable: then no foot follows.
+
+        Each line is made when it is asked for, or at most a few chunks before.
+        """
+        if not self._opened:
+            yield from self._form.opening
+        yield self._form.statement(self._statement("head"))
+        work = partial(render, self._name, self._selection)
+        for chunk in _worked(work, _chunks(self._source.records()), self._workers):
+            self.counts.not_selected += chunk.not_selected
+            self.counts.without_body += chunk.without_body
+            for position, line in chunk.lines:
+                yield line
+                self.counts.written += 1
+                self.next = position + 1
+            self.next = chunk.last + 1
+        yield self._foot()
+
+    def text(self) -> Iterator[bytes]:
+        """The lines with their ends."""
+        end = self._form.end
+        for line in self.lines():
+            yield line + end
+
+    def _foot(self) -> bytes:
+        counted = self.counts.written + self.counts.not_selected + self.counts.without_body
+        self.counts.missing = max(0, self._source.last - self._source.first + 1 - counted)
+        self.next = self._source.last + 1
+        return self._form.statement(self._statement("foot", self.counts))
+
+    def _statement(self, place: str, counts: Counts | None = None) -> Statement:
+        source = self._source
+        time = encode_time(self._now())
+        selection = self._selection.query()
+        return Statement(place, time, source.first, source.last, selection, source.checkpoint, counts)
+
+
+class Rendered(NamedTuple):
+    """A chunk of records, written."""
+
+    last: int
+    """Position of the chunk's last record, wanted or not."""
+    lines: list[tuple[int, bytes]]
+    not_selected: int
+    without_body: int
+
+
+def render(form: str, selection: Selection, records: Sequence[StoredRecord]) -> Rendered:
+    """Write those of `records`, at least one, that are wanted. Raises LogUnreadable if one is not JSON."""
+    write = FORMS[form].record
+    lines: list[tuple[int, bytes]] = []
+    not_selected = without_body = 0
+    for record in records:
+        try:
+            header = orjson.loads(record.header)
+            if not selection.in_period(header):
+                not_selected += 1
+            elif record.body is None:
+                without_body += 1
+            elif not selection.may_accept(record.body) or not selection.accepts(body := orjson.loads(record.body)):
+                not_selected += 1
+            else:
+                lines.append((record.position, write(header, body)))
+        except (orjson.JSONDecodeError, KeyError) as error:
+            raise LogUnreadable(
+                f"Record {record.position} cannot be read; `vitrine audit verify` says more."
+            ) from error
+    return Rendered(records[-1].position, lines, not_selected, without_body)
+
+
+def _chunks(records: Iterator[StoredRecord]) -> Iterator[tuple[StoredRecord, ...]]:
+    while chunk := tuple(islice(records, CHUNK)):
+        yield chunk
+
+
+def _worked(
+    work: Callable[[Sequence[StoredRecord]], Rendered], chunks: Iterable[tuple[StoredRecord, ...]], workers: int
+) -> Iterator[Rendered]:
+    """The chunks in order, worked on by several processes; never more than two for each are under way."""
+    if workers == 1:
+        yield from map(work, chunks)
+        return
+    # Started anew rather than forked: a forked process would inherit the ledger's connections and locks.
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    under_way: deque[Future[Rendered]] = deque()
+    try:
+        for chunk in chunks:
+            under_way.append(pool.submit(work, chunk))
+            if len(under_way) == 2 * workers:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
+    except BrokenProcessPool as error:
+        raise LogUnreadable("A process of the export ended before its work.") from error
+    finally:
+        pool.shutdown(cancel_futures=True)
