@@ -12,7 +12,7 @@ from wsgiref.simple_server import WSGIServer
 import click
 import structlog
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 
 from plugin import assembly
@@ -32,8 +32,8 @@ THREADS = 16
 BACKLOG = 256
 HEADER_BUFFER = 65_536
 """Bytes that a request line with its headers may take before the server drops the connection."""
-HEADER_SECONDS = 10
-"""How long a client may take over them."""
+HEADER_SECONDS = 30
+"""How long a client may take over them, and how long a connection is kept for its next request."""
 STOP_SECONDS = 8
 """Given to requests under way, which have a deadline of as much; with what follows, a stop takes less than ten."""
 
@@ -79,6 +79,7 @@ def _serve(settings: Settings, listen: tuple[str, int]) -> None:
         workers=settings.workers or os.cpu_count() or 1,
         blocking_threads=THREADS,
         backlog=BACKLOG,
+        http=HTTPModes.http1,  # the limits below are those of HTTP/1.1
         http1_settings=HTTP1Settings(max_buffer_size=HEADER_BUFFER, header_read_timeout=HEADER_SECONDS * 1000),
         websockets=False,
         log_dictconfig=LIBRARIES,

@@ -1,4 +1,4 @@
-"""The program as a deployer runs it: `vitrine` in processes of its own, and around it, on loopback, an issuer, an EHR and
+"""The program as deployed: `vitrine` in processes of its own, and around it, on loopback, an issuer, an EHR and
 a place of feeds that misbehave as they are told.
 """
 
@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from click.testing import CliRunner
 
+from plugin.cli import main
 from plugin.ledger.reader import Reader
 from plugin.ledger.verify import verify
 from tests.deployed.neighbours import Neighbours
@@ -115,9 +117,11 @@ class Deployment:
         return self.folder / "ledger" / "vitrine.sqlite"
 
     def prepare(self) -> "Deployment":
-        """Keys and ledger."""
-        self.run("config", "init")
-        self.vkey = self.run("audit", "init").stdout.decode().strip()
+        """Keys and ledger, by the commands; in this process, which is quicker."""
+        for command in (("config", "init"), ("audit", "init")):
+            done = CliRunner().invoke(main, ["--config", str(self.path), *command], catch_exceptions=False)
+            assert done.exit_code == 0, done.output
+            self.vkey = done.stdout.strip()
         return self
 
     def command(self, *arguments: str) -> list[str]:

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -70,11 +71,8 @@ class Neighbours:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection:
-            try:
-                self._answer(connection, _request(connection))
-            except OSError:
-                pass  # the gateway has hung up, as it should on some of these
+        with connection, suppress(OSError):  # the gateway hangs up on some of these, as it should
+            self._answer(connection, _request(connection))
 
     def _answer(self, connection: socket.socket, request: str) -> None:
         if not request:
@@ -102,8 +100,8 @@ class Neighbours:
 
 def http_answer(body: bytes, kind: str = "application/fhir+json", status: str = "200 OK", more: str = "") -> bytes:
     """A well formed answer."""
-    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n{more}\r\n"
-    return head.encode() + body
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n"
+    return f"{head}{more}\r\n".encode() + body
 
 
 def json_answer(tree: Any) -> bytes:

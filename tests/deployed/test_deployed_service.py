@@ -1,0 +1,226 @@
+"""`vitrine serve` as a service: it starts only on sound ground, tells what it does in JSON, survives its workers, and
+stops when told, with everything recorded.
+"""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+
+import apsw
+import pytest
+
+from tests.deployed.deployment import Deployment, free_port, odd_feed
+from tests.deployed.neighbours import http_answer
+
+OBSERVATION = "/fhir/city-lab/Observation/obs-20417-261116-01"
+STOP_SECONDS = 10.0
+
+
+def actions(deployment):
+    return [body["action"] for body in deployment.bodies()]
+
+
+def refused_start(deployment):
+    """What a `serve` that must not start says, in one sentence."""
+    done = deployment.run("serve", code=2)
+    assert done.stdout == b""
+    sentence = done.stderr.decode().splitlines()[-1]
+    assert sentence.startswith("vitrine: ")
+    return sentence
+
+
+def test_a_stop_waits_for_requests_and_records_what_is_owed(tmp_path, neighbours):
+    """SIGTERM while a feed is slow: the clinician gets her answer, the log its last records, the operator exit 0."""
+    asked, go_on = threading.Event(), threading.Event()
+
+    def slow(connection):
+        asked.set()
+        go_on.wait(30)
+        connection.sendall(http_answer(b'{"resourceType": "Bundle", "type": "searchset"}'))
+
+    served = Deployment(tmp_path, neighbours, workers=2, feeds=odd_feed("slow", neighbours.odd("slow", slow)))
+    answers = []
+    try:
+        served.prepare().start()
+        for _ in range(3):
+            served.ask(OBSERVATION, token="")
+        request = threading.Thread(target=lambda: answers.append(served.ask("/fhir/slow/Observation")))
+        request.start()
+        assert asked.wait(30)
+        idle = socket.create_connection(("127.0.0.1", served.port))
+        threading.Timer(1.0, go_on.set).start()
+        code, seconds = served.stop()
+        request.join()
+        idle.close()
+    finally:
+        go_on.set()
+        served.end()
+    assert code == 0
+    assert seconds < STOP_SECONDS
+    assert answers[0].status == 200
+    bodies = served.bodies()
+    assert [body["action"] for body in bodies if body["action"].startswith("gateway:")] == [
+        "gateway:started",
+        "gateway:stopped",
+    ]
+    assert bodies[-1]["action"] == "gateway:stopped"
+    assert answers[0].headers["x-request-id"] in [body.get("request") for body in bodies]
+    counted = [body["callers"] for body in bodies if body["action"] == "callers:refused"]
+    assert sum(each["count"] for each in counted) == 3
+    assert {each["reason"] for each in counted} == {"no-credential"}
+    assert served.log_lines()
+
+
+@pytest.mark.parametrize("key", ["listen", "ops_listen"])
+def test_a_port_that_is_taken_stops_the_start(deployment, key):
+    """Even by a program that would share it: half of the requests would be another's."""
+    port = deployment.port if key == "listen" else deployment.ops
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        sentence = refused_start(deployment)
+    assert key in sentence
+    assert str(port) in sentence
+    assert actions(deployment) == ["ledger:opened"]
+
+
+def test_without_its_ledger_nothing_starts(deployment):
+    deployment.ledger.unlink()
+    assert "audit init" in refused_start(deployment)
+    assert not deployment.ledger.exists()
+
+
+def test_on_a_ledger_that_was_edited_nothing_starts(deployment):
+    with apsw.Connection(str(deployment.ledger)) as connection:
+        connection.execute("DROP TRIGGER records_are_never_changed")
+        connection.execute("UPDATE records SET body = replace(body, 'first', 'third')")
+    assert "ledger" in refused_start(deployment)
+
+
+def test_with_another_ledgers_key_nothing_starts(deployment, tmp_path_factory, neighbours):
+    other = Deployment(tmp_path_factory.mktemp("other"), neighbours).prepare()
+    shutil.copy(other.folder / "secrets" / "checkpoint.key", deployment.folder / "secrets" / "checkpoint.key")
+    assert "is not the key" in refused_start(deployment)
+
+
+def test_with_a_key_that_others_can_read_nothing_starts(deployment):
+    (deployment.folder / "secrets" / "vitrine.keys").chmod(0o644)
+    assert "key_file" in refused_start(deployment)
+
+
+def test_workers_leave_no_core_dumps(gateway):
+    """Results and tokens are in their memory."""
+    assert gateway.workers()
+    for pid in gateway.workers():
+        assert resource.prlimit(pid, resource.RLIMIT_CORE) == (0, 0)
+
+
+def test_health_and_metrics_have_a_port_of_their_own(gateway):
+    assert gateway.operations("/healthz").body == b"ok\n"
+    assert gateway.operations("/readyz").body == b"ready\n"
+    assert gateway.operations("/fhir/city-lab/Observation").status == 404
+    assert gateway.ask("/metrics").status == 404
+
+
+def test_metrics_count_what_all_workers_did(gateway):
+    def counted(name):
+        lines = gateway.operations("/metrics").body.decode().splitlines()
+        return float(next((line.rpartition(" ")[2] for line in lines if line.startswith(name)), 0))
+
+    released, refused = (
+        'vitrine_consultations_total{feed="city-lab",outcome="0"}',
+        'vitrine_callers_refused_total{reason="no-credential"}',
+    )
+    before = counted(released), counted(refused)
+    gateway.ask(OBSERVATION)
+    gateway.ask(OBSERVATION, token="")
+    assert (counted(released), counted(refused)) == (before[0] + 1, before[1] + 1)
+
+
+def test_a_silent_client_of_the_operations_port_keeps_no_probe_waiting(gateway):
+    with socket.create_connection(("127.0.0.1", gateway.ops)):
+        assert gateway.operations("/healthz").status == 200
+
+
+def test_a_worker_that_is_killed_is_replaced(gateway):
+    (old,) = gateway.workers()
+    os.kill(old, signal.SIGKILL)
+    gateway.wait_until(lambda: old not in gateway.workers() and gateway.workers() and gateway.ready)
+    assert gateway.ask(OBSERVATION).status == 200
+
+
+def test_a_worker_whose_ledger_fails_ends_and_its_successor_serves(deployment):
+    """An I/O error leaves the file in a state that this process cannot know: a new one checks it first."""
+    deployment.start()
+    assert deployment.ask(OBSERVATION).status == 200
+    (old,) = deployment.workers()
+    _, hard = resource.prlimit(old, resource.RLIMIT_FSIZE)
+    resource.prlimit(old, resource.RLIMIT_FSIZE, (1, hard))
+    answer = deployment.ask(OBSERVATION)
+    assert answer.status == 503
+    assert answer.issue["code"] == "no-store"
+    deployment.wait_until(lambda: old not in deployment.workers() and deployment.workers() and deployment.ready)
+    assert deployment.ask(OBSERVATION).status == 200
+    lost = answer.headers["x-request-id"]
+    assert not [body for body in deployment.bodies() if body.get("request") == lost and body.get("released")]
+    assert "critical" in {line["level"] for line in deployment.log_lines()}
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of one megabyte for the ledger."""
+    place = tmp_path / "ledger"
+    place.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], capture_output=True, check=False
+    )
+    if done.returncode != 0:
+        pytest.skip("only root may mount a small file system")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_full_disk_releases_nothing_and_hurts_nothing(small_disk, deployment):
+    """Nothing released without its record; and the gateway goes on by itself once there is room."""
+    deployment.start()
+    filler = small_disk / "filler"
+    with filler.open("wb") as file, pytest.raises(OSError, match="No space left"):
+        while True:
+            file.write(bytes(4096))
+            file.flush()
+    answers = [deployment.ask(OBSERVATION) for _ in range(20)]
+    refused = [each for each in answers if each.status != 200]
+    assert refused, "the log file of SQLite had more room than expected"
+    for each in refused:
+        assert each.status == 503
+        assert each.issue["code"] == "no-store"
+    filler.unlink()
+    deployment.wait_until(lambda: deployment.ask(OBSERVATION).status == 200)
+    recorded = {body.get("request") for body in deployment.bodies() if body.get("released")}
+    for each in answers:
+        assert (each.headers["x-request-id"] in recorded) == (each.status == 200)
+
+
+def test_on_a_disk_that_cannot_be_written_nothing_starts(small_disk, deployment):
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    assert "ledger" in refused_start(deployment)
+
+
+def test_an_unused_port_is_left_alone_after_the_stop(deployment):
+    """A stop by SIGINT, as from a terminal, is a stop as well."""
+    deployment.start()
+    assert deployment.process is not None
+    os.killpg(deployment.process.pid, signal.SIGINT)
+    assert deployment.process.wait(30) == 0
+    deployment.process = None
+    with socket.create_server(("127.0.0.1", deployment.port)):
+        pass
+    assert actions(deployment)[-1] == "gateway:stopped"
+    assert free_port()
+    json.dumps(deployment.log_lines())
