@@ -1,0 +1,287 @@
+"""The store of several machines: one PostgreSQL database, whose transactions are the lock.
+
+Each commit locks the head row, reads it, and writes behind it; who comes meanwhile waits. Tables, triggers and rights
+are `postgres_schema`'s, connections and the meaning of errors `postgres_connection`'s.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+
+import psycopg
+from psycopg.errors import Diagnostic
+
+from plugin.ledger.errors import LedgerBroken, LedgerUnavailable
+from plugin.ledger.merkle import Edge
+from plugin.ledger.postgres_connection import READ_SECONDS, Connection, Dsn, connect, read, written
+from plugin.ledger.postgres_schema import (
+    INDEXED_CHARACTERS,
+    SAFE_SETTINGS,
+    check_role,
+    check_server,
+    check_settings,
+    check_tables,
+)
+from plugin.ledger.record import SEARCH_COLUMNS, StoredRecord
+from plugin.ledger.store import Batch, Head, Meta, Row
+
+LOCK_SECONDS = 2.0
+"""How long a writer waits for another's transaction; one takes a few milliseconds."""
+STATEMENT_SECONDS = 5.0
+"""How long one statement may take. PostgreSQL bounds no COMMIT that waits for a standby: ANSWER_SECONDS does."""
+IDLE_SECONDS = 5.0
+"""After this a transaction whose owner says nothing is ended: a machine that froze must not hold the others up."""
+FETCH_ROWS = 4_096
+"""Rows brought at a time when all are read: a few megabytes."""
+
+ROW = "position, header, body, " + ", ".join(SEARCH_COLUMNS)
+"""The columns of a row, in the order of `Row`."""
+_HEAD = "SELECT size, edge, checkpoint, time FROM ledger.head"
+_GUARDED_HEAD = _HEAD.replace(" FROM", "".join(f", current_setting('{name}')" for name in SAFE_SETTINGS) + " FROM")
+_INSERT = (
+    f"INSERT INTO ledger.records ({ROW}) SELECT * FROM unnest"  # noqa: S608
+    f"(%b::bigint[], %b::bytea[], %b::bytea[]{', %b::text[]' * len(SEARCH_COLUMNS)})"
+)
+_UPDATE = "UPDATE ledger.head SET size = %s, edge = %b, checkpoint = %s, time = %s"
+_IS_RECORD, _IS_REQUEST = (
+    f"(left({name}, {INDEXED_CHARACTERS}) = left(%(name)s, {INDEXED_CHARACTERS}) AND {name} = %(name)s)"
+    for name in ("record", "request")
+)
+_NUL, _MARK = "\0", "\x1a"
+"""PostgreSQL's text cannot hold the first, which a body may; the second, as rare, stands for it."""
+
+
+class PostgresStore:
+    """A `Store` in a database, with one connection, opened at the first use and after each failure."""
+
+    def __init__(self, dsn: Dsn) -> None:
+        self._dsn = dsn
+        self._connection: Connection | None = None
+        self._opened_by = 0
+        self._warned = False
+
+    def meta(self) -> Meta:
+        """See `Store.meta`. LedgerUnavailable also if the server's settings or our role's rights are unsafe."""
+        with written():
+            connection = self._open()
+            check_server(connection)
+            check_tables(connection)
+            check_role(connection)
+            return read_meta(connection)
+
+    def commit(self, make_batch: Callable[[Head], Batch]) -> None:
+        """See `Store.commit`."""
+        with written(), self._locked() as (connection, newest):
+            batch = make_batch(newest)
+            head = batch.head
+            self._warned = False
+            with connection.pipeline():
+                inserted = connection.cursor()
+                inserted.execute(_INSERT, _arrays(batch.rows), prepare=True)
+                connection.execute(_UPDATE, (head.size, head.edge.to_bytes(), head.checkpoint, head.time), prepare=True)
+                ended = connection.execute("COMMIT")
+            if ended.statusmessage != "COMMIT":
+                raise LedgerUnavailable("PostgreSQL rolled the transaction back")
+            if self._warned:  # the wait for a standby's confirmation was cut short: PostgreSQL calls that a success
+                raise LedgerUnavailable("PostgreSQL committed with a warning: the standby may not have the record")
+            if inserted.rowcount != len(batch.rows):
+                raise LedgerBroken("the table of records did not take each record that it was given")
+
+    def tail(self, count: int) -> tuple[Head, Sequence[Row]]:
+        """See `Store.tail`."""
+        with written(), self._transaction("REPEATABLE READ READ ONLY", _GUARDED_HEAD) as (connection, head):
+            newest = f"SELECT {ROW} FROM ledger.records ORDER BY position DESC LIMIT %s"  # noqa: S608
+            rows = [as_row(values) for values in connection.execute(newest, (count,), binary=True)]
+            return head, rows[::-1]
+
+    def contains(self, record: str) -> bool:
+        """See `Store.contains`.
+
+        A commit whose connection was lost may still be under way at the server. It holds the head, so whoever gets
+        the head after it sees what became of it.
+        """
+        with written(), self._locked() as (connection, _):
+            found = connection.execute(f"SELECT 1 FROM ledger.records WHERE {_IS_RECORD} LIMIT 1", _named(record))  # noqa: S608
+            return found.fetchone() is not None
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        connection, self._connection = self._connection, None
+        if connection is not None and self._opened_by == os.getpid():
+            connection.close()
+
+    def _open(self) -> Connection:
+        if self._connection is not None and self._opened_by != os.getpid():
+            # It is our parent's: to say anything over it, even good-bye, would come between the parent and its server.
+            _inherited.append(self._connection)
+            self._connection = None
+        if self._connection is None:
+            self._connection = connect(self._dsn, writes=True)
+            self._connection.add_notice_handler(self._notice)
+            self._opened_by = os.getpid()
+        return self._connection
+
+    def _notice(self, notice: Diagnostic) -> None:
+        self._warned |= notice.severity_nonlocalized == "WARNING"
+
+    def _locked(self) -> AbstractContextManager[tuple[Connection, Head]]:
+        """A transaction in which nobody else can change the head. READ COMMITTED: the head as it is after waiting."""
+        return self._transaction("READ COMMITTED READ WRITE", f"{_GUARDED_HEAD} FOR UPDATE")
+
+    @contextmanager
+    def _transaction(self, mode: str, head_query: str) -> Iterator[tuple[Connection, Head]]:
+        """A transaction and the head in it, rolled back unless it was committed inside."""
+        begin = f"{_begin(mode)}; {head_query}"
+        try:
+            connection = self._open()
+            try:
+                opened = connection.execute(begin, prepare=False)
+            except psycopg.OperationalError:
+                if not connection.broken:
+                    raise
+                # The server was restarted, or another took over, since the last commit. Nothing was done yet.
+                self.close()
+                connection = self._open()
+                opened = connection.execute(begin, prepare=False)
+            yield connection, _safe_head(opened.set_result(-1).fetchone())
+        finally:
+            if self._connection is not None and not self._connection.settle():
+                self.close()
+
+
+_inherited: list[Connection] = []
+"""Kept, so that nothing finishes them."""
+
+
+class View:
+    """What a reader sees of a ledger. Every method may raise LedgerBroken, or psycopg.Error, which `reading` turns."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def freeze(self) -> None:
+        """From here on everything is seen as of one moment."""
+        self._connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+    def check_tables(self) -> None:
+        """Raises LedgerBroken unless the tables are ours."""
+        check_tables(self._connection)
+
+    def meta(self) -> Meta:
+        """What the ledger was made with."""
+        return read_meta(self._connection)
+
+    def head(self) -> Head:
+        """The newest head."""
+        return _head(self._connection.execute(_HEAD).fetchone())
+
+    def rows(self) -> Iterator[tuple]:  # type: ignore[type-arg]  # what was stored is checked by `record.flaw`
+        """All rows in order, each position, header, body and SEARCH_COLUMNS. Only after `freeze`."""
+        with self._connection.cursor("all_rows", binary=True) as cursor:
+            cursor.execute(f"SELECT {ROW} FROM ledger.records ORDER BY position")  # noqa: S608
+            while chunk := cursor.fetchmany(FETCH_ROWS):
+                yield from map(_decoded, chunk)
+
+    def records(self, first: int, last: int, limit: int) -> list[StoredRecord]:
+        """The first `limit` of the records from `first` to `last`, both included, in order."""
+        found = self._connection.execute(
+            "SELECT position, header, body FROM ledger.records WHERE position BETWEEN %s AND %s"
+            " ORDER BY position LIMIT %s",
+            (first, last, limit),
+            binary=True,
+        )
+        return [StoredRecord(*values) for values in found]
+
+    def find(self, name: str) -> list[StoredRecord]:
+        """The records whose record id or request id is `name`, in order."""
+        found = self._connection.execute(
+            f"SELECT position, header, body FROM ledger.records WHERE {_IS_RECORD} OR {_IS_REQUEST}"  # noqa: S608
+            " ORDER BY position",
+            _named(name),
+            binary=True,
+        )
+        return [StoredRecord(*values) for values in found]
+
+
+@contextmanager
+def reading(dsn: Dsn) -> Iterator[View]:
+    """A view over a connection of its own. What PostgreSQL raises inside becomes LedgerUnreadable, damage LedgerBroken.
+
+    It may lead to a standby, whose head is some moments old.
+    """
+    with read():
+        connection = connect(dsn, writes=False)
+        connection.answer_seconds = READ_SECONDS
+        try:
+            connection.execute("SET default_transaction_read_only = on")
+            yield View(connection)
+        finally:
+            connection.close()
+
+
+def read_meta(connection: Connection) -> Meta:
+    """Raises LedgerBroken if there is none, or psycopg.Error."""
+    row = connection.execute("SELECT format, origin, vkey FROM ledger.meta").fetchone()
+    if row is None:
+        raise LedgerBroken("the ledger does not say where it comes from")
+    return Meta(*row)
+
+
+def to_text(fact: str | None) -> str | None:
+    """A search column's value as it is stored; a search compares with this too."""
+    if fact is None or (_NUL not in fact and _MARK not in fact):
+        return fact
+    return fact.replace(_MARK, _MARK + "1").replace(_NUL, _MARK + "0")
+
+
+def from_text(stored: str | None) -> str | None:
+    """What `to_text` was given. Raises LedgerBroken if it cannot have made this."""
+    if stored is None or _MARK not in stored:
+        return stored
+    fact = stored.replace(_MARK + "0", _NUL).replace(_MARK + "1", _MARK)
+    if to_text(fact) != stored:
+        raise LedgerBroken("a search column holds what no record can have put there")
+    return fact
+
+
+def as_row(values: tuple) -> Row:  # type: ignore[type-arg]  # what was stored is checked by `record.flaw`
+    """A row of `SELECT {ROW}`."""
+    return Row(values[0], values[1], values[2], tuple(map(from_text, values[3:])))
+
+
+def _decoded(values: tuple) -> tuple:  # type: ignore[type-arg]
+    return (*values[:3], *map(from_text, values[3:]))
+
+
+def _named(name: str) -> dict[str, str | None]:
+    return {"name": to_text(name)}
+
+
+def _arrays(rows: Sequence[Row]) -> list[list[object]]:
+    """The rows as columns, for one statement that takes them all."""
+    facts = zip(*(map(to_text, row.columns) for row in rows), strict=True)
+    return [[row.position for row in rows], [row.header for row in rows], [row.body for row in rows], *map(list, facts)]
+
+
+def _head(row: tuple | None) -> Head:  # type: ignore[type-arg]
+    if row is None:
+        raise LedgerBroken("the ledger has no head")
+    size, edge, checkpoint, time = row
+    try:
+        return Head(Edge.from_bytes(size, edge), checkpoint, time)
+    except ValueError as error:
+        raise LedgerBroken(f"the head has no edge of a tree of {size} records") from error
+
+
+def _safe_head(row: tuple | None) -> Head:  # type: ignore[type-arg]
+    """The head, if the server keeps what it acknowledges: a reload can change that while it runs."""
+    if row is not None:
+        check_settings(dict(zip(SAFE_SETTINGS, row[4:], strict=True)))
+    return _head(row and row[:4])
+
+
+def _begin(mode: str) -> str:
+    """What opens a transaction and bounds it, whatever the server's, the database's or the role's defaults say."""
+    limits = {"lock": LOCK_SECONDS, "statement": STATEMENT_SECONDS, "idle_in_transaction_session": IDLE_SECONDS}
+    bounds = "; ".join(f"SET LOCAL {name}_timeout = {round(seconds * 1000)}" for name, seconds in limits.items())
+    return f"BEGIN ISOLATION LEVEL {mode}; SET LOCAL synchronous_commit = on; {bounds}"

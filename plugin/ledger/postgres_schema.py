@@ -1,0 +1,182 @@
+"""The tables of a ledger in PostgreSQL, who may do what to them, and whether they are as they were made.
+
+They lie in a schema of their own, and every statement names it: what else a database holds, or a search path says,
+cannot come between. What is kept in them is for `postgres`.
+"""
+
+from collections.abc import Mapping
+
+from psycopg import errors, sql
+
+from plugin.ledger.errors import LedgerBroken, LedgerExists, LedgerUnavailable
+from plugin.ledger.postgres_connection import Connection, Dsn, connect, written
+from plugin.ledger.record import SEARCH_COLUMNS
+from plugin.ledger.store import Head, Meta
+
+SAFE_SETTINGS = {"fsync": "on", "full_page_writes": "on", "data_sync_retry": "off"}
+"""With any other value a power failure or a failed sync can take records back that were acknowledged."""
+INDEXED_CHARACTERS = 512
+"""Of a value. A B-tree entry has at most 2,704 bytes: a longer value would refuse the record. A search compares
+`left(person, 512)` and `person`."""
+
+_FACTS = ",\n  ".join(f'{name} text COLLATE "C"' for name in SEARCH_COLUMNS)
+_TABLES = f"""
+CREATE SCHEMA ledger;
+CREATE TABLE ledger.meta (
+  single smallint PRIMARY KEY CHECK (single = 0),
+  format integer NOT NULL, origin text NOT NULL, vkey text NOT NULL
+);
+CREATE TABLE ledger.head (
+  single smallint PRIMARY KEY CHECK (single = 0),
+  size bigint NOT NULL, edge bytea NOT NULL, checkpoint text NOT NULL, time text NOT NULL
+) WITH (fillfactor = 10);
+CREATE TABLE ledger.records (
+  position bigint PRIMARY KEY,
+  header bytea NOT NULL,
+  body bytea,
+  {_FACTS}
+);
+"""
+# The head is written at each commit: a page with room keeps its versions together, so that none needs an index entry.
+
+_KEPT = " AND ".join(f"(NEW.{name} IS NULL OR NEW.{name} = OLD.{name})" for name in SEARCH_COLUMNS)
+# The triggers keep a slip of an administrator out, as the rights keep the gateway out; against intent is `verify`.
+_AIDS = f"""
+CREATE INDEX records_by_person ON ledger.records (left(person, {INDEXED_CHARACTERS}), time) WHERE person IS NOT NULL;
+CREATE INDEX records_by_patient ON ledger.records (left(patient, {INDEXED_CHARACTERS}), time) WHERE patient IS NOT NULL;
+CREATE INDEX records_by_outcome ON ledger.records (left(outcome, {INDEXED_CHARACTERS}), time);
+CREATE INDEX records_by_request ON ledger.records (left(request, {INDEXED_CHARACTERS})) WHERE request IS NOT NULL;
+CREATE INDEX records_by_record ON ledger.records (left(record, {INDEXED_CHARACTERS})) WHERE record IS NOT NULL;
+
+CREATE FUNCTION ledger.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'records are append-only'; END $$;
+CREATE FUNCTION ledger.only_purge() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.position = OLD.position AND NEW.header = OLD.header AND NEW.body IS NULL AND {_KEPT} THEN
+    RETURN NEW;
+  END IF;
+  RAISE EXCEPTION 'records are append-only, but for a purge of their bodies';
+END $$;
+CREATE FUNCTION ledger.only_forward() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.size >= OLD.size THEN RETURN NEW; END IF;
+  RAISE EXCEPTION 'the head never goes back';
+END $$;
+
+CREATE TRIGGER records_are_never_changed BEFORE UPDATE ON ledger.records
+  FOR EACH ROW EXECUTE FUNCTION ledger.only_purge();
+CREATE TRIGGER records_are_never_deleted BEFORE DELETE ON ledger.records
+  FOR EACH ROW EXECUTE FUNCTION ledger.refuse();
+CREATE TRIGGER records_are_never_emptied BEFORE TRUNCATE ON ledger.records
+  FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse();
+CREATE TRIGGER head_never_goes_back BEFORE UPDATE ON ledger.head
+  FOR EACH ROW EXECUTE FUNCTION ledger.only_forward();
+CREATE TRIGGER head_is_never_removed BEFORE DELETE OR TRUNCATE ON ledger.head
+  FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse();
+"""
+
+_RIGHTS = """
+REVOKE ALL ON SCHEMA ledger FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA ledger FROM PUBLIC;
+GRANT USAGE ON SCHEMA ledger TO {gateway}, {purge};
+GRANT SELECT ON ledger.meta, ledger.head, ledger.records TO {gateway}, {purge};
+GRANT INSERT ON ledger.records TO {gateway};
+GRANT UPDATE (size, edge, checkpoint, time) ON ledger.head TO {gateway};
+GRANT UPDATE (body, {facts}) ON ledger.records TO {purge};
+"""
+_MAY_CHANGE = """
+SELECT has_any_column_privilege({role}::name, 'ledger.records', 'UPDATE')
+  OR has_table_privilege({role}::name, 'ledger.records', 'DELETE, TRUNCATE, TRIGGER')
+  OR has_table_privilege({role}::name, 'ledger.head', 'INSERT, DELETE, TRUNCATE, TRIGGER')
+  OR has_any_column_privilege({role}::name, 'ledger.meta', 'INSERT, UPDATE')
+"""
+
+_COLUMNS = """
+SELECT c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE n.nspname = 'ledger' AND c.relkind = 'r' AND c.relpersistence = 'p' AND NOT c.relhasrules AND NOT c.relrowsecurity
+"""
+_EXPECTED = {
+    ("meta", "single", "smallint", True),
+    ("meta", "format", "integer", True),
+    ("meta", "origin", "text", True),
+    ("meta", "vkey", "text", True),
+    ("head", "single", "smallint", True),
+    ("head", "size", "bigint", True),
+    ("head", "edge", "bytea", True),
+    ("head", "checkpoint", "text", True),
+    ("head", "time", "text", True),
+    ("records", "position", "bigint", True),
+    ("records", "header", "bytea", True),
+    ("records", "body", "bytea", False),
+    *(("records", name, "text", False) for name in SEARCH_COLUMNS),
+}
+
+
+def make(owner: Dsn, meta: Meta, head: Head, *, gateway: str, purge: str) -> None:
+    """Make tables, triggers, rights and the first head of a new ledger in an existing database.
+
+    `owner` may create a schema there and is neither of the two roles, which exist already: `gateway` gets what
+    appending and reading need, `purge` may empty bodies and search columns. Raises LedgerExists if there is a ledger,
+    or LedgerUnavailable; then nothing was made.
+    """
+    with written():
+        connection = connect(owner, writes=True)
+        try:
+            check_server(connection)
+            connection.execute(f"BEGIN; SET LOCAL synchronous_commit = on; {_TABLES} {_AIDS}", prepare=False)
+            connection.execute(rights(gateway, purge))
+            connection.execute("INSERT INTO ledger.meta VALUES (0, %s, %s, %s)", (meta.format, meta.origin, meta.vkey))
+            connection.execute(
+                "INSERT INTO ledger.head VALUES (0, %s, %s, %s, %s)",
+                (head.size, head.edge.to_bytes(), head.checkpoint, head.time),
+            )
+            check_role(connection, gateway)
+            connection.execute("COMMIT")
+        except errors.DuplicateSchema:
+            raise LedgerExists("the database holds a schema `ledger` already") from None
+        finally:
+            connection.close()
+
+
+def rights(gateway: str, purge: str) -> sql.Composed:
+    """What the two roles are granted; for an administrator who makes the roles anew."""
+    facts = sql.SQL(", ").join(map(sql.Identifier, SEARCH_COLUMNS))
+    return sql.SQL(_RIGHTS).format(gateway=sql.Identifier(gateway), purge=sql.Identifier(purge), facts=facts)
+
+
+def check_role(connection: Connection, role: str | None = None) -> None:
+    """Raises LedgerUnavailable if the role (None: our own) could change or delete records. Or psycopg.Error."""
+    name = sql.SQL("current_user") if role is None else sql.Literal(role)
+    (may_change,) = connection.execute(sql.SQL(_MAY_CHANGE).format(role=name)).fetchone() or (True,)
+    if may_change:
+        raise LedgerUnavailable(
+            "the gateway's role in PostgreSQL could change or delete records: give it one of its own"
+        )
+
+
+def check_server(connection: Connection) -> None:
+    """Raises LedgerUnavailable if the server could lose what it acknowledges, or cannot keep every text.
+
+    Or psycopg.Error.
+    """
+    names = [*SAFE_SETTINGS, "server_encoding"]
+    found = connection.execute("SELECT name, current_setting(name) FROM unnest(%s::text[]) AS name", (names,))
+    settings = dict(found.fetchall())
+    if settings.pop("server_encoding") != "UTF8":
+        raise LedgerUnavailable("the database does not keep text as UTF8")
+    check_settings(settings)
+
+
+def check_settings(found: Mapping[str, str]) -> None:
+    """Raises LedgerUnavailable unless each of SAFE_SETTINGS has its safe value."""
+    for name, value in found.items():
+        if value != SAFE_SETTINGS[name]:
+            raise LedgerUnavailable(f"PostgreSQL runs with {name}={value}: it could lose what it acknowledges")
+
+
+def check_tables(connection: Connection) -> None:
+    """Raises LedgerBroken unless the tables are ours. Or psycopg.Error."""
+    if set(connection.execute(_COLUMNS)) != _EXPECTED:
+        raise LedgerBroken("the tables are not those of a ledger")

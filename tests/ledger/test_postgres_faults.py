@@ -1,0 +1,411 @@
+"""Faults of PostgreSQL, in pairs: a record was refused, or refused though it was written. Neither is taken for done."""
+
+import gc
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from plugin.ledger import postgres, postgres_connection, writer
+from plugin.ledger.errors import LedgerBroken, LedgerUnavailable, LedgerUnreadable
+from plugin.ledger.postgres import PostgresStore, reading
+from plugin.ledger.postgres_connection import Dsn
+from plugin.ledger.store import Batch, Head
+from tests.postgres_server import DATABASE, DatabasePlace, new_place, wait_for_setting
+
+
+class WatchedStore(PostgresStore):
+    """The real store, which does something in the middle of a commit: the head is locked, nothing is written."""
+
+    def __init__(self, dsn: Dsn) -> None:
+        super().__init__(dsn)
+        self.meanwhile: Callable[[int], None] = lambda backend: None
+
+    def commit(self, make_batch):
+        def watched(head: Head) -> Batch:
+            batch = make_batch(head)
+            self.meanwhile(self._connection.info.backend_pid)
+            return batch
+
+        super().commit(watched)
+
+
+@pytest.fixture
+def place() -> DatabasePlace:
+    """A new, empty ledger."""
+    return new_place()
+
+
+@pytest.fixture
+def store(place) -> WatchedStore:
+    return WatchedStore(place.dsn())
+
+
+@pytest.fixture
+def ledger(place, store) -> Iterator[writer.Ledger]:
+    """A ledger over a WatchedStore, with one record."""
+    opened = writer.Ledger(store, place.key())
+    numbered(opened, 0)
+    yield opened
+    opened.close()
+
+
+def numbered(ledger, number):
+    return ledger.append({"record": f"{number}.0"}, tenant="hospital", retention_class="consultation")
+
+
+@contextmanager
+def delayed_commit(place) -> Iterator[None]:
+    """Each commit waits in the server until the advisory lock 7 is free: a place between COMMIT and its end."""
+    place.edit(
+        "CREATE FUNCTION ledger.delay() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN PERFORM pg_advisory_xact_lock(7); RETURN NULL; END'"
+    )
+    place.edit(
+        "CREATE CONSTRAINT TRIGGER delay AFTER INSERT ON ledger.records DEFERRABLE INITIALLY DEFERRED"
+        " FOR EACH ROW EXECUTE FUNCTION ledger.delay()"
+    )
+    with psycopg.connect(place.server.dsn(DATABASE), autocommit=True) as holder:
+        holder.execute("SELECT pg_advisory_lock(7)")
+        yield
+    place.edit("DROP TRIGGER delay ON ledger.records")
+
+
+def test_a_session_ended_before_the_commit_leaves_nothing(place, ledger, store):
+    """The caller releases nothing, asks, and goes on over a new connection."""
+    store.meanwhile = lambda backend: place.ask(f"SELECT pg_terminate_backend({backend}, 30000)")
+    with pytest.raises(LedgerUnavailable):
+        numbered(ledger, 1)
+    store.meanwhile = lambda backend: None
+    assert not ledger.contains("1.0")
+    assert numbered(ledger, 2).position == 1
+    assert place.sound() == 2
+
+
+def test_a_server_process_killed_before_the_commit_leaves_nothing(place, ledger, store):
+    """kill -9 makes the server end all sessions and recover from its log."""
+    store.meanwhile = lambda backend: os.kill(backend, signal.SIGKILL)
+    with pytest.raises(LedgerUnavailable):
+        numbered(ledger, 1)
+    store.meanwhile = lambda backend: None
+    place.server.wait_until_ready()
+    assert not ledger.contains("1.0")
+    assert numbered(ledger, 2).position == 1
+    assert place.sound() == 2
+
+
+def test_a_record_whose_commit_was_not_heard_of_is_there(place, ledger, store, monkeypatch):
+    """Refused, but happened: the network took the answer. The ledger can tell, and goes on behind it."""
+
+    class DeafConnection(postgres_connection.Connection):
+        def pipeline(self):
+            return deaf(super().pipeline())
+
+    @contextmanager
+    def deaf(pipeline):
+        with pipeline:
+            yield
+        raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    ledger.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(postgres_connection, "Connection", DeafConnection)
+        with pytest.raises(LedgerUnavailable, match="lost"):
+            numbered(ledger, 1)
+        ledger.close()
+    assert ledger.contains("1.0")
+    assert numbered(ledger, 2).position == 2
+    assert place.sound() == 3
+
+
+def test_whether_a_record_is_there_waits_for_the_commit_under_way(place, ledger, store, monkeypatch):
+    """A server may still be at the commit whose connection is gone: "not there" would be wrong a moment later."""
+    backends: list[int] = []
+    store.meanwhile = backends.append
+    with delayed_commit(place), monkeypatch.context() as patch:
+        patch.setattr(postgres_connection.Connection, "answer_seconds", 0.3)
+        with pytest.raises(LedgerUnavailable):
+            numbered(ledger, 1)
+        with pytest.raises(LedgerUnavailable):
+            ledger.contains("1.0")
+    assert ledger.contains("1.0")
+    assert numbered(ledger, 2).position == 2
+    assert place.sound() == 3
+
+
+def test_a_server_process_killed_in_the_commit_leaves_all_or_nothing(place, ledger, store):
+    """Whichever it is, the ledger can tell."""
+    backends: list[int] = []
+    store.meanwhile = backends.append
+    with delayed_commit(place):
+        thread = threading.Thread(target=_refused, args=(ledger, 1, []))
+        thread.start()
+        place.server.wait_for("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted", 1)
+        os.kill(backends[0], signal.SIGKILL)
+        thread.join()
+        place.server.wait_until_ready()
+    there = ledger.contains("1.0")
+    assert numbered(ledger, 2).position == (2 if there else 1)
+    assert place.sound() == (3 if there else 2)
+
+
+def _refused(ledger, number, refused):
+    with pytest.raises(LedgerUnavailable) as raised:
+        numbered(ledger, number)
+    refused.append(raised.value)
+
+
+def test_a_restarted_server_is_found_again_without_a_refusal(place, ledger):
+    """The connection from before is of no use, but nothing was said over it: nobody need notice."""
+    place.server.stop()
+    place.server.start()
+    assert numbered(ledger, 1).position == 1
+    assert place.sound() == 2
+
+
+def test_a_stopped_server_refuses_and_a_started_one_goes_on(place, ledger):
+    """No process need be restarted."""
+    place.server.stop(signal.SIGQUIT)
+    try:
+        for _ in range(2):
+            with pytest.raises(LedgerUnavailable, match="no connection"):
+                numbered(ledger, 1)
+        with pytest.raises(LedgerUnreadable), reading(place.dsn()):
+            pass
+    finally:
+        place.server.start()
+    assert not ledger.contains("1.0")
+    assert numbered(ledger, 2).position == 1
+    assert place.sound() == 2
+
+
+def test_a_server_that_says_nothing_is_an_error_within_a_bound(place, ledger, store, monkeypatch):
+    """A frozen machine must not hang every request."""
+    stopped: list[int] = []
+
+    def freeze(backend: int) -> None:
+        os.kill(backend, signal.SIGSTOP)
+        stopped.append(backend)
+
+    store.meanwhile = freeze
+    monkeypatch.setattr(postgres_connection.Connection, "answer_seconds", 0.2)
+    try:
+        with pytest.raises(LedgerUnavailable, match="in time"):
+            numbered(ledger, 1)
+    finally:
+        for backend in stopped:
+            os.kill(backend, signal.SIGCONT)
+    monkeypatch.undo()
+    store.meanwhile = lambda backend: None
+    there = ledger.contains("1.0")
+    assert place.sound() == (2 if there else 1)
+
+
+def test_a_writer_that_froze_lets_the_others_go_on(place, ledger, monkeypatch):
+    """Its transaction, and with it the head, is taken from it."""
+    monkeypatch.setattr(postgres, "IDLE_SECONDS", 0.2)
+    frozen = WatchedStore(place.dsn())
+    frozen.meanwhile = lambda backend: place.server.wait_for(
+        f"SELECT count(*) FROM pg_stat_activity WHERE pid = {backend}", 0
+    )
+    with pytest.raises(LedgerUnavailable):
+        numbered(writer.Ledger(frozen, place.key()), 1)
+    assert numbered(ledger, 2).position == 1
+    assert place.sound() == 2
+
+
+@pytest.mark.parametrize(("name", "value"), [("fsync", "off"), ("full_page_writes", "off")])
+def test_unsafe_settings_refuse_the_start_and_each_commit(place, ledger, store, name, value):
+    """A power failure would take back what was acknowledged. A reload can turn them off at any time."""
+    with place.server.configured(**{name: value}):
+        with pytest.raises(LedgerUnavailable, match=f"{name}=off"):
+            place.store().meta()
+        wait_for_setting(store, name, value)
+        with pytest.raises(LedgerUnavailable, match=f"{name}=off"):
+            numbered(ledger, 1)
+    wait_for_setting(store, name, "on")
+    assert numbered(ledger, 2).position == 1
+
+
+def test_a_role_that_commits_lazily_by_default_is_overruled(place, ledger, store):
+    """`synchronous_commit=off` of a role or a database loses the last moments in a crash."""
+    place.ask("ALTER ROLE gateway SET synchronous_commit = off")
+    try:
+        ledger.close()
+        found: list[str] = []
+        store.meanwhile = lambda _: found.extend(store._connection.execute("SHOW synchronous_commit").fetchone())
+        numbered(ledger, 1)
+    finally:
+        place.ask("ALTER ROLE gateway RESET synchronous_commit")
+    assert found == ["on"]
+
+
+def test_a_commit_that_no_standby_confirmed_is_refused_though_it_is_there(place, ledger, store):
+    """PostgreSQL calls it a success with a warning when the wait is cut short; a failover could lose it."""
+    backends: list[int] = []
+    store.meanwhile = backends.append
+    with place.server.configured(synchronous_standby_names="nobody"):
+        wait_for_setting(store, "synchronous_standby_names", "nobody")
+        refused: list[LedgerUnavailable] = []
+        thread = threading.Thread(target=_refused, args=(ledger, 1, refused))
+        thread.start()
+        place.server.wait_for("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'", 1)
+        place.ask(f"SELECT pg_cancel_backend({backends[0]})")
+        thread.join()
+    assert "standby" in str(refused[0])
+    wait_for_setting(store, "synchronous_standby_names", "")
+    assert ledger.contains("1.0")
+    assert numbered(ledger, 2).position == 2
+    assert place.sound() == 3
+
+
+def test_a_server_that_takes_no_writes_refuses(place, ledger, store):
+    """As a standby does, or a server before its failover."""
+    with place.server.configured(default_transaction_read_only="on"):
+        wait_for_setting(store, "default_transaction_read_only", "on")
+        ledger.close()
+        with pytest.raises(LedgerUnavailable):
+            numbered(ledger, 1)
+    assert numbered(ledger, 2).position == 1
+
+
+def test_a_full_disk_refuses_and_a_freed_one_goes_on(place, ledger, store):
+    """PostgreSQL says so before anything is committed. A trigger stands for the disk."""
+    place.edit(
+        "CREATE FUNCTION ledger.full() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END$$"
+    )
+    place.edit("CREATE TRIGGER disk BEFORE INSERT ON ledger.records EXECUTE FUNCTION ledger.full()")
+    with pytest.raises(LedgerUnavailable, match="DiskFull"):
+        numbered(ledger, 1)
+    place.edit("DROP TRIGGER disk ON ledger.records")
+    assert numbered(ledger, 2).position == 1
+    assert place.sound() == 2
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        ("UPDATE ledger.head SET edge = '\\x00'", "edge"),
+        ("UPDATE ledger.head SET size = 2, edge = edge || edge", "edge|checkpoint|saw"),
+        ("DELETE FROM ledger.head", "no head"),
+        ("DROP TABLE ledger.records", "UndefinedTable"),
+        ("INSERT INTO ledger.records (position, header) VALUES (1, '')", "UniqueViolation"),
+        ("CREATE RULE lost AS ON INSERT TO ledger.records DO INSTEAD NOTHING", "did not take"),
+    ],
+)
+def test_a_head_that_cannot_be_continued_closes_the_ledger(place, ledger, sql, words):
+    """And it stays closed for this process."""
+    place.edit(sql)
+    for _ in range(2):
+        with pytest.raises(LedgerBroken, match=words):
+            numbered(ledger, 1)
+
+
+def test_a_head_behind_one_that_was_seen_closes_the_ledger(place, ledger):
+    """A standby that lagged was made the primary: what was released since would have no record."""
+    ((size, edge, note),) = place.ask("SELECT size, edge, checkpoint FROM ledger.head")
+    numbered(ledger, 1)
+    place.edit("DELETE FROM ledger.records WHERE position = 1")
+    place.edit("UPDATE ledger.head SET size = %s, edge = %s, checkpoint = %s", (size, edge, note))
+    assert place.sound() == 1
+    with pytest.raises(LedgerBroken, match="at 1, but this process saw one at 2"):
+        numbered(ledger, 2)
+
+
+def test_a_connection_from_before_an_unseen_fork_is_left_to_the_parent(place, ledger):
+    """A library that forks in C runs no hook of ours: the child says nothing over it, not even good-bye."""
+    store = place.store()
+    meta = store.meta()
+    backend = store._connection.info.backend_pid
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            assert store.meta() == meta
+            assert store._connection.info.backend_pid != backend
+            store.close()
+            del store
+            gc.collect()
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert store.meta() == meta
+    assert store._connection.info.backend_pid == backend
+    store.close()
+
+
+def test_a_connection_string_is_shown_by_nothing(place):
+    """It may hold a password, and errors are logged with their causes."""
+    wrong = Dsn(
+        f"host=127.0.0.1 port={place.server.port} dbname={DATABASE} user=gateway password=pw-marker sslmode=disable"
+    )
+    with pytest.raises(LedgerUnavailable, match="let nobody in") as raised:
+        PostgresStore(wrong).meta()
+    assert raised.value.__suppress_context__
+    assert raised.value.__cause__ is None
+    shown = [str(raised.value), repr(wrong), str(wrong), repr(PostgresStore(wrong))]
+    assert not [text for text in shown if "marker" in text or "gateway" in text]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "host=db user=gateway", "postgresql://gateway:pw-marker x@db", "pw-marker", "host=db dbname='pw-marker"],
+)
+def test_a_text_that_names_no_database_is_refused(text):
+    """libpq would fill the gaps from the environment, and begin a second history somewhere."""
+    with pytest.raises(LedgerUnreadable) as raised:
+        Dsn(text)
+    assert "marker" not in str(raised.value)
+    assert raised.value.__suppress_context__ or raised.value.__context__ is None
+
+
+def test_tls_is_asked_for_unless_the_connection_string_says_otherwise(place):
+    """libpq alone would send records in the clear to whoever answers."""
+    with pytest.raises(LedgerUnavailable, match="no connection"):
+        PostgresStore(Dsn(f"host=127.0.0.1 port={place.server.port} dbname={DATABASE} user=gateway password=x")).meta()
+    assert "sslmode=require" in Dsn("host=db dbname=x sslmode=require").text
+
+
+def test_a_password_is_asked_for_in_words_that_help(place):
+    """The operator forgot it."""
+    dsn = Dsn(f"host=127.0.0.1 port={place.server.port} dbname={DATABASE} user=gateway sslmode=disable")
+    with pytest.raises(LedgerUnavailable, match="asks for a password"):
+        PostgresStore(dsn).meta()
+
+
+def test_a_reader_sees_one_moment_once_it_asks(place, ledger):
+    """Verifying takes a while, and the log grows meanwhile."""
+    with reading(place.dsn()) as view:
+        view.freeze()
+        assert view.head().size == 1
+        numbered(ledger, 1)
+        assert (view.head().size, len(list(view.rows()))) == (1, 1)
+    with reading(place.dsn()) as view:
+        assert view.head().size == 2
+        assert [record.position for record in view.records(0, 9, 1)] == [0]
+        assert [record.position for record in view.records(1, 9, 5)] == [1]
+        assert [record.position for record in view.find("1.0")] == [1]
+        assert view.find("9.0") == []
+        assert view.meta() == place.store().meta()
+        view.check_tables()
+
+
+def test_a_reader_writes_nothing(place):
+    """Whoever reads may hold a role that could."""
+    with pytest.raises(LedgerUnreadable, match="ReadOnly"), reading(place.dsn()) as view:
+        view._connection.execute("UPDATE ledger.head SET size = size")
+
+
+def test_two_writers_in_one_process_share_the_sequence(place, ledger):
+    """As two machines do; each checks the other's signature."""
+    other = place.open()
+    assert [numbered(opened, 9).position for opened in (other, ledger, other, other, ledger)] == [1, 2, 3, 4, 5]
+    other.check_start()
+    other.close()
+    assert place.sound() == 6
