@@ -10,9 +10,10 @@ import sys
 import threading
 import traceback
 from collections.abc import MutableMapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO, cast
 
 import orjson
 import structlog
@@ -60,6 +61,18 @@ class WithoutAdvice(logging.Filter):
         return "which seems quite high" not in str(record.msg)
 
 
+class _Stderr:
+    """Standard error, for a log that nobody waits for: where it cannot be written, no request fails with it."""
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            sys.stderr.flush()
+
+
 LIBRARIES: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -84,7 +97,7 @@ def configure_logging() -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _Stderr())),
         cache_logger_on_first_use=True,
     )
     logging.config.dictConfig(LIBRARIES)

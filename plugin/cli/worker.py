@@ -76,10 +76,10 @@ class _Leaving:
     def __call__(self) -> None:
         if not self._once.acquire(blocking=False):
             return
-        log.critical("the ledger failed; this worker ends and its successor checks it")
         timer = threading.Timer(max(DAMAGE_DELAY, _rest_of_life()), os._exit, (DAMAGE_EXIT,))
         timer.daemon = True
         timer.start()
+        log.critical("the ledger failed; this worker ends and its successor checks it")
 
 
 def _rest_of_life() -> float:
