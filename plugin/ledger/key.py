@@ -25,8 +25,11 @@ from plugin.ledger.errors import KeyInvalid, KeyUnavailable, LedgerExists
 
 ED25519 = b"\x01"
 """The algorithm byte of C2SP signed-note for a plain Ed25519 signature."""
+COSIGNATURE = b"\x04"
+"""The same for an Ed25519 cosignature of a witness (c2sp.org/tlog-cosignature)."""
 KEY_ID_SIZE = 4
 _PUBLIC_SIZE = 32
+_TIME_SIZE = 8
 _TOO_OPEN = stat.S_IWGRP | stat.S_IRWXO
 """A group may be let in to read (a mounted secret is often given that way); nobody else, and nobody to write."""
 _MAX_KEY_FILE = 1 << 14
@@ -35,6 +38,8 @@ _MAX_KEY_FILE = 1 << 14
 
 class VerifierKey:
     """The public half: checks signatures made under its name."""
+
+    algorithm = ED25519
 
     def __init__(self, name: str, public: bytes) -> None:
         """`public` is the key's 32 raw bytes. Raises KeyInvalid on a name or a key that cannot be one."""
@@ -45,21 +50,21 @@ class VerifierKey:
         except ValueError as error:
             raise KeyInvalid("not an Ed25519 public key") from error
         self.name = name
-        self.id = sha256(name.encode() + b"\n" + ED25519 + public).digest()[:KEY_ID_SIZE]
-        self.text = f"{name}+{self.id.hex()}+{base64.b64encode(ED25519 + public).decode()}"
+        self.id = sha256(name.encode() + b"\n" + self.algorithm + public).digest()[:KEY_ID_SIZE]
+        self.text = f"{name}+{self.id.hex()}+{base64.b64encode(self.algorithm + public).decode()}"
         """The `vkey`: name, key id and key in one line."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a `vkey`. Raises KeyInvalid if it is none, if its id is not its own, or if it is not Ed25519."""
+        """Read a `vkey`. Raises KeyInvalid if it is none, if its id is not its own, or if its algorithm is another."""
         name, _, rest = text.strip().partition("+")
         key_id, _, encoded = rest.partition("+")
         try:
             material = base64.b64decode(encoded, validate=True)
         except (binascii.Error, ValueError) as error:
             raise KeyInvalid("not a verifier key: name+id+base64") from error
-        if material[:1] != ED25519 or len(material) != 1 + _PUBLIC_SIZE:
-            raise KeyInvalid("not an Ed25519 verifier key")
+        if material[:1] != cls.algorithm or len(material) != 1 + _PUBLIC_SIZE:
+            raise KeyInvalid(f"not an Ed25519 verifier key of type {cls.algorithm.hex()}")
         key = cls(name, material[1:])
         if key.id.hex() != key_id:
             raise KeyInvalid("the verifier key's id is not that of its name and key")
@@ -72,6 +77,17 @@ class VerifierKey:
         except InvalidSignature:
             return False
         return True
+
+
+class WitnessKey(VerifierKey):
+    """The public half of a witness's key: what it signs is a text and the time at which it saw it."""
+
+    algorithm = COSIGNATURE
+
+    def verifies(self, signature: bytes, message: bytes) -> bool:
+        """True if this witness cosigned `message`; `signature` begins with the time (c2sp.org/tlog-cosignature)."""
+        seconds = int.from_bytes(signature[:_TIME_SIZE], "big")
+        return super().verifies(signature[_TIME_SIZE:], f"cosignature/v1\ntime {seconds}\n".encode() + message)
 
 
 class SigningKey:

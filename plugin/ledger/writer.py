@@ -96,6 +96,11 @@ class Ledger:
             if wrong is not None:
                 raise LedgerBroken(wrong)
 
+    def refuse(self, sentence: str) -> None:
+        """Refuse every further append of this process: somebody learned that this history must not be continued."""
+        with self._taking_turn():
+            self._refusal = LedgerBroken(sentence)
+
     def close(self) -> None:
         """Let go of the file. A later append opens it anew."""
         with self._taking_turn():

@@ -1,0 +1,47 @@
+"""A sink that is a file on another mount: checkpoints are appended to it and synced."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from plugin.ledger.checkpoint import Checkpoint
+from plugin.ledger.errors import SinkFailed, SinkForked
+from plugin.ledger.key import VerifierKey
+from plugin.ledger.notes import NoteFile
+from plugin.ledger.sink import Offer
+
+
+class FileSink:
+    """See `Sink`. Its folder must exist: a mount that is not there is never replaced by a folder of ours."""
+
+    cosigns = False
+
+    def __init__(self, path: Path, key: VerifierKey) -> None:
+        self.name = f"file {path}"
+        self._notes = NoteFile(path)
+        self._key = key
+
+    def newest(self) -> Checkpoint | None:
+        """See `Sink.newest`."""
+        found = self._read()
+        return None if found is None else found[0]
+
+    def deliver(self, offer: Offer) -> Sequence[str]:
+        """See `Sink.deliver`. What the file has already is not written again: another process may have been first."""
+        found = self._read()
+        if found is not None and not offer.continues(found[0]):
+            raise SinkForked(
+                f"{self.name} holds a checkpoint of {found[0].size} records that the ledger's"
+                f" {offer.stated.size} do not continue"
+            )
+        if found is None or found[1] != offer.note:
+            try:
+                self._notes.append(offer.note)
+            except OSError as error:
+                raise SinkFailed(f"{self.name}: {error.strerror}") from error
+        return ()
+
+    def _read(self) -> tuple[Checkpoint, str] | None:
+        try:
+            return self._notes.newest(self._key)
+        except OSError as error:
+            raise SinkFailed(f"{self.name}: {error.strerror}") from error
