@@ -7,7 +7,7 @@ told what was wrong with the request before what the token lacks.
 from dataclasses import dataclass
 
 from plugin.errors import Refused, ScopeInsufficient, ShapeRefused
-from policies.vocabulary.consultation import ClinicalConsultation, Objection, Reason
+from policies.vocabulary.consultation import ClinicalConsultation, Objection, PageBinding, Reason
 from policies.vocabulary.identity import Identity
 from policies.vocabulary.interactions import CONSULTING, Interaction, Level
 from policies.vocabulary.scopes import Ceiling
@@ -47,6 +47,8 @@ def permission(identity: Identity, asked: ClinicalConsultation, core: Permit | D
         raise _view_only(asked, rules)
     if asked.objection is not None:
         raise ShapeRefused(asked.objection)
+    if asked.binding is not None and not _is_for(identity, asked.binding):
+        raise Refused(Reason.PAGE_LINK_FOREIGN, rules=("page-link",))
     if "allowed-types" in rules or asked.resource_type is None:
         raise Refused(Reason.UNKNOWN_TYPE, rules=rules)
     if "one-patient" in rules:
@@ -54,15 +56,15 @@ def permission(identity: Identity, asked: ClinicalConsultation, core: Permit | D
     if "patient-in-context" in rules:
         # A read of somebody else's address tells no more than an absence; a search that names somebody is refused.
         raise Refused(Reason.NOT_FOUND if asked.interaction is Interaction.READ else Reason.ACCESS_DENIED, rules=rules)
-    if asked.binding is not None and (asked.binding.reader, asked.binding.patient) != (
-        identity.person.key,
-        identity.launch_patient or asked.patient,
-    ):
-        raise Refused(Reason.PAGE_LINK_FOREIGN, rules=("page-link",))
     scope = Scope(identity, LETTERS[asked.interaction], asked.resource_type)
     if not scope.ceiling(asked.resource_type).allowed:
         raise ScopeInsufficient(f"patient/{asked.resource_type}.{scope.letter}")
     return scope
+
+
+def _is_for(identity: Identity, binding: PageBinding) -> bool:
+    """Whether a page link was issued to this person, about the patient in context (if there is one)."""
+    return binding.reader == identity.person.key and identity.launch_patient in (None, binding.patient)
 
 
 def _view_only(asked: ClinicalConsultation, rules: tuple[str, ...]) -> Refused:
@@ -78,5 +80,7 @@ def _view_only(asked: ClinicalConsultation, rules: tuple[str, ...]) -> Refused:
     return Refused(Reason.VIEW_ONLY, rules=rules)
 
 
-_ADDRESS_OBJECTIONS = frozenset({Reason.UNKNOWN_FEED, Reason.UNKNOWN_ADDRESS, Reason.UNKNOWN_TYPE})
-"""Where there is nothing at the address, no method would help."""
+_ADDRESS_OBJECTIONS = frozenset(
+    {Reason.UNKNOWN_FEED, Reason.UNKNOWN_ADDRESS, Reason.UNKNOWN_TYPE, Reason.METHOD_NOT_ALLOWED}
+)
+"""The address itself settles the answer: nothing is there, or an open document that only GET asks for."""

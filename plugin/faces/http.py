@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 from flask import Flask, Response, g, request
 
+from plugin.errors import ConsultError
+
 HEADERS = {
     "Cache-Control": "no-store",
     "Pragma": "no-cache",
@@ -34,6 +36,17 @@ MAX_FORWARDED = 20
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9.\-_]{1,253})(:\d{1,5})?")
 
+
+class Malformed(ConsultError):
+    """A request that is refused unread, before anybody is identified. A face may answer it in its own form."""
+
+    reason = "malformed-request"
+
+    def __init__(self, text: str, status: int, issue_code: str) -> None:
+        super().__init__(text)
+        self.status, self.issue_code = status, issue_code
+
+
 Networks = Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]
 
 
@@ -45,11 +58,14 @@ def install(app: Flask, *, cors_origins: Sequence[str], trusted_proxies: Network
         g.request_id = secrets.token_hex(16)
         g.address = client_address(request.remote_addr, request.headers.getlist("X-Forwarded-For"), trusted_proxies)
         if problem := malformed():
-            status, text = problem
-            return Response(f"{text}\n", status, content_type="text/plain; charset=utf-8")
+            raise problem
         if _is_preflight(cors_origins):
             return Response(status=204)
         return None
+
+    @app.errorhandler(Malformed)
+    def refuse(error: Malformed) -> Response:
+        return Response(f"{error.text}\n", error.status, content_type="text/plain; charset=utf-8")
 
     @app.after_request
     def finish(response: Response) -> Response:
@@ -69,17 +85,17 @@ def install(app: Flask, *, cors_origins: Sequence[str], trusted_proxies: Network
         return response
 
 
-def malformed() -> tuple[int, str] | None:
-    """Status and sentence for a request that no face should have to understand, or None."""
+def malformed() -> Malformed | None:
+    """What is wrong with a request that no face should have to understand, or None."""
     hosts = request.headers.getlist("Host")
     if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
-        return 400, "The Host header is missing, doubled or malformed."
+        return Malformed("The Host header is missing, doubled or malformed.", 400, "structure")
     if "Transfer-Encoding" in request.headers and "Content-Length" in request.headers:
-        return 400, "A request has one length."
+        return Malformed("A request has one length.", 400, "structure")
     if len(request.environ.get("PATH_INFO", "")) + len(request.query_string) > MAX_TARGET:
-        return 414, "The address is too long."
+        return Malformed("The address is too long.", 414, "too-long")
     if sum(len(name) + len(value) for name, value in request.headers.items()) > MAX_HEADER_CHARACTERS:
-        return 431, "The headers are too large."
+        return Malformed("The headers are too large.", 431, "too-long")
     return None
 
 
@@ -98,10 +114,14 @@ def client_address(peer: str | None, forwarded: Sequence[str], trusted: Networks
 
 
 def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address in `text`. One zone of a link is like another to us, and its name is any text: not understood."""
     try:
-        return ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text)
     except ValueError:
         return None
+    if isinstance(address, ipaddress.IPv6Address):
+        return None if address.scope_id else address.ipv4_mapped or address
+    return address
 
 
 def _is_preflight(cors_origins: Sequence[str]) -> bool:

@@ -57,6 +57,7 @@ _BY_TYPE: dict[str, dict[str, str]] = {
     "Immunization": {"status": "token", "vaccine-code": "token", "date": "date"},
     "Procedure": {"category": "token", "code": "token", "status": "token", "date": "date", "encounter": "reference"},
     "MedicationRequest": {
+        "category": "token",
         "code": "token",
         "status": "token",
         "intent": "token",

@@ -17,24 +17,8 @@ _PASSED_ON = (
     "response_types_supported",
 )
 
-_OURS = ("permission-patient", "permission-user", "permission-v1", "permission-v2")
-"""What this resource server does by itself."""
-_THEIRS = frozenset(
-    {
-        "launch-ehr",
-        "launch-standalone",
-        "authorize-post",
-        "client-public",
-        "client-confidential-symmetric",
-        "client-confidential-asymmetric",
-        "context-ehr-patient",
-        "context-ehr-encounter",
-        "context-standalone-patient",
-        "context-standalone-encounter",
-        "permission-online",
-    }
-)
-"""What the authorization server may say of itself; `permission-offline` is not passed on: a look is not kept alive."""
+CAPABILITIES = ("permission-patient", "permission-user", "permission-v1", "permission-v2")
+"""What this resource server does by itself. Launches and client types are the authorization server's to announce."""
 
 
 def scopes(types: Sequence[str]) -> list[str]:
@@ -46,14 +30,12 @@ def smart_configuration(issuer: Mapping[str, Any], types: Sequence[str]) -> byte
     """The smart-configuration document; `issuer` is the authorization server's own metadata."""
     told = {name: issuer[name] for name in _PASSED_ON if name in issuer}
     told.setdefault("grant_types_supported", ["authorization_code"])
-    claimed = issuer.get("capabilities")
-    theirs = [each for each in claimed if each in _THEIRS] if isinstance(claimed, list) else []
     return orjson.dumps(
         told
         | {
             "code_challenge_methods_supported": ["S256"],
             "scopes_supported": scopes(types),
-            "capabilities": [*theirs, *_OURS],
+            "capabilities": CAPABILITIES,
         }
     )
 

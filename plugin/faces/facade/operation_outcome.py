@@ -2,7 +2,7 @@
 
 from fhir.resources.R4B.operationoutcome import OperationOutcome
 
-from plugin.errors import ConsultError, ScopeInsufficient, Unidentified
+from plugin.errors import CallerThrottled, ConsultError, ScopeInsufficient, Unidentified
 
 REFUSAL_SYSTEM = "urn:vitrine:refusal"
 """Code system of our reason keys."""
@@ -31,12 +31,15 @@ def outcome(error: ConsultError, request_id: str) -> bytes:
     )
 
 
-def challenge(error: ConsultError, metadata_url: str) -> str | None:
-    """The WWW-Authenticate value that goes with `error` (RFC 6750 section 3, RFC 9728 section 5.1), or None."""
-    parts = {"realm": "vitrine", "resource_metadata": metadata_url}
+def challenge(error: ConsultError, metadata_url: str | None) -> str | None:
+    """The WWW-Authenticate value that goes with `error` (RFC 6750 section 3, RFC 9728 section 5.1), or None.
+
+    `metadata_url`: None where the address belongs to no feed.
+    """
+    parts = {"realm": "vitrine"} | ({} if metadata_url is None else {"resource_metadata": metadata_url})
     if isinstance(error, ScopeInsufficient):
         parts |= {"error": "insufficient_scope", "scope": error.needed}
-    elif isinstance(error, Unidentified):
+    elif isinstance(error, Unidentified) and not isinstance(error, CallerThrottled):
         if error.oauth_error is not None:
             parts |= {"error": error.oauth_error, "error_description": error.text}
     else:

@@ -6,6 +6,7 @@ Values are passed on decoded and are encoded again for the feed; none is ever sp
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from plugin.faces.facade.address import FHIR_ID
 from policies.vocabulary.consultation import Objection, Reason
@@ -20,9 +21,18 @@ MAX_PARAMETERS = 30
 MAX_IDS = 50
 
 _DATE = re.compile(
-    r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?\d{4}(-\d\d(-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?)?)?"
+    r"(?:eq|ne|gt|lt|ge|le|sa|eb|ap)?"
+    r"(?P<day>[0-9]{4}(?:-(?:0[1-9]|1[0-2])(?:-[0-9]{2})?)?)"
+    r"(?P<time>T(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?"
+    r"(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])?)?"
 )
-_REFERENCE = re.compile(r"(Encounter/)?[A-Za-z0-9\-.]{1,64}")
+_CODE_TEXT = r"(?:[^\\,|]|\\[\\,|$])"
+_TOKEN = rf"(?:{_CODE_TEXT}+|{_CODE_TEXT}*\|{_CODE_TEXT}+|{_CODE_TEXT}+\|)"
+_TOKENS = re.compile(rf"{_TOKEN}(?:,{_TOKEN})*")
+"""Of `code`, `system|code`, `|code`, `system|` (R4 3.1.1.4.10), none empty: an empty one would not filter. A backslash
+makes a comma part of a code."""
+_REFERENCE = re.compile(r"(?:Encounter/)?[A-Za-z0-9\-.]{1,64}")
+_COUNT = re.compile(r"[0-9]{0,8}[1-9][0-9]{0,8}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:\-]{0,63}")
 _FORMATS = frozenset({"json", "application/json", "application/fhir+json", "text/json"})
 
@@ -57,30 +67,20 @@ def wish(resource_type: str, pairs: Pairs, compartment: str | None, patient_base
     """
     if len(pairs) > MAX_PARAMETERS:
         raise Objectionable(Reason.INVALID_VALUE, "parameters")
-    kinds, naming = offered(resource_type), naming_the_patient(resource_type)
+    naming = naming_the_patient(resource_type)
     patients = set() if compartment is None else {compartment}
-    count = DEFAULT_COUNT
-    kept: list[tuple[str, str]] = []
-    seen: set[str] = set()
-    for name, value in pairs:
-        if _base_name(name) in naming:
-            patients.add(_patient(name, value, patient_bases))
-            continue
-        _check_name(name, kinds, seen)
-        seen.add(name)
-        if name == "_count":
-            count = _count(value)
-        elif name in kinds:
-            kept.append((name, _value(name, kinds[name], value)))
-        elif name == "_sort":
-            kept.append((name, _sort(value, resource_type)))
-        else:
-            _check_format(name, value)
+    patients |= {_patient(name, value, patient_bases) for name, value in pairs if _base_name(name) in naming}
+    others = [(name, value) for name, value in pairs if _base_name(name) not in naming]
+    kinds = offered(resource_type)
+    _check_names([name for name, _ in others], kinds)
+    given = [(name, _value(name, kinds.get(name), value, resource_type)) for name, value in others]
     if resource_type == "Patient":
-        patients.update(value for name, value in kept if name == "_id")
+        patients |= {value for name, value in given if name == "_id"}
     if len(patients) > 1:
         raise Objectionable(Reason.PATIENT_AMBIGUOUS)
-    return Wish(tuple(kept), next(iter(patients), None), count)
+    kept = tuple((name, value) for name, value in given if name in kinds or name == "_sort")
+    count = int(dict(given).get("_count", DEFAULT_COUNT))
+    return Wish(kept, next(iter(patients), None), min(count, MAX_COUNT))
 
 
 def check_read(pairs: Pairs) -> None:
@@ -93,16 +93,20 @@ def check_read(pairs: Pairs) -> None:
 
 
 def _check_format(name: str, value: str) -> None:
+    if name == "_pretty" and value not in {"true", "false"}:
+        raise Objectionable(Reason.INVALID_VALUE, name)
     if name == "_format" and value.partition(";")[0].strip().replace(" ", "+") not in _FORMATS:
         raise Objectionable(Reason.NOT_ACCEPTABLE)
 
 
 def _patient(name: str, value: str, bases: Sequence[str]) -> str:
+    """The id in `p1`, `Patient/p1` or `<base>/Patient/p1`."""
     if name != _base_name(name) or "," in value:
         raise Objectionable(Reason.PATIENT_AMBIGUOUS)
-    for base in bases:
-        value = value.removeprefix(f"{base}/")
-    value = value.removeprefix("Patient/")
+    for prefix in (*(f"{base}/Patient/" for base in bases), "Patient/"):
+        if value.startswith(prefix):
+            value = value.removeprefix(prefix)
+            break
     if not FHIR_ID.fullmatch(value):
         raise Objectionable(Reason.INVALID_VALUE, name)
     return value
@@ -113,41 +117,62 @@ def _base_name(name: str) -> str:
     return name.partition(":")[0].partition(".")[0]
 
 
-def _check_name(name: str, kinds: Mapping[str, str], seen: set[str]) -> None:
-    if _base_name(name) in REFUSED:
-        raise Objectionable(Reason.REFUSED_PARAMETER, _base_name(name))
-    if name not in kinds and name not in {"_count", "_sort", *_APPEARANCE}:
-        raise Objectionable(Reason.UNKNOWN_PARAMETER, name)
-    # Repeated tokens and dates must all match (R4 3.1.1.4.2); of the others a second one has no meaning.
-    if name in seen and (name == "_id" or kinds.get(name) not in {"date", "token"}):
-        raise Objectionable(Reason.REPEATED_PARAMETER, name)
+def _check_names(names: Sequence[str], kinds: Mapping[str, str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if _base_name(name) in REFUSED:
+            raise Objectionable(Reason.REFUSED_PARAMETER, _base_name(name))
+        if name not in kinds and name not in {"_count", "_sort", *_APPEARANCE}:
+            raise Objectionable(Reason.UNKNOWN_PARAMETER, name)
+        # Repeated tokens and dates must all match (R4 3.1.1.4.2); of the others a second one has no meaning.
+        if name in seen and (name == "_id" or kinds.get(name) not in {"date", "token"}):
+            raise Objectionable(Reason.REPEATED_PARAMETER, name)
+        seen.add(name)
 
 
-def _count(value: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) == 0:
-        raise Objectionable(Reason.INVALID_VALUE, "_count")
-    return min(int(value), MAX_COUNT)
-
-
-def _sort(value: str, resource_type: str) -> str:
-    keys = value.split(",")
-    if len(keys) > len(set(keys)) or not {key.removeprefix("-") for key in keys} <= sortable(resource_type):
-        raise Objectionable(Reason.INVALID_VALUE, "_sort")
+def _value(name: str, kind: str | None, value: str, resource_type: str) -> str:
+    """`value` as it is passed on. Raises Objectionable unless it has the form that `name` takes."""
+    # What was not UTF-8 arrives with replacement characters: it would ask for something else.
+    if not value or len(value) > MAX_VALUE or not value.isprintable() or "\ufffd" in value:
+        raise Objectionable(Reason.INVALID_VALUE, name)
+    if name in _APPEARANCE:
+        _check_format(name, value)
+        return value
+    if name == "_id" and resource_type == "Patient" and "," in value:
+        raise Objectionable(Reason.PATIENT_AMBIGUOUS)
+    if kind == "date":
+        value = value.replace(" ", "+")  # a plus that was not encoded arrives as a space
+    if not _has_form(name, kind, value, resource_type):
+        raise Objectionable(Reason.INVALID_VALUE, name)
     return value
 
 
-def _value(name: str, kind: str, value: str) -> str:
-    if not value or len(value) > MAX_VALUE or not value.isprintable():
-        raise Objectionable(Reason.INVALID_VALUE, name)
+def _has_form(name: str, kind: str | None, value: str, resource_type: str) -> bool:
+    listed = value.split(",")
     if name == "_id":
-        ids = value.split(",")
-        if len(ids) > MAX_IDS or not all(FHIR_ID.fullmatch(each) for each in ids):
-            raise Objectionable(Reason.INVALID_VALUE, name)
-    elif kind == "date":
-        # A plus that was not encoded arrives as a space.
-        value = value.replace(" ", "+")
-        if not all(_DATE.fullmatch(each) for each in value.split(",")):
-            raise Objectionable(Reason.INVALID_VALUE, name)
-    elif kind == "reference" and not all(_REFERENCE.fullmatch(each) for each in value.split(",")):
-        raise Objectionable(Reason.INVALID_VALUE, name)
-    return value
+        return len(listed) <= MAX_IDS and all(FHIR_ID.fullmatch(each) for each in listed)
+    if name == "_sort":
+        names = [key.removeprefix("-") for key in listed]
+        return len(names) == len(set(names)) and sortable(resource_type).issuperset(names)
+    if name == "_count":
+        return _COUNT.fullmatch(value) is not None
+    if kind == "date":
+        return all(_is_date(each) for each in listed)
+    if kind == "reference":
+        return all(_REFERENCE.fullmatch(each) for each in listed)
+    return kind == "token" and _TOKENS.fullmatch(value) is not None
+
+
+def _is_date(text: str) -> bool:
+    """A year, month, day or moment that the calendar has (R4 2.24.0.1), with a prefix or without."""
+    found = _DATE.fullmatch(text)
+    if found is None:
+        return False
+    parts = [int(part) for part in found["day"].split("-")]
+    if found["time"] and len(parts) < len(("year", "month", "day")):
+        return False
+    try:
+        date(*parts, *[1, 1][len(parts) - 1 :])
+    except ValueError:
+        return False
+    return True

@@ -3,25 +3,24 @@
 What is wrong with a request travels in the consultation as an objection, so that the caller is identified first.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl
 
 from flask import Request
 
 from plugin.authentication.credential import Credential, from_authorization
 from plugin.faces.facade.address import Target, target
+from plugin.faces.facade.form import MEDIA_TYPE, FormReader, FormTooLarge, FormUnreadable
 from plugin.faces.facade.page_link import PARAMETER, LinkRefused, PageLinks
 from plugin.faces.facade.parameters import Objectionable, check_read, wish
 from policies.vocabulary.consultation import ClinicalConsultation, Objection, Reason
 from policies.vocabulary.interactions import CONSULTING, Delivery, Interaction
 
-MAX_SEARCH_BODY = 65_536
-"""Bytes of a `_search` form; the same search in an address would have to fit 8 kB."""
 MAX_FIELDS = 100
+"""Of a form; more than a search may have, so that the refusal can say so."""
 
 OVERRIDES = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
-FORM = "application/x-www-form-urlencoded"
 _ACCEPTED = ("application/fhir+json", "application/json")
 
 
@@ -43,18 +42,20 @@ class Translator:
     public_base: str
     patient_bases: tuple[str, ...]
     links: PageLinks
+    forms: FormReader = field(default_factory=FormReader)
 
     def translate(self, request: Request, path: str) -> Translated:
         """`path` is what follows `/fhir`, decoded."""
         feed, place = self._place(request.method, path)
-        query = parse_qsl(request.query_string.decode("latin-1"), keep_blank_values=True, max_num_fields=None)
-        form, problem = self._form(request, place)
+        query = parse_qsl(request.query_string.decode("latin-1"), keep_blank_values=True)
+        early = _override_objection(request) or self._feed_objection(feed) or place.objection
+        form, problem = ([], None) if early else self._form(request, place)
         named = {name for name, _ in (*query, *form)}
         credential = from_authorization(
             request.headers.getlist("Authorization"), elsewhere="access_token" in named, feed=feed
         )
-        objection = _header_objection(request, place) or self._feed_objection(feed, place) or place.objection or problem
-        asked = self._asked(feed, place, [*query, *form], objection)
+        objection = early or _accept_objection(request, place, named) or problem
+        asked = self._asked(request.method, feed, place, [*query, *form], objection)
         return Translated(credential, asked, place.allow)
 
     def _place(self, method: str, path: str) -> tuple[str, Target]:
@@ -64,7 +65,7 @@ class Translator:
         feed, *rest = segments
         return feed, target(method, rest)
 
-    def _feed_objection(self, feed: str, place: Target) -> Objection | None:
+    def _feed_objection(self, feed: str) -> Objection | None:
         if feed in self.feeds:
             return None
         return Objection(Reason.UNKNOWN_FEED if feed else Reason.UNKNOWN_ADDRESS)
@@ -75,21 +76,18 @@ class Translator:
             return [], None
         if not request.headers.get("Authorization"):
             return [], None
-        if (request.content_length or 0) > MAX_SEARCH_BODY:
-            return [], Objection(Reason.BODY_TOO_LARGE)
-        body = request.stream.read(MAX_SEARCH_BODY + 1)
-        if len(body) > MAX_SEARCH_BODY:
-            return [], Objection(Reason.BODY_TOO_LARGE)
-        if body and request.mimetype != FORM:
-            return [], Objection(Reason.UNSUPPORTED_MEDIA_TYPE)
         try:
-            fields = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
-        except ValueError:
+            body = self.forms.read(request)
+            if body and request.mimetype != MEDIA_TYPE:
+                return [], Objection(Reason.UNSUPPORTED_MEDIA_TYPE)
+            return parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=MAX_FIELDS), None
+        except FormTooLarge:
+            return [], Objection(Reason.BODY_TOO_LARGE)
+        except (FormUnreadable, ValueError):  # not UTF-8, or too many fields
             return [], Objection(Reason.INVALID_VALUE, "body")
-        return fields, None
 
     def _asked(
-        self, feed: str, place: Target, pairs: Sequence[tuple[str, str]], objection: Objection | None
+        self, method: str, feed: str, place: Target, pairs: Sequence[tuple[str, str]], objection: Objection | None
     ) -> ClinicalConsultation:
         asked = ClinicalConsultation(
             feed=feed if feed in self.feeds else "",
@@ -108,37 +106,39 @@ class Translator:
             if place.interaction is Interaction.READ:
                 check_read(pairs)
                 return asked
-            return self._search(asked, place.resource_type, pairs, place.compartment)
+            if method == "GET" and PARAMETER in {name for name, _ in pairs}:
+                return self._next_page(asked, place, pairs)
+            return self._search(asked, place, pairs)
         except Objectionable as refusal:
             return _with(asked, objection=refusal.objection)
         except LinkRefused as refusal:
             return _with(asked, objection=Objection(refusal.reason))
 
-    def _search(
-        self,
-        asked: ClinicalConsultation,
-        resource_type: str,
-        pairs: Sequence[tuple[str, str]],
-        compartment: str | None,
+    def _next_page(
+        self, asked: ClinicalConsultation, place: Target, pairs: Sequence[tuple[str, str]]
     ) -> ClinicalConsultation:
+        """What a next link asks for. It says everything itself: beside it, only a format may be given."""
         links = [value for name, value in pairs if name == PARAMETER]
-        if links:
-            others = [pair for pair in pairs if pair[0] != PARAMETER]
-            if len(links) > 1 or compartment is not None:
-                raise LinkRefused(Reason.PAGE_LINK_INVALID)
-            check_read(others)
-            going_on = self.links.open(links[0], asked.feed, resource_type)
-            return _with(
-                asked,
-                patient=going_on.binding.patient,
-                parameters=going_on.parameters,
-                count=going_on.count,
-                position=going_on.position,
-                binding=going_on.binding,
-                unrecorded_parameters=len(others),
-            )
+        others = [pair for pair in pairs if pair[0] != PARAMETER]
+        if len(links) > 1 or place.compartment is not None:
+            raise LinkRefused(Reason.PAGE_LINK_INVALID)
+        check_read(others)
+        going_on = self.links.open(links[0], asked.feed, str(asked.resource_type))
+        return _with(
+            asked,
+            patient=going_on.binding.patient,
+            parameters=going_on.parameters,
+            count=going_on.count,
+            position=going_on.position,
+            binding=going_on.binding,
+            unrecorded_parameters=len(others),
+        )
+
+    def _search(
+        self, asked: ClinicalConsultation, place: Target, pairs: Sequence[tuple[str, str]]
+    ) -> ClinicalConsultation:
         bases = (f"{self.public_base}/fhir/{asked.feed}", *self.patient_bases)
-        wanted = wish(resource_type, pairs, compartment, bases)
+        wanted = wish(str(asked.resource_type), pairs, place.compartment, bases)
         return _with(
             asked,
             patient=wanted.patient,
@@ -152,15 +152,19 @@ def _with(asked: ClinicalConsultation, **changes: object) -> ClinicalConsultatio
     return replace(asked, **changes)  # type: ignore[arg-type]
 
 
-def _header_objection(request: Request, place: Target) -> Objection | None:
-    if any(name in request.headers for name in OVERRIDES):
-        return Objection(Reason.METHOD_OVERRIDE)
-    if place.interaction in CONSULTING and request.accept_mimetypes and not _accepts_json(request):
-        return Objection(Reason.NOT_ACCEPTABLE)
-    return None
+def _override_objection(request: Request) -> Objection | None:
+    return Objection(Reason.METHOD_OVERRIDE) if any(name in request.headers for name in OVERRIDES) else None
+
+
+def _accept_objection(request: Request, place: Target, named: Collection[str]) -> Objection | None:
+    if place.interaction not in CONSULTING or "_format" in named:  # which stands above Accept (R4 3.1.0.1.11)
+        return None
+    return None if _accepts_json(request) else Objection(Reason.NOT_ACCEPTABLE)
 
 
 def _accepts_json(request: Request) -> bool:
     """Media type parameters such as `fhirVersion=4.0` or `charset` say nothing against JSON."""
+    if not request.accept_mimetypes:
+        return True
     wanted = [(value.partition(";")[0].strip().lower(), quality) for value, quality in request.accept_mimetypes]
     return any(quality > 0 and value in (*_ACCEPTED, "application/*", "*/*") for value, quality in wanted)

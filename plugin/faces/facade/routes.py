@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from flask import Flask, Response, g, request
-from werkzeug.routing import Rule
+from flask import Blueprint, Flask, Response, g, request
+from werkzeug.routing import BaseConverter, Rule
 
 from plugin.authentication.issuers import Issuers
 from plugin.consultation.gateway import Gateway
@@ -17,13 +17,24 @@ from plugin.faces.facade import bundle, discovery
 from plugin.faces.facade.capability import capability_statement
 from plugin.faces.facade.operation_outcome import challenge, outcome
 from plugin.faces.facade.page_link import PageLinks
-from plugin.faces.facade.request import Translator
+from plugin.faces.facade.request import Translated, Translator
+from plugin.faces.http import Malformed
 from plugin.settings import Issuer
 from policies.vocabulary.consultation import Origin, Reason
 from policies.vocabulary.interactions import Interaction
 
 FHIR_JSON = "application/fhir+json"
+FAMILY = "facade"
+"""Of routes, in records and counts."""
+
 log = structlog.get_logger()
+
+
+class _Anything(BaseConverter):
+    """The rest of a path as it is, doubled slashes, line ends and all, since the face judges it."""
+
+    regex = "(?s:(?:/.*)?)"
+    part_isolating = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,49 +62,47 @@ class Facade:
 
     def mount(self, app: Flask) -> None:
         """Add the routes to `app`."""
-        app.add_url_rule("/fhir/<feed>/metadata", "metadata", self.metadata, provide_automatic_options=False)
-        app.add_url_rule(
-            "/fhir/<feed>/.well-known/smart-configuration", "smart", self.smart, provide_automatic_options=False
-        )
-        app.add_url_rule(
-            "/.well-known/oauth-protected-resource/fhir/<feed>",
-            "protected",
-            self.protected,
-            provide_automatic_options=False,
-        )
+        face = Blueprint("facade", __name__)
+        face.register_error_handler(Malformed, self._malformed)
+        face.register_error_handler(Exception, self._broken)
+        app.register_blueprint(face)
+        app.url_map.converters["anything"] = _Anything
         # Rules without methods: whatever method comes is judged by the gateway, not by the router.
-        for pattern in ("/fhir", "/fhir<everything:path>"):
-            app.url_map.add(Rule(pattern, endpoint="fhir", defaults={"path": ""} if pattern == "/fhir" else None))
-        app.view_functions["fhir"] = self.consult
+        for pattern, view in (
+            ("/fhir", self.consult),
+            ("/fhir<anything:path>", self.consult),
+            ("/fhir/<feed>/metadata", self.metadata),
+            ("/fhir/<feed>/.well-known/smart-configuration", self.smart),
+            ("/.well-known/oauth-protected-resource/fhir/<feed>", self.protected),
+        ):
+            endpoint = f"facade.{view.__name__}"
+            app.view_functions[endpoint] = view
+            app.url_map.add(Rule(pattern, endpoint=endpoint))
 
-    def consult(self, path: str) -> Response:
+    def consult(self, path: str = "") -> Response:
         """Everything under `/fhir` that is not an open document."""
         translated = self.translator.translate(request, path)
-        origin = Origin(g.request_id, g.address, "facade")
+        asked = translated.asked
         try:
-            release = self.gateway.consult(translated.credential, translated.asked, origin)
+            release = self.gateway.consult(translated.credential, asked, Origin(g.request_id, g.address, FAMILY))
         except ConsultError as error:
-            return self._refusal(error, translated.asked.feed, translated.allow)
-        except Exception:
-            # Recorded as a failure on its way here. What happened is for the log of the process, without its locals.
-            log.exception("consultation failed", request=g.request_id)
-            return self._refusal(ConsultError(), translated.asked.feed, ())
-        if translated.asked.interaction is Interaction.READ:
+            return self._refusal(error, asked.feed, self._allowed(translated))
+        if asked.interaction is Interaction.READ:
             return Response(bundle.resource(release), content_type=FHIR_JSON)
         return Response(bundle.searchset(release, self.public_base, self.links), content_type=FHIR_JSON)
 
     def metadata(self, feed: str) -> Response:
         """`/fhir/<feed>/metadata`"""
-        if feed not in self.feeds:
-            return self._refusal(Refused(Reason.UNKNOWN_FEED), "", ())
+        if request.method != "GET" or feed not in self.feeds:
+            return self.consult(request.path.removeprefix("/fhir"))
         known = self.feeds[feed]
         body = capability_statement(self._base(feed), known.title, known.types, self._issuer(), cors=self.cors)
         return _open(Response(body, content_type=FHIR_JSON))
 
     def smart(self, feed: str) -> Response:
         """`/fhir/<feed>/.well-known/smart-configuration`"""
-        if feed not in self.feeds:
-            return self._refusal(Refused(Reason.UNKNOWN_FEED), "", ())
+        if request.method != "GET" or feed not in self.feeds:
+            return self.consult(request.path.removeprefix("/fhir"))
         try:
             document = self.issuers.metadata(self.advertised)
         except ConsultError as error:
@@ -105,6 +114,8 @@ class Facade:
         """`/.well-known/oauth-protected-resource/fhir/<feed>`"""
         if feed not in self.feeds:
             return self._refusal(Refused(Reason.UNKNOWN_FEED), "", ())
+        if request.method != "GET":
+            return self._refusal(Refused(Reason.METHOD_NOT_ALLOWED), feed, ("GET",))
         known = self.feeds[feed]
         body = discovery.protected_resource(self._base(feed), known.title, self.issuer_names, known.types)
         return _open(Response(body, content_type="application/json"))
@@ -118,10 +129,28 @@ class Facade:
     def _base(self, feed: str) -> str:
         return f"{self.public_base}/fhir/{feed}"
 
+    def _allowed(self, translated: Translated) -> tuple[str, ...]:
+        """The methods that the address answers: none where the feed does not offer the type."""
+        asked = translated.asked
+        known = self.feeds.get(asked.feed)
+        if known is None or (asked.resource_type is not None and asked.resource_type not in known.types):
+            return ()
+        return translated.allow
+
+    def _malformed(self, error: Malformed) -> Response:
+        """Nobody is identified by a request that is not read: counted, like others of theirs."""
+        self.gateway.callers.refused(error.reason, FAMILY, g.address, charged=False)
+        return self._refusal(error, "", ())
+
+    def _broken(self, error: Exception) -> Response:
+        """A bug, which the gateway has recorded if it got so far: for the log of the process, without its locals."""
+        log.error("a request failed", request=g.request_id, exc_info=error)
+        return self._refusal(ConsultError(), "", ())
+
     def _refusal(self, error: ConsultError, feed: str, allow: tuple[str, ...]) -> Response:
         response = Response(outcome(error, g.request_id), error.status, content_type=FHIR_JSON)
-        metadata_url = f"{self.public_base}/.well-known/oauth-protected-resource/fhir"
-        if header := challenge(error, f"{metadata_url}/{feed}" if feed else metadata_url):
+        metadata_url = f"{self.public_base}/.well-known/oauth-protected-resource/fhir/{feed}" if feed else None
+        if header := challenge(error, metadata_url):
             response.headers["WWW-Authenticate"] = header
         if error.status == 405:
             response.headers["Allow"] = ", ".join(allow)
