@@ -4,6 +4,7 @@ Judged as a whole because a later page may hold what an earlier one refers to.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from fhir_adapters.interface import Entry
 from plugin.attempt import Attempt
@@ -18,6 +19,18 @@ from policies.vocabulary.verdict import Withheld
 from policies.withholding import close_upward
 
 
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    """What steps 6 to 8 say of some entries."""
+
+    confined: Confined
+    withheld: Sequence[Withheld]
+    results: Sequence[Kept]
+    """Asked for, and to be shown."""
+    companions: Sequence[Kept]
+    """May be shown beside a result that leads to them."""
+
+
 class Answer:
     """Steps 6 to 8 over everything that step 5 has brought so far."""
 
@@ -25,51 +38,62 @@ class Answer:
         self._asked = asked
         self._compartment = compartment
         self._labelling = labelling
-        self._confined = Confined((), 0, {})
-        self._withheld: list[Withheld] = []
-        self._results: list[Kept] = []
-        self._companions: list[Kept] = []
-        self.next: PagePosition | None = None
+        self._judgement = self._judged([])
+        self._results: Sequence[Kept] = ()
+        self._next: PagePosition | None = None
 
     def read_one(self, entry: Entry | None) -> None:
         """Judge the resource that a read brought; None if the feed does not have it."""
-        self._judge([entry] if entry is not None else [])
+        self._judgement = self._judged([entry] if entry is not None else [])
+        self._results = self._judgement.results
 
     def filled(self, read: Sequence[Read]) -> bool:
-        """Judge everything read so far; True once more is known than the page may show: `next` is where it stands."""
-        self._judge([each.entry for each in read])
-        places = {id(each.entry.resource): each for each in read}
-        fresh = [each for each in self._results if not places[id(each.resource)].spent]
+        """Judge everything read so far; True once more is known than the page may show."""
+        self._judgement = self._judged([each.entry for each in read])
+        spent = {id(each.entry.resource) for each in read if each.spent}
+        fresh = [each for each in self._judgement.results if id(each.resource) not in spent]
         self._results, beyond = fresh[: self._asked.count], fresh[self._asked.count :]
         if beyond:
-            self.next = places[id(beyond[0].resource)].position
+            self._next = self._position(read, beyond[0])
         return bool(beyond)
 
     def release(self, attempt: Attempt, binding: PageBinding, base: str) -> Release:
-        """What may be handed over once the record is durable; companions only beside a result that leads to them.
-
-        Raises Refused(NOT_FOUND) for a read of nothing.
-        """
-        attempt.withheld, attempt.foreign = self._withheld, self._confined.foreign
-        shown = self._results
+        """What may be handed over once the record is durable. Raises Refused(NOT_FOUND) for a read of nothing."""
+        confined = self._judgement.confined
+        attempt.withheld, attempt.foreign = self._judgement.withheld, confined.foreign
+        shown = list(self._results)
         if self._asked.interaction is not Interaction.READ:
-            shown = [*shown, *referred_to(shown, self._companions, self._confined.resolve.get)]
+            shown += referred_to(shown, self._judgement.companions, confined.resolve.get)
         elif not shown:
             raise Refused(Reason.NOT_FOUND, rules=attempt.rules)
         attempt.released = [
             {"reference": each.reference, "category": self._labelling.labels(each).category} for each in shown
         ]
         ready_to_show = tuple(Shown(each.reference, ready(each.resource, base), each.companion) for each in shown)
-        return Release(self._asked, ready_to_show, binding, self.next)
+        return Release(self._asked, ready_to_show, binding, self._next)
 
-    def _judge(self, entries: Sequence[Entry]) -> None:
-        self._confined = self._compartment.confine(_distinct(entries))  # 6 confine
-        judged = self._labelling.judge(self._confined.kept)  # 7 label
-        self._withheld = close_upward(judged, self._confined.resolve)  # 8 withhold
-        hidden = {each.reference for each in self._withheld}
-        shown = [each for each in self._confined.kept if each.reference not in hidden]
-        self._results = [each for each in shown if not each.companion]
-        self._companions = [each for each in shown if each.companion]
+    def _judged(self, entries: Sequence[Entry]) -> _Judgement:
+        confined = self._compartment.confine(_distinct(entries))  # 6 confine
+        judged = self._labelling.judge(confined.kept)  # 7 label
+        withheld = close_upward(judged, confined.resolve)  # 8 withhold
+        hidden = {each.reference for each in withheld}
+        shown = [each for each in confined.kept if each.reference not in hidden]
+        results = [each for each in shown if not each.companion]
+        return _Judgement(confined, withheld, results, [each for each in shown if each.companion])
+
+    def _position(self, read: Sequence[Read], result: Kept) -> PagePosition:
+        """Where to go on reading so that `result` is found there again.
+
+        At the page where it stood; or at an earlier one, where it is shown only together with what it reports: else
+        the next page would be empty, and tell that something is not shown.
+        """
+        at = next(place for place, each in enumerate(read) if each.entry.resource is result.resource)
+        starts = [place for place in range(at + 1) if place == 0 or read[place].page != read[place - 1].page]
+        for start in reversed(starts[1:]):
+            alone = self._judged([each.entry for each in read[start:]])
+            if any(each.resource is result.resource for each in alone.results):
+                return PagePosition(read[start].page, at - start)
+        return PagePosition(read[0].page, at)
 
 
 def _distinct(entries: Sequence[Entry]) -> list[Entry]:

@@ -6,7 +6,7 @@ from fhir_adapters.interface import Call, Entry, Page
 from plugin.consultation.feed_line import FeedLine
 from plugin.consultation.findings import Match, Read
 from plugin.errors import Refused
-from policies.vocabulary.consultation import ClinicalConsultation, PagePosition, Reason
+from policies.vocabulary.consultation import ClinicalConsultation, Reason
 from policies.vocabulary.scopes import Ceiling
 from policies.vocabulary.search_parameters import offered
 
@@ -37,8 +37,7 @@ def pages(
     name = asked.position.page
     page = _first(asked, match, ceiling, feed, call) if name is None else feed.page(name, call)
     for _ in range(MAX_UPSTREAM_PAGES):
-        already = asked.position.spent if name == asked.position.page else 0
-        read.extend(Read(entry, PagePosition(name, index), index < already) for index, entry in enumerate(page.entries))
+        read += [Read(entry, name, place < asked.position.spent) for place, entry in enumerate(page.entries, len(read))]
         if len(read) > most:
             break
         yield read, page.next is None

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from fhir_adapters.interface import Entry, Tree
 from policies.coding import Contents
-from policies.vocabulary.consultation import PagePosition
 
 NO_QUALIFIED_IDENTIFIER = "no-qualified-identifier"
 NOT_ACTIVE = "patient-not-active"
@@ -43,10 +42,11 @@ class NoMatch:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """An entry with the place where it stood, so that reading can go on from it."""
+    """An entry with the page where it stood, so that reading can go on from there."""
 
     entry: Entry
-    position: PagePosition
+    page: str | None
+    """The feed's own name for it; None is the first."""
     spent: bool
     """Already shown on an earlier page: judged with the rest, since others may refer to it, and not shown again."""
 

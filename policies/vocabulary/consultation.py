@@ -52,7 +52,7 @@ class Objection:
 
 @dataclass(frozen=True, slots=True)
 class PagePosition:
-    """Where to go on reading at a feed: a page of its answer, and how many of that page's entries are spent."""
+    """Where to go on reading at a feed: a page of its answer, and how many entries from there on are spent."""
 
     page: str | None
     """The feed's own name for the page; None is the first."""
