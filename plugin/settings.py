@@ -354,6 +354,11 @@ def load(path: Path) -> Settings:
         raise SettingsError(f"cannot read the configuration file {path}: {reason}") from error
     except (ValueError, RecursionError) as error:  # besides its own: a number of thousands of digits, endless nesting
         raise SettingsError(f"{path} is not TOML: {error}") from error
+    return validated(document, path)
+
+
+def validated(document: dict[str, Any], path: Path) -> Settings:
+    """The settings that a parsed file holds. Raises SettingsError with one sentence."""
     try:
         return Settings.model_validate(document, context={"folder": path.resolve().parent})
     except ValidationError as error:

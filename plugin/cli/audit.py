@@ -75,8 +75,8 @@ def show(path: Path, record: str, reason: str, form: str) -> None:
     asked = AuditConsultation(reason, name=record)
     if record.isdecimal() and len(record) < len(secrets.token_hex(8)):
         asked = AuditConsultation(reason, int(record), int(record))
-    if not _show(_read(path, asked), form):
-        raise Failure(f"there is no record {record}", NO)
+    if not record or not _show(_read(path, asked), form):  # without a name the whole log would be meant
+        raise Failure(f"there is no record {record or 'without a name'}", NO)
 
 
 @audit.command("verify")

@@ -1,0 +1,343 @@
+"""The configuration file: what surface.md promises is accepted or refused by name, and accidents stop the start."""
+
+import tomllib
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from plugin.settings import SameIdMatch, SettingsError, load, read_secret, validated
+
+TOP = 'public_base = "https://vitrine.hospital.example"\n'
+ISSUER = '[[ehr.issuer]]\nissuer = "https://login.hospital.example"\n'
+EHR = f'[[ehr]]\nid = "hospital"\nfhir_base = "https://ehr.hospital.example/fhir"\n{ISSUER}'
+FEED = """[[feed]]
+id = "city-lab"
+kind = "fhir-rest"
+base = "https://lab.example/fhir"
+"""
+MATCH = 'match = { by = "identifier", systems = ["urn:oid:1.2.250.1.213.1.4.8"] }\n'
+SHORTEST = TOP + EHR + FEED + MATCH
+
+WHOLE = """
+public_base = "https://vitrine.hospital.example"
+listen      = "127.0.0.1:8080"
+ops_listen  = "127.0.0.1:9090"
+workers     = 2
+state_dir   = "state"
+key_file    = "secrets/vitrine.keys"
+trusted_proxies = []
+cors_origins    = []
+demo = false
+
+[ledger]
+path     = "ledger/vitrine.sqlite"
+key_file = "secrets/checkpoint.key"
+sinks    = [{ kind = "file", path = "/mnt/elsewhere/checkpoints" }]
+
+[policies]
+directory = "site-policies"
+unlabelled_documents = "withhold"
+
+[limits]
+patients_per_person_hour      = 60
+consultations_per_person_hour = 600
+resources_per_consultation    = 1000
+
+[[ehr]]
+id        = "hospital"
+fhir_base = "https://ehr.hospital.example/fhir"
+auth      = { kind = "client_credentials", client_id = "vitrine", client_secret_file = "secrets/ehr", token_url = "https://ehr.example/token" }
+auditors  = { claim = "roles", values = ["auditor"] }
+
+  [[ehr.issuer]]
+  issuer     = "https://login.hospital.example"
+  jwks_uri   = "https://login.hospital.example/jwks"
+  advertised = true
+  tokens     = "jwt"
+  audiences  = ["https://vitrine.hospital.example/fhir"]
+  algorithms = ["RS256", "ES256"]
+  types      = ["at+jwt"]
+  claims     = "smart"
+  subjects   = "by-claim"
+
+  [[ehr.client]]
+  id              = "results-pane"
+  renders_only    = true
+  default_purpose = "TREAT"
+
+  [ehr.launch]
+  client_id = "vitrine-viewer"
+  auth      = { kind = "public" }
+  frame_ancestors = ["https://ehr.hospital.example"]
+
+[[feed]]
+id    = "city-lab"
+title = { fr = "Laboratoire de ville", en = "City laboratory" }
+kind  = "fhir-rest"
+base  = "https://lab.example/fhir"
+auth  = { kind = "none" }
+match = { by = "identifier", systems = ["urn:oid:1.2.250.1.213.1.4.8"] }
+types = ["Observation", "DiagnosticReport"]
+
+[[feed]]
+id    = "folder"
+kind  = "bundle-folder"
+path  = "bundles"
+match = { by = "same-id", shares_patient_ids_with = "hospital" }
+"""  # noqa: E501 - as it stands in the documentation
+
+
+def loaded(tmp_path, text):
+    path = tmp_path / "vitrine.toml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return load(path)
+
+
+def refusal(tmp_path, text):
+    """The one sentence that refuses it."""
+    with pytest.raises(SettingsError) as refused:
+        loaded(tmp_path, text)
+    sentence = str(refused.value)
+    assert "\n" not in sentence
+    return sentence
+
+
+def test_the_shortest_working_file_is_short(tmp_path):
+    read = loaded(tmp_path, SHORTEST)
+    assert len(SHORTEST.splitlines()) <= 12
+    assert not read.demo
+    assert not read.ehr[0].client
+
+
+def test_every_key_of_the_surface_is_accepted(tmp_path):
+    read = loaded(tmp_path, WHOLE)
+    assert read.feed[0].types == ("Observation", "DiagnosticReport")
+    assert read.ehr[0].launch is not None
+
+
+def test_relative_paths_are_relative_to_the_file(tmp_path):
+    read = loaded(tmp_path, WHOLE)
+    assert read.state_dir == tmp_path / "state"
+    assert read.key_file == tmp_path / "secrets" / "vitrine.keys"
+    assert read.ledger.path == tmp_path / "ledger" / "vitrine.sqlite"
+    assert read.policies.directory == tmp_path / "site-policies"
+    assert read.feed[1].path == tmp_path / "bundles"
+    assert str(read.ledger.sinks[0].path) == "/mnt/elsewhere/checkpoints"
+
+
+LATER = {
+    "tokens": ('tokens     = "jwt"', 'tokens = "opaque"'),
+    "introspection": ('tokens     = "jwt"', 'introspection = { url = "https://login.hospital.example/introspect" }'),
+    "claims": ('claims     = "smart"', 'claims = "iua"'),
+    "claims ": ('claims     = "smart"', 'claims = "pro-sante-connect"'),
+    "claims  ": ('claims     = "smart"', 'claims = { subject = "sub" }'),
+    "ehr.0.auth.kind": ('{ kind = "client_credentials", client_id', '{ kind = "private_key_jwt", client_id'),
+    "feed.0.auth.kind": ('auth  = { kind = "none" }', 'auth = { kind = "mtls" }'),
+    "dsn_file": ('path     = "ledger/vitrine.sqlite"', 'dsn_file = "secrets/ledger.dsn"'),
+    "sinks.0.kind": ('{ kind = "file", path = "/mnt/elsewhere/checkpoints" }', '{ kind = "https", url = "https://x" }'),
+    "sinks.0.kind ": ('{ kind = "file", path = "/mnt/elsewhere/checkpoints" }', '{ kind = "syslog", url = "x" }'),
+    "sinks.0.kind  ": ('{ kind = "file", path = "/mnt/elsewhere/checkpoints" }', '{ kind = "witness", url = "x" }'),
+    "feed.0.match.by": ('{ by = "identifier", systems = ["urn:oid:1.2.250.1.213.1.4.8"] }', '"claim"'),
+}
+
+
+@pytest.mark.parametrize("key", LATER)
+def test_what_a_later_version_brings_is_refused_by_name(tmp_path, key):
+    """Nobody shall rely on what is not there."""
+    now, later = LATER[key]
+    assert now in WHOLE
+    sentence = refusal(tmp_path, WHOLE.replace(now, later, 1))
+    assert key.strip() in sentence
+    assert "later version" in sentence
+
+
+PLACES = [
+    "public_base =",
+    "path     =",
+    "directory =",
+    "patients_per_person_hour",
+    "fhir_base =",
+    "issuer     =",
+    "renders_only",
+    "frame_ancestors",
+    "title =",
+]
+
+
+@pytest.mark.parametrize("before", PLACES)
+def test_an_unknown_key_is_refused_at_every_level(tmp_path, before):
+    """A mistyped key would otherwise be a setting that has no effect."""
+    assert "shoe_size" in refusal(tmp_path, WHOLE.replace(before, f"shoe_size = 43\n{before}", 1))
+
+
+@pytest.mark.parametrize(
+    ("now", "wrong", "key"),
+    [
+        ('"https://vitrine.hospital.example"\nlisten', '"http://vitrine.hospital.example"\nlisten', "public_base"),
+        ('"https://vitrine.hospital.example"\nlisten', '"https://vitrine.example/x"\nlisten', "public_base"),
+        ('"https://vitrine.hospital.example"\nlisten', '"https://u:p@vitrine.example"\nlisten', "public_base"),
+        ('fhir_base = "https:', 'fhir_base = "http:', "fhir_base"),
+        ('issuer     = "https:', 'issuer     = "http:', "issuer"),
+        ('jwks_uri   = "https:', 'jwks_uri   = "http:', "jwks_uri"),
+        ('token_url = "https:', 'token_url = "http:', "token_url"),
+        ('base  = "https://lab', 'base  = "http://lab', "base"),
+        ('"127.0.0.1:8080"', '"8080"', "listen"),
+        ('"127.0.0.1:9090"', '"127.0.0.1:99999"', "ops_listen"),
+        ("workers     = 2", "workers = 0", "workers"),
+        ('state_dir   = "state"', 'state_dir = "a\\u0000b"', "state_dir"),
+        ('state_dir   = "state"', "state_dir = 7", "state_dir"),
+        ("trusted_proxies = []", 'trusted_proxies = ["everybody"]', "trusted_proxies"),
+        ("_hour      = 60", "_hour      = 61", "patients_per_person_hour"),
+        ("_hour = 600", "_hour = 100000", "consultations_per_person_hour"),
+        ("_consultation    = 1000", "_consultation = 1001", "resources_per_consultation"),
+        ("_consultation    = 1000", "_consultation = 0", "resources_per_consultation"),
+        ('id    = "city-lab"', 'id = "City Lab"', "id"),
+        ('id    = "city-lab"', 'id = "metadata"', "metadata"),
+        ('id    = "city-lab"', 'id = "folder"', "feed"),
+        ('kind  = "bundle-folder"', 'kind = "carrier-pigeon"', "kind"),
+        ('shares_patient_ids_with = "hospital"', 'shares_patient_ids_with = "clinic"', "shares_patient_ids_with"),
+        ('algorithms = ["RS256", "ES256"]', 'algorithms = ["none"]', "algorithms"),
+        ('algorithms = ["RS256", "ES256"]', 'algorithms = ["HS256"]', "algorithms"),
+        ('default_purpose = "TREAT"', 'default_purpose = "ETREAT"', "default_purpose"),
+        ('types = ["Observation", "DiagnosticReport"]', 'types = ["Group"]', "types"),
+        ('values = ["auditor"]', "values = []", "values"),
+        ('systems = ["urn:oid:1.2.250.1.213.1.4.8"]', "systems = []", "systems"),
+    ],
+)
+def test_what_would_be_unsafe_by_accident_is_refused_by_its_key(tmp_path, now, wrong, key):
+    assert now in WHOLE
+    assert key in refusal(tmp_path, WHOLE.replace(now, wrong, 1))
+
+
+@pytest.mark.parametrize("key", ["public_base", "[[ehr]]", "[[feed]]"])
+def test_what_is_missing_is_named(tmp_path, key):
+    without = SHORTEST.replace({"public_base": TOP, "[[ehr]]": EHR, "[[feed]]": FEED + MATCH}[key], "")
+    assert key.strip("[]") in refusal(tmp_path, without)
+
+
+def test_plain_http_is_for_loopback_only(tmp_path):
+    for host in ("127.0.0.1", "localhost", "[::1]"):
+        loaded(tmp_path, SHORTEST.replace("https://lab.example", f"http://{host}:81"))
+    for host in ("127.0.0.1.example", "localhost.example", "10.0.0.1", "0.0.0.0"):
+        assert "base" in refusal(tmp_path, SHORTEST.replace("https://lab.example", f"http://{host}"))
+
+
+SECOND = EHR.replace('"hospital"', '"clinic"').replace("ehr.hospital", "ehr.clinic")
+CLIENT = '[[ehr.client]]\nid = "results-pane"\n'
+
+
+def test_an_issuer_and_client_that_select_two_ehrs_are_refused(tmp_path):
+    """A token could open another hospital's patients."""
+    assert "results-pane" in refusal(tmp_path, TOP + EHR + CLIENT + SECOND + CLIENT + FEED + MATCH)
+    loaded(tmp_path, TOP + EHR + CLIENT + SECOND + CLIENT.replace("results", "other") + FEED + MATCH)
+
+
+def test_of_several_issuers_exactly_one_is_advertised(tmp_path):
+    other = SECOND.replace("login.hospital", "login.clinic")
+    advertised = "advertised = true\n"
+    assert "advertised" in refusal(tmp_path, TOP + EHR + other + FEED + MATCH)
+    assert "advertised" in refusal(tmp_path, TOP + EHR + advertised + other + advertised + FEED + MATCH)
+    read = loaded(tmp_path, TOP + EHR + other + advertised + FEED + MATCH)
+    assert read.advertised_issuer().issuer == "https://login.clinic.example"
+
+
+def test_two_ehrs_or_issuers_of_one_name_are_refused(tmp_path):
+    assert "ehr" in refusal(tmp_path, TOP + EHR + EHR + FEED + MATCH)
+    assert "issuer" in refusal(tmp_path, TOP + EHR + ISSUER + FEED + MATCH)
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        'match = { by = "same-id", shares_patient_ids_with = "hospital" }\n',
+        'match = { by = "same-id" }\nshares_patient_ids_with = "hospital"\n',
+        'match = "same-id"\nshares_patient_ids_with = "hospital"\n',
+    ],
+)
+def test_same_id_may_be_said_in_the_forms_that_the_surface_can_be_read_in(tmp_path, match):
+    found = loaded(tmp_path, TOP + EHR + FEED + match).feed[0].match
+    assert found == SameIdMatch(by="same-id", shares_patient_ids_with="hospital")
+
+
+def test_same_id_says_whose_ids(tmp_path):
+    assert "shares_patient_ids_with" in refusal(tmp_path, TOP + EHR + FEED + 'match = "same-id"\n')
+    assert "shares_patient_ids_with" in refusal(tmp_path, SHORTEST + 'shares_patient_ids_with = "hospital"\n')
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff\xfe\x00",
+        b"\x7fELF\x00\x00",
+        b"a = [" * 5_000,
+        b"workers = " + b"9" * 5_000,
+        b"a = 1\na = 2",
+        b"x" * (2 << 20),
+        b"public_base = 2024-01-01",
+        b"ehr = 1\nfeed = true",
+        b"[[ehr]]\n[[feed]]\nmatch = []",
+        b"feed = [1, 'x', {}]",
+    ],
+    ids=repr,
+)
+def test_what_is_no_configuration_is_refused_in_one_sentence(tmp_path, content):
+    refusal(tmp_path, content)
+
+
+@given(data=st.binary(max_size=200))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_any_bytes_are_refused_or_read(tmp_path, data):
+    with pytest.raises(SettingsError):
+        loaded(tmp_path, data)
+
+
+VALUES = st.recursive(
+    st.one_of(st.booleans(), st.integers(-5, 99), st.text(max_size=8)),
+    lambda inner: st.one_of(st.lists(inner, max_size=2), st.dictionaries(st.text(max_size=8), inner, max_size=2)),
+    max_leaves=4,
+)
+
+
+@given(data=st.data(), value=VALUES)
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_any_value_in_any_place_is_refused_in_one_sentence_or_read(tmp_path, data, value):
+    """Whatever a hand slips to: never another error than ours."""
+    document = tomllib.loads(WHOLE)
+    here = document
+    while True:
+        key = data.draw(st.sampled_from(list(here) if isinstance(here, dict) else list(range(len(here)))))
+        if isinstance(here[key], dict | list) and here[key] and data.draw(st.booleans()):
+            here = here[key]
+            continue
+        here[key] = value
+        break
+    try:
+        validated(document, tmp_path / "vitrine.toml")
+    except SettingsError as error:
+        assert "\n" not in str(error)
+
+
+def test_a_secret_that_others_can_touch_is_refused(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("s3cret\n")
+    for mode in (0o644, 0o604, 0o620, 0o602, 0o601):
+        secret.chmod(mode)
+        with pytest.raises(SettingsError, match=r"feed\.auth\.password_file.*chmod 600"):
+            read_secret(secret, "feed.auth.password_file")
+    for mode in (0o600, 0o400, 0o640):
+        secret.chmod(mode)
+        assert read_secret(secret, "x") == "s3cret"
+
+
+def test_a_secret_that_is_none_is_refused_by_its_key(tmp_path):
+    empty, large, binary = tmp_path / "empty", tmp_path / "large", tmp_path / "binary"
+    empty.write_text(" \n")
+    large.write_text("x" * 100_000)
+    binary.write_bytes(b"\xff\xfe")
+    for path in (empty, large, binary):
+        path.chmod(0o600)
+    for path in (empty, large, binary, tmp_path, tmp_path / "missing", tmp_path / "empty" / "below"):
+        with pytest.raises(SettingsError, match="the_key"):
+            read_secret(path, "the_key")
