@@ -1,5 +1,6 @@
 """The gateway inside this process, for micro-benchmarks and profiles: the real application, called as by a server."""
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,6 +65,10 @@ def gateway(place: Path) -> Iterator[Inside]:
     )
     assembled = assembly.assemble(load(deployment.configuration))
     with servers.upstream(port, jwks):
+        # As in a worker: else collections between the requests would be measured.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 50, 100)
         yield Inside(assembled, create_app(assembled), tokens, f"http://{HOST}:{port}")
     assembled.ledger.close()
 

@@ -27,6 +27,6 @@ def table(results: Mapping[str, Any]) -> str:
     lines += ["", "`other`: answers that were not the one expected (503 where all places were taken).", ""]
     lines += [f"cold start of `vitrine serve`: {results['cold_start_s']} s"]
     lines += [f"memory of a worker: {name}, {megabytes} MB" for name, megabytes in results["memory_mb"].items()]
-    lines += ["", "one step by itself, one thread, µs:"]
-    lines += [f"  {name:34}{taken:9.1f}" for name, taken in results["steps_us"].items()]
+    lines += ["", "one step by itself, one thread, µs of CPU:"]
+    lines += [f"  {name:38}{taken:9.1f}" for name, taken in results["steps_us"].items()]
     return "\n".join(lines)
