@@ -34,8 +34,12 @@ class _Judgement:
 class Answer:
     """Steps 6 to 8 over everything that step 5 has brought so far."""
 
-    def __init__(self, asked: ClinicalConsultation, compartment: Compartment, labelling: Labelling) -> None:
+    def __init__(
+        self, asked: ClinicalConsultation, compartment: Compartment, labelling: Labelling, *, most: int
+    ) -> None:
+        """`most` resources may be read for one look, shown or not."""
         self._asked = asked
+        self._most = most
         self._compartment = compartment
         self._labelling = labelling
         self._judgement = self._judged([])
@@ -48,7 +52,12 @@ class Answer:
         self._results = self._judgement.results
 
     def filled(self, read: Sequence[Read]) -> bool:
-        """Judge everything read so far; True once more is known than the page may show."""
+        """Judge everything read so far; True once more is known than the page may show.
+
+        Raises Refused(TOO_COSTLY) if that is more than one look may be.
+        """
+        if len(read) > self._most:
+            raise Refused(Reason.TOO_COSTLY, rules=("cap",))
         self._judgement = self._judged([each.entry for each in read])
         spent = {id(each.entry.resource) for each in read if each.spent}
         fresh = [each for each in self._judgement.results if id(each.resource) not in spent]

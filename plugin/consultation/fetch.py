@@ -27,19 +27,17 @@ def one(asked: ClinicalConsultation, patient: str, match: Match, feed: FeedLine,
 
 
 def pages(
-    asked: ClinicalConsultation, match: Match, ceiling: Ceiling, feed: FeedLine, call: Call, *, most: int
+    asked: ClinicalConsultation, match: Match, ceiling: Ceiling, feed: FeedLine, call: Call
 ) -> Iterator[tuple[list[Read], bool]]:
     """The answer as far as it has been read, growing by one page of the feed each time; and whether it ends there.
 
-    Raises Refused(TOO_COSTLY) once more than `most` resources, or too many pages, were read.
+    Raises Refused(TOO_COSTLY) once too many pages were read.
     """
     read: list[Read] = []
     name = asked.position.page
     page = _first(asked, match, ceiling, feed, call) if name is None else feed.page(name, call)
     for _ in range(MAX_UPSTREAM_PAGES):
         read += [Read(entry, name, place < asked.position.spent) for place, entry in enumerate(page.entries, len(read))]
-        if len(read) > most:
-            break
         yield read, page.next is None
         if page.next is None:
             return

@@ -154,6 +154,7 @@ class Gateway:
                 asked,
                 Compartment(match, feed.line.base, scope.asked_type, feed.types, scope.ceiling),
                 Labelling(self.rules, identity, asked, attempt.care_relation),
+                most=self.most_resources,
             )
             call = Call(deadline.sooner(FEED_SECONDS), attempt.origin.record)
             if asked.interaction is Interaction.READ:
@@ -161,7 +162,7 @@ class Gateway:
                 attempt.feed_answer = ANSWERED
             else:
                 ceiling = scope.ceiling(scope.asked_type)
-                for read, ended in fetch.pages(asked, match, ceiling, feed.line, call, most=self.most_resources):  # 5
+                for read, ended in fetch.pages(asked, match, ceiling, feed.line, call):  # 5
                     attempt.feed_answer = ANSWERED
                     if answer.filled(read) or ended:  # 6-8
                         break

@@ -1,0 +1,161 @@
+"""Bounds of one look and of one person, through HTTP: deadlines, sizes, quotas, and one hung feed among others."""
+
+import threading
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from fhir_adapters.interface import Call, Page
+from plugin.consultation import fetch
+from plugin.consultation import gateway as gateway_module
+from plugin.consultation.feed_line import SLOTS
+from plugin.state.quotas import Quotas
+from tests.consultation.test_attempt import rebuilt
+from tests.world import CONFIGURATION, World, observation
+
+SEARCH = "/fhir/city-lab/Observation?patient=p1"
+
+
+def test_every_call_has_the_feeds_deadline_within_the_consultations(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """5 s for the feed, 8 s for the whole, and the record's id to close the gap of a killed process."""
+    assert (gateway_module.FEED_SECONDS, gateway_module.CONSULTATION_SECONDS) == (5.0, 8.0)
+    monkeypatch.setattr(gateway_module, "FEED_SECONDS", 500.0)
+    monkeypatch.setattr(gateway_module, "CONSULTATION_SECONDS", 800.0)
+    world.lab.resources.append(observation("o1"))
+    before = time.monotonic()
+    world.ask(SEARCH)
+    after = time.monotonic()
+    calls: list[Call] = [*world.ehr.calls, *world.lab.calls]
+    assert len(calls) == 3
+    assert all(before + 500 <= call.deadline.at <= after + 500 for call in calls)
+    assert {call.record for call in calls} == {world.last()["record"]}
+    monkeypatch.setattr(gateway_module, "CONSULTATION_SECONDS", 300.0)
+    world.lab.calls.clear()
+    before = time.monotonic()
+    world.ask(SEARCH)
+    assert all(before + 300 <= call.deadline.at <= time.monotonic() + 300 for call in world.lab.calls)
+
+
+def test_all_pages_of_a_feed_share_one_deadline(world: World) -> None:
+    """A slow drip of pages would otherwise never end."""
+    world.lab.page_size = 1
+    world.lab.resources += [observation(f"o{n}") for n in range(4)]
+    world.ask(SEARCH)
+    pages = [
+        call.deadline.at
+        for query, call in zip(world.lab.queries, world.lab.calls, strict=True)
+        if query[1] != "Patient"
+    ]
+    assert len(pages) == 4
+    assert len(set(pages)) == 1
+
+
+@pytest.mark.parametrize("kind", ["shown", "withheld", "foreign"])
+def test_more_than_a_look_may_hold_is_refused_whole(world: World, kind: str) -> None:
+    """403 `too-costly`, never a silently short answer; what is not shown counts, else it could be fished for."""
+    rebuilt(world, most_resources=5)
+    patient = {"foreign": "lab-2"}.get(kind, "lab-1")
+    more: dict[str, Any] = {"hasMember": [{"reference": "Observation/x"}]} if kind == "withheld" else {}
+    world.lab.ignores_parameters = True
+    world.lab.resources += [observation(f"o{n}", patient=patient, **more) for n in range(4)]
+    assert world.ask(SEARCH).status == 200
+    world.lab.resources.append(observation("one-more", patient=patient, **more))
+    answer = world.ask(SEARCH)
+    assert (answer.status, answer.issue, answer.reason) == (403, "too-costly", "too-costly")
+    record = world.last()
+    assert (record["outcome"], record["rules"], record["released"]) == ("4", ["cap"], [])
+    assert record["feed"]["answer"] == "answered"
+
+
+def test_a_feed_of_endless_pages_is_not_followed_for_ever(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages that hold nothing do not reach the cap of resources."""
+    monkeypatch.setattr(fetch, "MAX_UPSTREAM_PAGES", 4)
+    world.ask("/fhir/city-lab/Patient/p1")
+    world.lab.search = lambda *_: Page((), "again")  # type: ignore[method-assign,assignment]
+    world.lab.page = lambda *_: Page((), "again")  # type: ignore[method-assign,assignment]
+    token = world.token()
+    monkeypatch.setattr(world.assembled.gateway.matches, "match", _matched)
+    assert world.ask(SEARCH, token=token).reason == "too-costly"
+
+
+def _matched(*_: Any) -> Any:
+    from plugin.consultation.findings import Match
+
+    return Match("lab-1", (), "same-id")
+
+
+def test_a_person_beyond_the_quota_gets_429_and_a_record(tmp_path: Any) -> None:
+    """Limits are tightened by configuration; refused looks count; another person is not held up."""
+    world = World(tmp_path, f"{CONFIGURATION}\n[limits]\nconsultations_per_person_hour = 3\n")
+    world.lab.resources.append(observation("o1"))
+    statuses = [
+        world.ask(SEARCH).status,
+        world.ask(SEARCH, token=world.token(scope="")).status,
+        world.ask(SEARCH).status,
+    ]
+    assert statuses == [200, 403, 200]
+    answer = world.ask(SEARCH)
+    assert (answer.status, answer.reason, answer.issue) == (429, "quota", "throttled")
+    assert answer.headers["Retry-After"]
+    assert (world.last()["outcome"], world.last()["rules"]) == ("4", ["quota"])
+    assert world.ask(SEARCH, token=world.token(sub="dr-kim")).status == 200
+
+
+def test_patients_beyond_the_quota_are_refused_and_those_seen_stay(tmp_path: Any) -> None:
+    """Whose patients are counted is told by what the token has in context, named or not."""
+    world = World(tmp_path, f"{CONFIGURATION}\n[limits]\npatients_per_person_hour = 2\n")
+    statuses = [
+        world.ask("/fhir/imaging/ImagingStudy", token=world.token(patient=f"p{n}")).status for n in (1, 2, 3, 1)
+    ]
+    assert statuses == [200, 200, 429, 200]
+
+
+def test_counters_that_fail_show_nothing(world: World, tmp_path: Any) -> None:
+    """503, recorded as unavailable."""
+    (tmp_path / "a-folder").mkdir()
+    rebuilt(world, quotas=Quotas(tmp_path / "a-folder", b"k", consultations=1, patients=1))
+    answer = world.ask(SEARCH)
+    assert (answer.status, answer.reason) == (503, "state-unavailable")
+    assert (world.last()["action"], world.last()["outcome"]) == ("consultation:unavailable", "12")
+
+
+def test_one_hung_feed_leaves_the_other_answering(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All the places that the laboratory may take are taken; imaging is looked at meanwhile."""
+    monkeypatch.setattr("plugin.consultation.feed_line.PATIENCE_SECONDS", 0.01)
+    inside, release = threading.Semaphore(0), threading.Event()
+
+    class Hung:
+        """A laboratory that does not answer until told to."""
+
+        id, base = world.lab.id, world.lab.base
+
+        def search(self, *_: Any) -> Page:
+            inside.release()
+            release.wait(60)
+            return Page((), None)
+
+    feeds = dict(world.assembled.gateway.feeds)
+    feeds["city-lab"] = replace(feeds["city-lab"], line=type(feeds["city-lab"].line)(Hung()))  # type: ignore[arg-type]
+    rebuilt(world, feeds=feeds)
+    tokens = [world.token() for _ in range(SLOTS)]
+    clients = [world.client.application.test_client() for _ in tokens]
+    threads = [
+        threading.Thread(target=client.get, args=(SEARCH,), kwargs={"headers": {"Authorization": f"Bearer {token}"}})
+        for client, token in zip(clients, tokens, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        assert all(inside.acquire(timeout=60) for _ in threads)
+        assert world.ask(SEARCH).reason == "feed-busy"
+        assert world.last()["feed"]["answer"] == "busy"
+        assert world.ask("/fhir/imaging/ImagingStudy?patient=p1").status == 200
+    finally:
+        release.set()
+        for thread in threads:
+            thread.join()
+    assert len(world.bodies()) == SLOTS + 2
