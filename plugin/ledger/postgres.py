@@ -22,8 +22,10 @@ from plugin.ledger.postgres_schema import (
     check_settings,
     check_tables,
 )
+from plugin.ledger.postgres_shelf import PostgresShelf
 from plugin.ledger.record import SEARCH_COLUMNS, StoredRecord
 from plugin.ledger.store import Batch, Head, Meta, Row
+from plugin.ledger.tree import Tree
 
 LOCK_SECONDS = 2.0
 """How long a writer waits for another's transaction; one takes a few milliseconds."""
@@ -38,11 +40,12 @@ ROW = "position, header, body, " + ", ".join(SEARCH_COLUMNS)
 """The columns of a row, in the order of `Row`."""
 _HEAD = "SELECT size, edge, checkpoint, time FROM ledger.head"
 _GUARDED_HEAD = _HEAD.replace(" FROM", "".join(f", current_setting('{name}')" for name in SAFE_SETTINGS) + " FROM")
-_INSERT = (
-    f"INSERT INTO ledger.records ({ROW}) SELECT * FROM unnest"  # noqa: S608
-    f"(%b::bigint[], %b::bytea[], %b::bytea[]{', %b::text[]' * len(SEARCH_COLUMNS)})"
+_ADD = (
+    f"WITH added AS (INSERT INTO ledger.records ({ROW}) SELECT * FROM unnest"  # noqa: S608
+    f"(%b::bigint[], %b::bytea[], %b::bytea[]{', %b::text[]' * len(SEARCH_COLUMNS)}) RETURNING 1)"
+    " UPDATE ledger.head SET size = %s, edge = %b, checkpoint = %s, time = %s RETURNING (SELECT count(*) FROM added)"
 )
-_UPDATE = "UPDATE ledger.head SET size = %s, edge = %b, checkpoint = %s, time = %s"
+"""A batch and the head behind it in one statement: a fifth faster than in two, or than in psycopg's pipeline."""
 _IS_RECORD, _IS_REQUEST = (
     f"(left({name}, {INDEXED_CHARACTERS}) = left(%(name)s, {INDEXED_CHARACTERS}) AND {name} = %(name)s)"
     for name in ("record", "request")
@@ -74,18 +77,16 @@ class PostgresStore:
         with written(), self._locked() as (connection, newest):
             batch = make_batch(newest)
             head = batch.head
+            new_head = (head.size, head.edge.to_bytes(), head.checkpoint, head.time)
+            added = connection.execute(_ADD, [*_arrays(batch.rows), *new_head], prepare=True).fetchone()
+            if added != (len(batch.rows),):
+                raise LedgerBroken("the table of records did not take each record that it was given")
+            PostgresShelf(connection).fill(newest.size, head.size)
             self._warned = False
-            with connection.pipeline():
-                inserted = connection.cursor()
-                inserted.execute(_INSERT, _arrays(batch.rows), prepare=True)
-                connection.execute(_UPDATE, (head.size, head.edge.to_bytes(), head.checkpoint, head.time), prepare=True)
-                ended = connection.execute("COMMIT")
-            if ended.statusmessage != "COMMIT":
+            if connection.execute("COMMIT", prepare=False).statusmessage != "COMMIT":
                 raise LedgerUnavailable("PostgreSQL rolled the transaction back")
             if self._warned:  # the wait for a standby's confirmation was cut short: PostgreSQL calls that a success
                 raise LedgerUnavailable("PostgreSQL committed with a warning: the standby may not have the record")
-            if inserted.rowcount != len(batch.rows):
-                raise LedgerBroken("the table of records did not take each record that it was given")
 
     def tail(self, count: int) -> tuple[Head, Sequence[Row]]:
         """See `Store.tail`."""
@@ -174,6 +175,10 @@ class View:
     def head(self) -> Head:
         """The newest head."""
         return _head(self._connection.execute(_HEAD).fetchone())
+
+    def tree(self) -> Tree:
+        """The tree, to prove things about it. Only after `freeze`."""
+        return Tree(self.head(), PostgresShelf(self._connection))
 
     def rows(self) -> Iterator[tuple]:  # type: ignore[type-arg]  # what was stored is checked by `record.flaw`
         """All rows in order, each position, header, body and SEARCH_COLUMNS. Only after `freeze`."""
@@ -283,5 +288,7 @@ def _safe_head(row: tuple | None) -> Head:  # type: ignore[type-arg]
 def _begin(mode: str) -> str:
     """What opens a transaction and bounds it, whatever the server's, the database's or the role's defaults say."""
     limits = {"lock": LOCK_SECONDS, "statement": STATEMENT_SECONDS, "idle_in_transaction_session": IDLE_SECONDS}
-    bounds = "; ".join(f"SET LOCAL {name}_timeout = {round(seconds * 1000)}" for name, seconds in limits.items())
-    return f"BEGIN ISOLATION LEVEL {mode}; SET LOCAL synchronous_commit = on; {bounds}"
+    bounds = "".join(
+        f", set_config('{name}_timeout', '{round(seconds * 1e3)}', true)" for name, seconds in limits.items()
+    )
+    return f"BEGIN ISOLATION LEVEL {mode}; SELECT set_config('synchronous_commit', 'on', true){bounds}"

@@ -28,6 +28,7 @@ _BROKEN = (
     psycopg.IntegrityError,  # a position is taken
     psycopg.ProgrammingError,  # tables or columns are missing, or are others
     psycopg.DataError,
+    psycopg.NotSupportedError,  # a rule rewrites what is said
     errors.RaiseException,  # a trigger refused
 )
 _UNAVAILABLE = (errors.InsufficientPrivilege, errors.UndefinedObject)

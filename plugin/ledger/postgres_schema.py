@@ -36,15 +36,21 @@ CREATE TABLE ledger.records (
   body bytea,
   {_FACTS}
 );
+CREATE TABLE ledger.tiles (
+  level integer, number bigint, root bytea NOT NULL, hashes bytea NOT NULL,
+  PRIMARY KEY (level, number)
+);
 """
 # The head is written at each commit: a page with room keeps its versions together, so that none needs an index entry.
 
 _KEPT = " AND ".join(f"(NEW.{name} IS NULL OR NEW.{name} = OLD.{name})" for name in SEARCH_COLUMNS)
 # The triggers keep a slip of an administrator out, as the rights keep the gateway out; against intent is `verify`.
 _AIDS = f"""
-CREATE INDEX records_by_person ON ledger.records (left(person, {INDEXED_CHARACTERS}), time) WHERE person IS NOT NULL;
-CREATE INDEX records_by_patient ON ledger.records (left(patient, {INDEXED_CHARACTERS}), time) WHERE patient IS NOT NULL;
-CREATE INDEX records_by_outcome ON ledger.records (left(outcome, {INDEXED_CHARACTERS}), time);
+CREATE INDEX records_by_person ON ledger.records (left(person, {INDEXED_CHARACTERS}), time, position)
+  WHERE person IS NOT NULL;
+CREATE INDEX records_by_patient ON ledger.records (left(patient, {INDEXED_CHARACTERS}), time, position)
+  WHERE patient IS NOT NULL;
+CREATE INDEX records_by_outcome ON ledger.records (left(outcome, {INDEXED_CHARACTERS}), time, position);
 CREATE INDEX records_by_request ON ledger.records (left(request, {INDEXED_CHARACTERS})) WHERE request IS NOT NULL;
 CREATE INDEX records_by_record ON ledger.records (left(record, {INDEXED_CHARACTERS})) WHERE record IS NOT NULL;
 
@@ -69,6 +75,8 @@ CREATE TRIGGER records_are_never_deleted BEFORE DELETE ON ledger.records
   FOR EACH ROW EXECUTE FUNCTION ledger.refuse();
 CREATE TRIGGER records_are_never_emptied BEFORE TRUNCATE ON ledger.records
   FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse();
+CREATE TRIGGER tiles_are_never_changed BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.tiles
+  FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse();
 CREATE TRIGGER head_never_goes_back BEFORE UPDATE ON ledger.head
   FOR EACH ROW EXECUTE FUNCTION ledger.only_forward();
 CREATE TRIGGER head_is_never_removed BEFORE DELETE OR TRUNCATE ON ledger.head
@@ -79,8 +87,8 @@ _RIGHTS = """
 REVOKE ALL ON SCHEMA ledger FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA ledger FROM PUBLIC;
 GRANT USAGE ON SCHEMA ledger TO {gateway}, {purge};
-GRANT SELECT ON ledger.meta, ledger.head, ledger.records TO {gateway}, {purge};
-GRANT INSERT ON ledger.records TO {gateway};
+GRANT SELECT ON ledger.meta, ledger.head, ledger.records, ledger.tiles TO {gateway}, {purge};
+GRANT INSERT ON ledger.records, ledger.tiles TO {gateway};
 GRANT UPDATE (size, edge, checkpoint, time) ON ledger.head TO {gateway};
 GRANT UPDATE (body, {facts}) ON ledger.records TO {purge};
 """
@@ -111,6 +119,10 @@ _EXPECTED = {
     ("records", "header", "bytea", True),
     ("records", "body", "bytea", False),
     *(("records", name, "text", False) for name in SEARCH_COLUMNS),
+    ("tiles", "level", "integer", True),
+    ("tiles", "number", "bigint", True),
+    ("tiles", "root", "bytea", True),
+    ("tiles", "hashes", "bytea", True),
 }
 
 

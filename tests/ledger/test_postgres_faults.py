@@ -102,14 +102,11 @@ def test_a_record_whose_commit_was_not_heard_of_is_there(place, ledger, store, m
     """Refused, but happened: the network took the answer. The ledger can tell, and goes on behind it."""
 
     class DeafConnection(postgres_connection.Connection):
-        def pipeline(self):
-            return deaf(super().pipeline())
-
-    @contextmanager
-    def deaf(pipeline):
-        with pipeline:
-            yield
-        raise psycopg.OperationalError("server closed the connection unexpectedly")
+        def execute(self, query, *args, **options):
+            done = super().execute(query, *args, **options)
+            if query == "COMMIT":
+                raise psycopg.OperationalError("server closed the connection unexpectedly")
+            return done
 
     ledger.close()
     with monkeypatch.context() as patch:
@@ -295,7 +292,12 @@ def test_a_full_disk_refuses_and_a_freed_one_goes_on(place, ledger, store):
         ("DELETE FROM ledger.head", "no head"),
         ("DROP TABLE ledger.records", "UndefinedTable"),
         ("INSERT INTO ledger.records (position, header) VALUES (1, '')", "UniqueViolation"),
-        ("CREATE RULE lost AS ON INSERT TO ledger.records DO INSTEAD NOTHING", "did not take"),
+        ("CREATE RULE lost AS ON INSERT TO ledger.records DO INSTEAD NOTHING", "FeatureNotSupported"),
+        (
+            "CREATE FUNCTION ledger.lose() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+            " CREATE TRIGGER lost BEFORE INSERT ON ledger.records FOR EACH ROW EXECUTE FUNCTION ledger.lose()",
+            "did not take",
+        ),
     ],
 )
 def test_a_head_that_cannot_be_continued_closes_the_ledger(place, ledger, sql, words):

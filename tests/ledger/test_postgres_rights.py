@@ -40,6 +40,8 @@ FORBIDDEN = [
     "DELETE FROM ledger.head",
     "TRUNCATE ledger.head",
     "UPDATE ledger.head SET size = 1",
+    "UPDATE ledger.tiles SET root = ''",
+    "DELETE FROM ledger.tiles",
 ]
 
 
