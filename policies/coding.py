@@ -29,15 +29,24 @@ class Contents:
 def contents(resource: Mapping[str, Any]) -> Contents:
     """One walk over the tree, whatever its shape; what is not in FHIR's form is passed over."""
     codings, references, logical, reports = set[Pair](), set[str](), set[Pair](), set[str | None]()
-    for node in _nodes(resource):
-        if isinstance(code := node.get("code"), str):
-            codings.add((_text(node.get("system")), code))
-        if isinstance(reference := node.get("reference"), str):
-            references.add(reference)
-        if isinstance(identifier := node.get("identifier"), dict):
-            logical.update(_pairs([identifier]))
-        for name in REPORTING & node.keys():
-            reports.update(_reported(node[name]))
+    stack: list[Any] = [resource]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, list):
+            stack.extend(each for each in node if isinstance(each, dict | list))
+            continue
+        for name, value in node.items():
+            if isinstance(value, str):
+                if name == "code":
+                    codings.add((_text(node.get("system")), value))
+                elif name == "reference":
+                    references.add(value)
+            elif isinstance(value, dict | list):
+                stack.append(value)
+                if name in REPORTING:
+                    reports.update(_reported(value))
+                elif name == "identifier" and isinstance(value, dict):
+                    logical.update(_pairs([value]))
     return Contents(
         frozenset(codings),
         frozenset(references),
@@ -45,18 +54,6 @@ def contents(resource: Mapping[str, Any]) -> Contents:
         frozenset(reports),
         frozenset(_pairs(resource.get("identifier"))),
     )
-
-
-def _nodes(tree: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Every object of the tree, the root included."""
-    stack: list[Any] = [tree]
-    while stack:
-        here = stack.pop()
-        if isinstance(here, dict):
-            yield here
-        stack.extend(
-            each for each in (here.values() if isinstance(here, dict) else here) if isinstance(each, dict | list)
-        )
 
 
 def _reported(value: Any) -> Iterator[str | None]:
