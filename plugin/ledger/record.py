@@ -4,9 +4,11 @@ The header is the entry of the Merkle tree and names its body by hash, so that a
 Both are stored as they were first written and never written anew. What a body says is the caller's.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
 from secrets import token_hex
 from typing import TypedDict
@@ -47,6 +49,39 @@ class _Searched(TypedDict, total=False):
 
 
 _SEARCHED = msgspec.json.Decoder(_Searched)
+
+
+class _Person(msgspec.Struct):
+    issuer: str | None = None
+    subject: str | None = None
+
+
+class _Ehr(msgspec.Struct):
+    fhir_base: str | None = None
+
+
+class _Named(msgspec.Struct):
+    id: str | None = None
+
+
+class _Plain(msgspec.Struct):
+    """The same keys, of the types that every body of ours gives them: read in a third of the time."""
+
+    action: str | None = None
+    outcome: str | None = None
+    person: _Person | None = None
+    ehr: _Ehr | None = None
+    patient: str | None = None
+    client: _Named | None = None
+    feed: _Named | None = None
+    request: str | None = None
+    record: str | None = None
+
+
+_PLAIN = msgspec.json.Decoder(_Plain)
+_TIME = re.compile(r"[0-9-]{10}T[0-9:]{8}\.[0-9]{6}Z")
+_CLASS_AT = len('{"body":"') + 64 + len('","class":"')
+"""Where the class begins in a header of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +175,54 @@ def flaw(position: int, header: bytes, body: bytes | None, columns: tuple[str | 
 
     Whether the header is the one that was signed, only the tree can tell.
     """
+    if body is not None and _is_plainly_sound(position, header, body, columns):
+        return None
     try:
         fields = _HEADER.decode(header)
     except (msgspec.DecodeError, RecursionError):
         return f"the header of record {position} is not in the form of a header"
     return _header_flaw(position, header, fields) or _body_flaw(position, fields, body, columns)
+
+
+def _is_plainly_sound(position: int, header: bytes, body: bytes, columns: tuple[str | None, ...]) -> bool:
+    """True only if `flaw` has nothing to say. False of what takes a closer look, sound or not.
+
+    Writes the header anew from the columns and compares, instead of reading it: half of the time of verifying.
+    """
+    time, tenant = columns[0], columns[1]
+    if not isinstance(time, str) or not isinstance(tenant, str) or _TIME.fullmatch(time) is None:
+        return False
+    try:
+        frame = _frame(tenant, header[_CLASS_AT : header.find(b'"', _CLASS_AT)])
+        facts = _PLAIN.decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return False
+    written = f'{{"body":"{sha256(body).hexdigest()}{frame[0]}{position}{frame[1]}{time}","v":{VERSION}}}'
+    return header == written.encode() and columns == (time, tenant, *_plain_facts(facts))
+
+
+@lru_cache(maxsize=1_000)
+def _frame(tenant: str, retention_class: bytes) -> tuple[str, str]:
+    """What stands in a header between the digest of the body, the position and the time."""
+    named, owned = (orjson.dumps(text).decode() for text in (retention_class.decode(), tenant))
+    return f'","class":{named},"position":', f',"tenant":{owned},"time":"'
+
+
+def _plain_facts(facts: _Plain) -> tuple[str | None, ...]:
+    """`search_columns` of plain facts, without time and tenant."""
+    person, ehr, client, feed = facts.person, facts.ehr, facts.client, facts.feed
+    known = person is not None and person.issuer is not None and person.subject is not None
+    placed = ehr is not None and ehr.fhir_base is not None and facts.patient is not None
+    return (
+        facts.action,
+        facts.outcome,
+        f"{person.issuer} {person.subject}" if person is not None and known else None,
+        f"{ehr.fhir_base}/Patient/{facts.patient}" if ehr is not None and placed else None,
+        None if client is None else client.id,
+        None if feed is None else feed.id,
+        facts.request,
+        facts.record,
+    )
 
 
 def _header_flaw(position: int, header: bytes, fields: _Header) -> str | None:

@@ -1,35 +1,42 @@
 """Re-reads a whole ledger and says whether it is what its key signed. Reveals no content.
 
-A file that was put back whole to an earlier signed head passes here: only a checkpoint held elsewhere shows that.
+A file that was put back whole to an earlier signed head passes, unless it is held against a checkpoint that was kept
+elsewhere: only that shows it.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from itertools import islice
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import orjson
-
 from plugin.ledger import checkpoint
-from plugin.ledger.errors import CheckpointInvalid, LedgerBroken, LedgerMissing
-from plugin.ledger.key import VerifierKey
-from plugin.ledger.merkle import Edge, leaf_hash
-from plugin.ledger.record import flaw
-from plugin.ledger.sqlite import ROW, check_tables, read_head, read_meta, reading
+from plugin.ledger.checkpoint import Checkpoint
+from plugin.ledger.errors import CheckpointInvalid, LedgerBroken, LedgerError, LedgerMissing, LedgerUnreadable
+from plugin.ledger.examine import (
+    CHUNK,
+    Examined,
+    Problem,
+    examine,
+    examine_apart,
+    prepare_process,
+    stated_time,
+)
+from plugin.ledger.key import VerifierKey, WitnessKey
+from plugin.ledger.merkle import Edge
+from plugin.ledger.shelf import SqliteShelf
+from plugin.ledger.sqlite import check_tables, read_head, read_meta, reading
 from plugin.ledger.store import FORMAT, Head, Meta
+from plugin.ledger.tiles import HEIGHT, WIDTH, root_of
+from plugin.ledger.tree import Tree
 
-CHUNK = 4_096
-"""Records between two calls of `progress`."""
-_ALL = f"SELECT {ROW} FROM records ORDER BY position"  # noqa: S608
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """The first thing found that is not as it was signed."""
-
-    position: int | None
-    """The record it shows at; None if it shows in the whole only."""
-    sentence: str
+ALONE = 50_000
+"""Records up to which one process is as fast as several: each needs a third of a second to begin."""
+_AHEAD = 4
+"""Pieces that wait for each process, so that none is idle and a ledger of any size takes little memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,70 +50,175 @@ class Report:
     root: str
     """The root that they come to, in hex."""
     problem: Problem | None
+    held: int | None = None
+    """Records of the checkpoint given in `against`: the rest is proven by the ledger's own key alone."""
 
 
 class _Trail:
     """What was read so far, so that a problem can be reported with it."""
 
     def __init__(self) -> None:
-        self.edge = Edge()
+        self.tiles = Edge()
+        self.roots: list[bytes] = []
+        self.rest: Sequence[bytes] = ()
         self.since: str | None = None
 
-    def read(self, rows: Iterable[tuple], progress: Callable[[int], None]) -> Problem | None:  # type: ignore[type-arg]
-        """Take the rows in, up to the first that is wrong."""
-        rows = iter(rows)
-        while chunk := list(islice(rows, CHUNK)):
-            if self.since is None:
-                self.since = _stated_time(chunk[0][1])
-            leaves: list[bytes] = []
-            problem = _examine(chunk, self.edge.size, leaves)
-            self.edge = self.edge.extend(leaves)
-            progress(self.edge.size)
-            if problem is not None:
-                return problem
-        return None
+    def add(self, piece: Examined) -> None:
+        """Take in the next piece."""
+        self.tiles = self.tiles.extend(piece.roots)
+        self.roots.extend(piece.roots)
+        self.rest = piece.leaves
+
+    def edge(self) -> Edge:
+        """The edge over all that was read: tiles are full subtrees, so theirs is the upper part of it."""
+        return Edge(self.tiles.size * WIDTH, self.tiles.hashes).extend(self.rest)
 
     def report(self, problem: Problem | None) -> Report:
-        return Report(self.edge.size, self.since if self.edge.size else None, self.edge.root().hex(), problem)
+        edge = self.edge()
+        return Report(edge.size, self.since if edge.size else None, edge.root().hex(), problem)
 
 
-def verify(path: Path, key: VerifierKey | str, progress: Callable[[int], None] = lambda _: None) -> Report:
-    """Read every record, at one moment, and compare with the head that `key` (or its `vkey`) signed.
+def verify(
+    path: Path,
+    key: VerifierKey | str,
+    progress: Callable[[int], None] = lambda _: None,
+    *,
+    against: str | None = None,
+    witnesses: Sequence[WitnessKey | str] = (),
+    processes: int | None = None,
+) -> Report:
+    """Read every record and compare with the head that `key` (or its `vkey`) signed.
 
-    `progress` is called with the number of records read so far. Raises LedgerUnreadable if the file is missing, is no
-    ledger, or cannot be read; KeyInvalid if `key` is no `vkey`.
+    `against` is a checkpoint that was kept elsewhere, as text: the ledger must continue it, and each of `witnesses`
+    must have cosigned it. `progress` is called with the number of records read so far. `processes` None is one for
+    each core. Raises LedgerUnreadable if the file is missing, is no ledger, or cannot be read; KeyInvalid if a key is
+    no `vkey`; CheckpointInvalid if `against` is no checkpoint of this key, or not cosigned.
     """
     verifier = VerifierKey.parse(key) if isinstance(key, str) else key
+    held = None if against is None else _held(against, verifier, witnesses)
     if not path.is_file():
         raise LedgerMissing(f"{path}: there is no ledger")
     trail = _Trail()
     try:
-        with reading(path) as connection:
-            connection.execute("BEGIN")
-            wrong = _meta_flaw(read_meta(connection), verifier)
-            if wrong is not None:
-                return trail.report(Problem(None, wrong))
-            check_tables(connection)
-            problem = trail.read(connection.execute(_ALL), progress)
-            if problem is None:
-                problem = _head_problem(read_head(connection), trail.edge, verifier)
-            return trail.report(problem)
+        report = trail.report(_problem(path, verifier, trail, progress, processes) or _held_problem(path, held))
     except LedgerBroken as error:  # the database is damaged, or has no head
-        return trail.report(Problem(None, str(error)))
+        report = trail.report(Problem(None, str(error)))
+    return replace(report, held=None if held is None else held.size)
 
 
-def _examine(chunk: list[tuple], first: int, leaves: list[bytes]) -> Problem | None:  # type: ignore[type-arg]
-    """Add the leaf of each sound row to `leaves`; stop at the first that is not."""
-    for expected, row in enumerate(chunk, first):
-        position, header, body, *columns = row
-        if position < expected:
-            return Problem(position, f"a record stands at position {position}, where none belongs")
-        if position > expected:
-            return Problem(expected, f"record {expected} is missing")
-        wrong = flaw(position, header, body, tuple(columns))
+def _problem(
+    path: Path, verifier: VerifierKey, trail: _Trail, progress: Callable[[int], None], processes: int | None
+) -> Problem | None:
+    with reading(path) as connection:
+        connection.execute("BEGIN")
+        wrong = _meta_flaw(read_meta(connection), verifier)
         if wrong is not None:
-            return Problem(position, wrong)
-        leaves.append(leaf_hash(header))
+            return Problem(None, wrong)
+        check_tables(connection)
+        lowest, highest = connection.execute(
+            "SELECT (SELECT min(position) FROM records), max(position) FROM records"
+        ).get
+        head = _head(lambda: read_head(connection))
+    if lowest is not None and lowest < 0:
+        return Problem(lowest, f"a record stands at position {lowest}, where none belongs")
+    end = 0 if highest is None else highest + 1
+    trail.since = stated_time(path)
+    for piece in _pieces(path, end, processes):
+        trail.add(piece)
+        progress(trail.tiles.size * WIDTH + len(trail.rest))
+        if piece.problem is not None:
+            return piece.problem
+    if isinstance(head, LedgerBroken):
+        raise head
+    return _head_problem(head, trail.edge(), verifier) or _tiles_problem(path, trail.roots)
+
+
+def _head(read: Callable[[], Head]) -> Head | LedgerBroken:
+    """The head, or what is wrong with it: a bad record is the better answer, and is looked for first."""
+    try:
+        return read()
+    except LedgerBroken as error:
+        return error
+
+
+def _pieces(path: Path, end: int, processes: int | None) -> Iterator[Examined]:
+    """All pieces, in order. Raises what `examine` raises."""
+    ranges = ((first, min(first + CHUNK, end)) for first in range(0, end, CHUNK))
+    count = len(os.sched_getaffinity(0)) if processes is None else processes
+    if count == 1 or (processes is None and end <= ALONE):
+        for first, last in ranges:
+            yield examine(path, first, last)
+        return
+    # Spawned, not forked: whoever calls this may have threads.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, mp_context=context, initializer=prepare_process) as pool:
+        waiting: deque[Future[Examined | tuple[type[LedgerError], str]]] = deque()
+        try:
+            for first, last in ranges:
+                waiting.append(pool.submit(examine_apart, path, first, last))
+                if len(waiting) > count * _AHEAD:
+                    yield _result(waiting.popleft())
+            while waiting:
+                yield _result(waiting.popleft())
+        except BrokenProcessPool as error:
+            raise LedgerUnreadable(f"{path}: a process that read it was ended") from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _result(done: "Future[Examined | tuple[type[LedgerError], str]]") -> Examined:
+    result = done.result()
+    if isinstance(result, tuple):
+        kind, sentence = result
+        raise kind(sentence)
+    return result
+
+
+def _held(note: str, verifier: VerifierKey, witnesses: Sequence[WitnessKey | str]) -> Checkpoint:
+    """What the checkpoint that was kept elsewhere states. Raises CheckpointInvalid or KeyInvalid."""
+    stated = checkpoint.verify(note, verifier)
+    for witness in witnesses:
+        key = WitnessKey.parse(witness) if isinstance(witness, str) else witness
+        try:
+            checkpoint.verify_note(note, key)
+        except CheckpointInvalid as error:
+            raise CheckpointInvalid(f"the checkpoint is not cosigned by {key.name}: {error}") from error
+    return stated
+
+
+def _held_problem(path: Path, held: Checkpoint | None) -> Problem | None:
+    """Asked last: what is stored is known to be sound by itself."""
+    if held is None:
+        return None
+    with reading(path) as connection:
+        connection.execute("BEGIN")
+        tree = Tree(read_head(connection), SqliteShelf(connection))
+        if tree.head.size < held.size:
+            sentence = f"record {tree.head.size} is missing: a checkpoint held elsewhere states {held.size} records"
+            return Problem(tree.head.size, sentence)
+        if not tree.continues(held):
+            sentence = f"the first {held.size} records are not those of a checkpoint held elsewhere"
+            return Problem(None, sentence)
+    return None
+
+
+def _tiles_problem(path: Path, roots: list[bytes]) -> Problem | None:
+    """The stored hashes above the lowest level; those were compared with the records."""
+    with reading(path) as connection:
+        connection.execute("BEGIN")
+        shelf, level = SqliteShelf(connection), 1
+        while len(roots) >= WIDTH:
+            above = []
+            for number in range(len(roots) // WIDTH):
+                hashes = roots[number * WIDTH : (number + 1) * WIDTH]
+                above.append(root_of(hashes))
+                stored = shelf.tile(level, number)
+                if stored is not None and (
+                    stored != b"".join(hashes) or list(shelf.roots(level, number, 1)) != [above[-1]]
+                ):
+                    first = number << HEIGHT * (level + 1)
+                    return Problem(first, f"the stored hashes of records {first} and on are not theirs")
+            roots, level = above, level + 1
     return None
 
 
@@ -132,11 +244,3 @@ def _head_problem(head: Head, read: Edge, verifier: VerifierKey) -> Problem | No
     if head.edge != read:
         return Problem(None, "the stored head is not the one that its checkpoint states")
     return None
-
-
-def _stated_time(header: bytes) -> str | None:
-    try:
-        fields = orjson.loads(header)
-    except orjson.JSONDecodeError:
-        return None
-    return fields.get("time") if isinstance(fields, dict) else None

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plugin.ledger import record
 from plugin.ledger.errors import RecordInvalid
 from plugin.ledger.record import (
     SEARCH_COLUMNS,
@@ -134,3 +135,42 @@ def test_a_body_that_is_gone_or_no_object_is_a_flaw():
     assert "is missing" in flaw(3, _header(), None, (None,) * 10)
     for body in (b"[]", b"", b'{"x":' + b"[" * 5000 + b"]" * 5000 + b"}"):
         assert "not a JSON object" in flaw(3, _header(body=sha256(body).hexdigest()), body, (None,) * 10)
+
+
+PLAIN = st.dictionaries(
+    st.sampled_from(["action", "outcome", "person", "ehr", "patient", "client", "feed", "request", "record", "more"]),
+    st.none()
+    | st.text(max_size=5)
+    | st.integers(0, 9)
+    | st.dictionaries(
+        st.sampled_from(["issuer", "subject", "fhir_base", "id"]), st.none() | st.text(max_size=4) | st.integers(0, 3)
+    ),
+)
+
+
+@given(PLAIN, st.text(max_size=6), st.text(max_size=6), st.integers(0, 10**12))
+def test_the_quick_look_never_passes_what_the_close_one_refuses(facts, tenant, retention_class, position):
+    """And it passes each record of ours whose facts are text: that is why it is there."""
+    body = record.encode_body(facts)
+    header = record.encode_header(position, "2026-11-25T09:15:03.120456Z", tenant, retention_class, body)
+    columns = record.columns_of(header, body)
+    assert record.flaw(position, header, body, columns) is None
+    quick = record._is_plainly_sound(position, header, body, columns)
+    plain = retention_class.isalnum() and all(
+        value is None or isinstance(value, str)
+        for name, value in facts.items()
+        if name not in {"person", "ehr", "client", "feed", "more"}
+    )
+    if plain and not {"person", "ehr", "client", "feed"} & set(facts):
+        assert quick
+    for damaged in (
+        (position + 1, header, body, columns),
+        (position, header, body + b" ", columns),
+        (position, header + b" ", body, columns),
+        (position, b" " + header, body, columns),
+        (position, header.replace(b'"v":1', b'"v":2'), body, columns),
+        (position, header, body, (columns[0], tenant + "x", *columns[2:])),
+        (position, header, body, (*columns[:-1], "something else")),
+        (position, header, body, ("2026-11-25T09:15:03.120457Z", *columns[1:])),
+    ):
+        assert not record._is_plainly_sound(*damaged)

@@ -1,0 +1,123 @@
+"""Verifying by the piece, in several processes, and against a checkpoint that was kept elsewhere."""
+
+import shutil
+
+import pytest
+
+from plugin.ledger import origin
+from plugin.ledger.errors import CheckpointInvalid, KeyInvalid
+from plugin.ledger.examine import CHUNK
+from plugin.ledger.key import VerifierKey
+from plugin.ledger.reader import Reader
+from plugin.ledger.verify import verify
+from plugin.ledger.writer import _entry
+from tests.ledger.witness import Witness
+
+COUNT = 2 * CHUNK + 300
+
+
+def grow(place, first: int, count: int) -> None:
+    """Append numbered records, a thousand in a commit."""
+    ledger = place.open()
+    for start in range(first, first + count, 1000):
+        numbers = range(start, min(start + 1000, first + count))
+        ledger._commit([_entry({"record": f"{number}.0"}, "hospital", "consultation") for number in numbers])
+    ledger.close()
+
+
+@pytest.fixture
+def large(place):
+    """Two whole pieces and a part of a third."""
+    grow(place, 0, COUNT)
+    return place
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_several_processes_find_what_one_does(large, processes):
+    """The same root, the same first bad position, though a later piece may be done earlier."""
+    told: list[int] = []
+    report = verify(large.path, large.vkey, told.append, processes=processes)
+    assert (report.records, report.problem, told) == (COUNT, None, [CHUNK, 2 * CHUNK, COUNT])
+    assert report.root == Reader(large.path).head().root.hex()
+    large.edit("UPDATE records SET outcome = 'x' WHERE position IN (17, 5000, 8200)")
+    report = verify(large.path, large.vkey, processes=processes)
+    assert (report.records, report.problem.position) == (17, 17)
+    large.edit("DELETE FROM records WHERE position = 5000")
+    large.edit("UPDATE records SET outcome = NULL WHERE position = 17")
+    report = verify(large.path, large.vkey, processes=processes)
+    assert (report.records, report.problem.sentence) == (5000, "record 5000 is missing")
+
+
+def test_a_record_far_behind_the_others_is_found_at_once(large):
+    """A position of nineteen digits must not be counted up to."""
+    large.edit(f"INSERT INTO records (position, header) VALUES ({2**62}, x'00')")
+    assert large.verify().problem.position == COUNT
+
+
+def test_a_damaged_file_is_told_by_every_process(large):
+    """As one that cannot be read, or as broken; never as sound."""
+    with large.path.open("r+b") as file:
+        file.seek(large.path.stat().st_size // 2)
+        file.write(b"\xaa" * 65536)
+    assert verify(large.path, large.vkey, processes=2).problem is not None
+
+
+@pytest.mark.parametrize("column", ["hashes", "root"])
+@pytest.mark.parametrize("number", [0, 31])
+def test_a_stored_hash_that_is_not_the_records_is_found(large, column, number):
+    """It would spoil each proof made from it, on the day when one is needed."""
+    large.edit(f"UPDATE tiles SET {column} = zeroblob(length({column})) WHERE number = {number}")
+    problem = large.verify().problem
+    assert (problem.position, "stored hashes" in problem.sentence) == (number * 256, True)
+
+
+def test_a_cut_tail_is_found_against_a_checkpoint_held_elsewhere(place):
+    """An older copy put back whole passes by itself: its head was signed once."""
+    grow(place, 0, 400)
+    copy = place.path.with_name("copy.sqlite")
+    shutil.copy(place.path, copy)
+    held_early = Reader(place.path).head().checkpoint
+    grow(place, 400, 50)
+    held = Reader(place.path).head().checkpoint
+    assert verify(place.path, place.vkey, against=held).problem is None
+    assert verify(place.path, place.vkey, against=held_early).held == 400
+    assert verify(copy, place.vkey).problem is None
+    assert verify(copy, place.vkey, against=held_early).problem is None
+    problem = verify(copy, place.vkey, against=held).problem
+    assert problem.position == 400
+    assert "held elsewhere states 450" in problem.sentence
+
+
+def test_a_replaced_history_is_found_against_a_checkpoint_held_elsewhere(place):
+    """Whoever has the key and the machine can write another past, but not into the sink."""
+    grow(place, 0, 300)
+    copy = place.path.with_name("copy.sqlite")
+    shutil.copy(place.path, copy)
+    grow(place, 300, 30)
+    held = Reader(place.path).head().checkpoint
+    for suffix in ("-wal", "-shm"):
+        place.path.with_name(place.path.name + suffix).unlink(missing_ok=True)
+    shutil.copy(copy, place.path)
+    grow(place, 300, 90)
+    assert place.verify().problem is None
+    assert "the first 330 records are not those" in verify(place.path, place.vkey, against=held).problem.sentence
+
+
+def test_a_checkpoint_of_another_ledger_or_without_its_witness_is_no_measure(place, tmp_path):
+    """Then nothing is known, which is not the same as broken."""
+    grow(place, 0, 3)
+    own = Reader(place.path).head().checkpoint
+    other_vkey = origin.create(tmp_path / "l2", tmp_path / "k2", "other.example/ledger/00000000")
+    with pytest.raises(CheckpointInvalid):
+        verify(place.path, place.vkey, against=Reader(tmp_path / "l2").head().checkpoint)
+    with pytest.raises(CheckpointInvalid):
+        verify(place.path, place.vkey, against="nonsense")
+    witness = Witness(VerifierKey.parse(place.vkey))
+    text = own.partition("\n\n")[0] + "\n"
+    cosigned = f"{own}{witness.line(text)}\n"
+    report = verify(place.path, place.vkey, against=cosigned, witnesses=[witness.key.text])
+    assert (report.problem, report.held) == (None, 3)
+    with pytest.raises(CheckpointInvalid, match="not cosigned by witness"):
+        verify(place.path, place.vkey, against=own, witnesses=[witness.key])
+    with pytest.raises(KeyInvalid):
+        verify(place.path, place.vkey, against=own, witnesses=[other_vkey])
