@@ -215,7 +215,8 @@ class DatabasePlace:
         edge = Edge()
         with reading(self.dsn()) as view:
             view.freeze()
-            for row in view.rows():
+            _, highest = view.bounds()
+            for row in view.rows(0, 0 if highest is None else highest + 1):
                 assert row[0] == edge.size
                 assert flaw(row[0], row[1], row[2], row[3:]) is None
                 edge = edge.append(leaf_hash(row[1]))

@@ -25,7 +25,6 @@ from plugin.ledger.postgres_schema import (
 from plugin.ledger.postgres_shelf import PostgresShelf
 from plugin.ledger.record import SEARCH_COLUMNS, StoredRecord
 from plugin.ledger.store import Batch, Head, Meta, Row
-from plugin.ledger.tree import Tree
 
 LOCK_SECONDS = 2.0
 """How long a writer waits for another's transaction; one takes a few milliseconds."""
@@ -33,8 +32,6 @@ STATEMENT_SECONDS = 5.0
 """How long one statement may take. PostgreSQL bounds no COMMIT that waits for a standby: ANSWER_SECONDS does."""
 IDLE_SECONDS = 5.0
 """After this a transaction whose owner says nothing is ended: a machine that froze must not hold the others up."""
-FETCH_ROWS = 4_096
-"""Rows brought at a time when all are read: a few megabytes."""
 
 ROW = "position, header, body, " + ", ".join(SEARCH_COLUMNS)
 """The columns of a row, in the order of `Row`."""
@@ -70,7 +67,7 @@ class PostgresStore:
             check_server(connection)
             check_tables(connection)
             check_role(connection)
-            return read_meta(connection)
+            return _read_meta(connection)
 
     def commit(self, make_batch: Callable[[Head], Batch]) -> None:
         """See `Store.commit`."""
@@ -92,7 +89,7 @@ class PostgresStore:
         """See `Store.tail`."""
         with written(), self._transaction("REPEATABLE READ READ ONLY", _GUARDED_HEAD) as (connection, head):
             newest = f"SELECT {ROW} FROM ledger.records ORDER BY position DESC LIMIT %s"  # noqa: S608
-            rows = [as_row(values) for values in connection.execute(newest, (count,), binary=True)]
+            rows = [_as_row(values) for values in connection.execute(newest, (count,), binary=True)]
             return head, rows[::-1]
 
     def contains(self, record: str) -> bool:
@@ -170,22 +167,32 @@ class View:
 
     def meta(self) -> Meta:
         """What the ledger was made with."""
-        return read_meta(self._connection)
+        return _read_meta(self._connection)
 
     def head(self) -> Head:
         """The newest head."""
         return _head(self._connection.execute(_HEAD).fetchone())
 
-    def tree(self) -> Tree:
-        """The tree, to prove things about it. Only after `freeze`."""
-        return Tree(self.head(), PostgresShelf(self._connection))
+    def shelf(self) -> PostgresShelf:
+        """The stored hashes of the tree."""
+        return PostgresShelf(self._connection)
 
-    def rows(self) -> Iterator[tuple]:  # type: ignore[type-arg]  # what was stored is checked by `record.flaw`
-        """All rows in order, each position, header, body and SEARCH_COLUMNS. Only after `freeze`."""
-        with self._connection.cursor("all_rows", binary=True) as cursor:
-            cursor.execute(f"SELECT {ROW} FROM ledger.records ORDER BY position")  # noqa: S608
-            while chunk := cursor.fetchmany(FETCH_ROWS):
-                yield from map(_decoded, chunk)
+    def bounds(self) -> tuple[int | None, int | None]:
+        """The lowest and the highest position that there is; None if there are no records."""
+        found = self._connection.execute("SELECT min(position), max(position) FROM ledger.records").fetchone()
+        return (None, None) if found is None else (found[0], found[1])
+
+    def rows(self, first: int, end: int) -> Iterator[tuple]:  # type: ignore[type-arg]  # `record.flaw` checks them
+        """The rows from `first` to before `end`, in order: position, header, body and SEARCH_COLUMNS.
+
+        They are brought all at once.
+        """
+        found = self._connection.execute(
+            f"SELECT {ROW} FROM ledger.records WHERE position >= %s AND position < %s ORDER BY position",  # noqa: S608
+            (first, end),
+            binary=True,
+        )
+        return map(_decoded, found)
 
     def records(self, first: int, last: int, limit: int) -> list[StoredRecord]:
         """The first `limit` of the records from `first` to `last`, both included, in order."""
@@ -224,7 +231,7 @@ def reading(dsn: Dsn) -> Iterator[View]:
             connection.close()
 
 
-def read_meta(connection: Connection) -> Meta:
+def _read_meta(connection: Connection) -> Meta:
     """Raises LedgerBroken if there is none, or psycopg.Error."""
     row = connection.execute("SELECT format, origin, vkey FROM ledger.meta").fetchone()
     if row is None:
@@ -249,13 +256,17 @@ def from_text(stored: str | None) -> str | None:
     return fact
 
 
-def as_row(values: tuple) -> Row:  # type: ignore[type-arg]  # what was stored is checked by `record.flaw`
-    """A row of `SELECT {ROW}`."""
-    return Row(values[0], values[1], values[2], tuple(map(from_text, values[3:])))
+def _decoded(values: tuple) -> tuple:  # type: ignore[type-arg]  # what was stored is checked by `record.flaw`
+    """A row of `SELECT {ROW}`, with the search columns as they were given."""
+    facts = values[3:]
+    if _MARK in "".join(filter(None, facts)):  # once for all of them: hardly ever is there one
+        facts = tuple(map(from_text, facts))
+    return (*values[:3], *facts)
 
 
-def _decoded(values: tuple) -> tuple:  # type: ignore[type-arg]
-    return (*values[:3], *map(from_text, values[3:]))
+def _as_row(values: tuple) -> Row:  # type: ignore[type-arg]
+    position, header, body, *facts = _decoded(values)
+    return Row(position, header, body, tuple(facts))
 
 
 def _named(name: str) -> dict[str, str | None]:

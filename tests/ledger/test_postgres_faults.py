@@ -342,68 +342,6 @@ def test_a_connection_from_before_an_unseen_fork_is_left_to_the_parent(place, le
     store.close()
 
 
-def test_a_connection_string_is_shown_by_nothing(place):
-    """It may hold a password, and errors are logged with their causes."""
-    wrong = Dsn(
-        f"host=127.0.0.1 port={place.server.port} dbname={DATABASE} user=gateway password=pw-marker sslmode=disable"
-    )
-    with pytest.raises(LedgerUnavailable, match="let nobody in") as raised:
-        PostgresStore(wrong).meta()
-    assert raised.value.__suppress_context__
-    assert raised.value.__cause__ is None
-    shown = [str(raised.value), repr(wrong), str(wrong), repr(PostgresStore(wrong))]
-    assert not [text for text in shown if "marker" in text or "gateway" in text]
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "host=db user=gateway", "postgresql://gateway:pw-marker x@db", "pw-marker", "host=db dbname='pw-marker"],
-)
-def test_a_text_that_names_no_database_is_refused(text):
-    """libpq would fill the gaps from the environment, and begin a second history somewhere."""
-    with pytest.raises(LedgerUnreadable) as raised:
-        Dsn(text)
-    assert "marker" not in str(raised.value)
-    assert raised.value.__suppress_context__ or raised.value.__context__ is None
-
-
-def test_tls_is_asked_for_unless_the_connection_string_says_otherwise(place):
-    """libpq alone would send records in the clear to whoever answers."""
-    with pytest.raises(LedgerUnavailable, match="no connection"):
-        PostgresStore(Dsn(f"host=127.0.0.1 port={place.server.port} dbname={DATABASE} user=gateway password=x")).meta()
-    assert "sslmode=require" in Dsn("host=db dbname=x sslmode=require").text
-
-
-def test_a_password_is_asked_for_in_words_that_help(place):
-    """The operator forgot it."""
-    dsn = Dsn(f"host=127.0.0.1 port={place.server.port} dbname={DATABASE} user=gateway sslmode=disable")
-    with pytest.raises(LedgerUnavailable, match="asks for a password"):
-        PostgresStore(dsn).meta()
-
-
-def test_a_reader_sees_one_moment_once_it_asks(place, ledger):
-    """Verifying takes a while, and the log grows meanwhile."""
-    with reading(place.dsn()) as view:
-        view.freeze()
-        assert view.head().size == 1
-        numbered(ledger, 1)
-        assert (view.head().size, len(list(view.rows()))) == (1, 1)
-    with reading(place.dsn()) as view:
-        assert view.head().size == 2
-        assert [record.position for record in view.records(0, 9, 1)] == [0]
-        assert [record.position for record in view.records(1, 9, 5)] == [1]
-        assert [record.position for record in view.find("1.0")] == [1]
-        assert view.find("9.0") == []
-        assert view.meta() == place.store().meta()
-        view.check_tables()
-
-
-def test_a_reader_writes_nothing(place):
-    """Whoever reads may hold a role that could."""
-    with pytest.raises(LedgerUnreadable, match="ReadOnly"), reading(place.dsn()) as view:
-        view._connection.execute("UPDATE ledger.head SET size = size")
-
-
 def test_two_writers_in_one_process_share_the_sequence(place, ledger):
     """As two machines do; each checks the other's signature."""
     other = place.open()
