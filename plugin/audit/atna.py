@@ -6,10 +6,11 @@ export. Framing and sockets are in `forward`.
 """
 
 from base64 import b64encode
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
-from xml.etree import ElementTree as ET
+from xml.sax.saxutils import escape, quoteattr
 
 from plugin.audit import codes
 from plugin.audit.characters import printable
@@ -36,21 +37,20 @@ def message(event: Element) -> bytes:
     """The syslog message of an AuditEvent, UTF-8 without byte order mark, in one line and without its end."""
     source = event["source"]["observer"].get("identifier", {}).get("value", "")
     head = f"<{PRIORITY}>1 {event['recorded']} {_host(source)} {APP_NAME} {NIL} {MESSAGE_ID} {NIL} "
-    return head.encode() + ET.tostring(audit_message(event), encoding="unicode").encode()
+    return (head + audit_message(event)).encode()
 
 
-def audit_message(event: Element) -> ET.Element:
-    """The AuditMessage: event, active participants, source, participant objects, in the order of the schema."""
-    root = ET.Element("AuditMessage")
-    _event_identification(root, event)
-    for agent in event["agent"]:
-        _active_participant(root, agent)
-    _audit_source(root, event["source"])
-    for entity in event["entity"]:
+def audit_message(event: Element) -> str:
+    """The AuditMessage as XML: event, active participants, source, participant objects, in the schema's order."""
+    return _tag(
+        "AuditMessage",
+        {},
+        _event_identification(event),
+        *map(_active_participant, event["agent"]),
+        _audit_source(event["source"]),
         # The OperationOutcome is contained in the AuditEvent; here EventOutcomeDescription says it.
-        if entity["type"] is not codes.OPERATION_OUTCOME:
-            _participant_object(root, entity)
-    return root
+        *(_participant_object(each) for each in event["entity"] if each["type"] is not codes.OPERATION_OUTCOME),
+    )
 
 
 @lru_cache(maxsize=64)  # a log has one gateway, or a few
@@ -59,79 +59,70 @@ def _host(base: str) -> str:
     return host[:MAX_HOST] if host.isascii() and host.isprintable() and " " not in host and host else NIL
 
 
-def _event_identification(root: ET.Element, event: Element) -> None:
-    about = _add(
-        root,
-        "EventIdentification",
-        EventActionCode=event.get("action"),
-        EventDateTime=event["recorded"],
-        EventOutcomeIndicator=event["outcome"],
-    )
-    _coded(about, "EventID", event["type"])
-    for subtype in event.get("subtype", ()):
-        _coded(about, "EventTypeCode", subtype)
+def _event_identification(event: Element) -> str:
+    children = [_coded("EventID", event["type"]), *(_coded("EventTypeCode", each) for each in event.get("subtype", ()))]
     if reason := event.get("outcomeDesc"):
-        _add(about, "EventOutcomeDescription").text = printable(reason)
+        children.append(_tag("EventOutcomeDescription", {}, escape(printable(reason))))
     for agent in event["agent"]:
         for purpose in agent.get("purposeOfUse", ()):
-            for coding in purpose["coding"]:
-                _coded(about, "PurposeOfUse", coding)
+            children += [_coded("PurposeOfUse", coding) for coding in purpose["coding"]]
+    attributes = {
+        "EventActionCode": event.get("action"),
+        "EventDateTime": event["recorded"],
+        "EventOutcomeIndicator": event["outcome"],
+    }
+    return _tag("EventIdentification", attributes, *children)
 
 
-def _active_participant(root: ET.Element, agent: Element) -> None:
+def _active_participant(agent: Element) -> str:
     who = agent.get("who", {})
     identifier = who.get("identifier", {})
     network = agent.get("network", {})
     name = agent.get("name") or who.get("display")
     if agent.get("requestor") and identifier.get("system"):
         name = f"{name or ''}<{identifier['value']}@{identifier['system']}>"  # IUA: alias<user@issuer>
-    participant = _add(
-        root,
-        "ActiveParticipant",
-        UserID=identifier.get("value") or who.get("display") or network.get("address") or "",
-        AlternativeUserID=agent.get("altId"),
-        UserName=name,
-        UserIsRequestor="true" if agent["requestor"] else "false",
-        NetworkAccessPointID=network.get("address"),
-        NetworkAccessPointTypeCode=network.get("type"),
-    )
-    for kind in (agent.get("type"), *agent.get("role", ())):
-        for coding in (kind or {}).get("coding", ()):
-            _coded(participant, "RoleIDCode", coding)
-    for policy in agent.get("policy", ()):
-        _coded(participant, "RoleIDCode", codes.coding(codes.URI, policy, _POLICY))
+    attributes = {
+        "UserID": identifier.get("value") or who.get("display") or network.get("address") or "",
+        "AlternativeUserID": agent.get("altId"),
+        "UserName": name,
+        "UserIsRequestor": "true" if agent["requestor"] else "false",
+        "NetworkAccessPointID": network.get("address"),
+        "NetworkAccessPointTypeCode": network.get("type"),
+    }
+    kinds = (agent.get("type") or {}, *agent.get("role", ()))
+    roles = [_coded("RoleIDCode", coding) for kind in kinds for coding in kind.get("coding", ())]
+    roles += [_code("RoleIDCode", codes.URI, policy, _POLICY) for policy in agent.get("policy", ())]
+    return _tag("ActiveParticipant", attributes, *roles)
 
 
-def _audit_source(root: ET.Element, source: Element) -> None:
+def _audit_source(source: Element) -> str:
     observer = source["observer"]
     name = observer.get("identifier", {}).get("value") or observer["display"]
-    about = _add(root, "AuditSourceIdentification", AuditEnterpriseSiteID=source.get("site"), AuditSourceID=name)
-    for kind in source.get("type", ()):
-        _add(about, "AuditSourceTypeCode", **{"csd-code": kind["code"]})
+    kinds = [_tag("AuditSourceTypeCode", {"csd-code": kind["code"]}) for kind in source.get("type", ())]
+    return _tag(
+        "AuditSourceIdentification", {"AuditEnterpriseSiteID": source.get("site"), "AuditSourceID": name}, *kinds
+    )
 
 
-def _participant_object(root: ET.Element, entity: Element) -> None:
+def _participant_object(entity: Element) -> str:
     what = entity.get("what", {})
     reference = what.get("reference")
     identifier = reference or what.get("identifier", {}).get("value")
     name = entity.get("name") or what.get("display") or identifier
     if entity["type"] is codes.X_REQUEST_ID:
         name = codes.X_REQUEST_ID["code"]
-    found = _add(
-        root,
-        "ParticipantObjectIdentification",
-        ParticipantObjectID=identifier or entity.get("description") or name or NIL,
-        ParticipantObjectTypeCode=_object_type(entity["type"]),
-        ParticipantObjectTypeCodeRole=entity.get("role", {}).get("code"),
-    )
-    _coded(found, "ParticipantObjectIDTypeCode", _id_type(entity, is_uri=bool(reference)))
-    if query := entity.get("query"):
-        _add(found, "ParticipantObjectQuery").text = query
+    attributes = {
+        "ParticipantObjectID": identifier or entity.get("description") or name or NIL,
+        "ParticipantObjectTypeCode": _object_type(entity["type"]),
+        "ParticipantObjectTypeCodeRole": entity.get("role", {}).get("code"),
+    }
+    if query := entity.get("query"):  # base64
+        told = _tag("ParticipantObjectQuery", {}, query)
     else:
-        _add(found, "ParticipantObjectName").text = printable(name or NIL)
-    for detail in entity.get("detail", ()):
-        value = b64encode(detail["valueString"].encode(errors="replace")).decode()
-        _add(found, "ParticipantObjectDetail", type=detail["type"], value=value)
+        told = _tag("ParticipantObjectName", {}, escape(printable(name or NIL)))
+    details = [_detail(detail["type"], detail["valueString"]) for detail in entity.get("detail", ())]
+    kind = _coded("ParticipantObjectIDTypeCode", _id_type(entity, is_uri=bool(reference)))
+    return _tag("ParticipantObjectIdentification", attributes, kind, told, *details)
 
 
 def _object_type(kind: Element) -> str:
@@ -150,25 +141,32 @@ def _id_type(entity: Element, *, is_uri: bool) -> Element:
         return _PATIENT
     if role is codes.QUERY:
         return _SEARCH
-    return _URI if is_uri or role is codes.SECURITY_RESOURCE else _NODE
+    return _URI if is_uri else _NODE
 
 
-def _coded(parent: ET.Element, tag: str, coding: Element) -> None:
+def _coded(tag: str, coding: Element) -> str:
+    return _code(tag, coding.get("system", ""), coding.get("code", ""), coding.get("display"))
+
+
+@lru_cache(maxsize=1024)  # the codes of a log are few and come again in every record
+def _code(tag: str, system: str, code: str, display: str | None) -> str:
     """A CodedValueType; the name of the system and the original text are mandatory there."""
-    system = coding.get("system", "")
-    code = coding.get("code", "")
-    _add(
-        parent,
-        tag,
-        **{
-            "csd-code": code,
-            "codeSystemName": "DCM" if system == codes.DCM else system,
-            "originalText": coding.get("display") or code,
-        },
-    )
+    name = "DCM" if system == codes.DCM else system
+    return _tag(tag, {"csd-code": code, "codeSystemName": name, "originalText": display or code})
 
 
-def _add(parent: ET.Element, tag: str, **attributes: Any) -> ET.Element:
-    """A child with the attributes that are known. XML has no form for most control characters, so none remain."""
-    found = {name: printable(value) for name, value in attributes.items() if value is not None}
-    return ET.SubElement(parent, tag, found)
+@lru_cache(maxsize=1024)  # as with codes: only record id and position differ every time
+def _detail(name: str, value: str) -> str:
+    """The value as base64, as the schema wants all of them."""
+    encoded = b64encode(value.encode(errors="replace")).decode()
+    return _tag("ParticipantObjectDetail", {"type": name, "value": encoded})
+
+
+def _tag(name: str, attributes: Mapping[str, str | None], *content: str) -> str:
+    """An element with the attributes that are known and with escaped content.
+
+    XML has no form for most control characters, so none remain in an attribute.
+    """
+    known = "".join(f" {key}={quoteattr(printable(value))}" for key, value in attributes.items() if value is not None)
+    inner = "".join(content)
+    return f"<{name}{known}>{inner}</{name}>" if inner else f"<{name}{known}/>"

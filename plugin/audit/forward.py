@@ -234,16 +234,15 @@ class Forwarder:
         """
         while True:
             try:
-                self._forward_new(wait)
+                stopped = self._forward_new(wait) or wait(every)
             except ConsultError as error:
                 self._say(f"the log could not be read: {error.text}")
-                if wait(self._longer()):
-                    return
-            else:
-                if wait(every):
-                    return
+                stopped = wait(self._longer())
+            if stopped:
+                return
 
-    def _forward_new(self, wait: Callable[[float], bool]) -> None:
+    def _forward_new(self, wait: Callable[[float], bool]) -> bool:
+        """Send what there is; True if told to stop before all of it was received."""
         size = self._size()
         if size < self.next:
             raise ForwardError(
@@ -251,7 +250,7 @@ class Forwarder:
             )
         # Each reading is recorded, so the log has always grown by one: that alone is no reason to read again.
         if size in {self.next, self._settled}:
-            return
+            return False
         source = self._ask(self.next)
         origin = source.checkpoint.partition("\n")[0]
         if self._origin not in {"", origin}:
@@ -259,12 +258,13 @@ class Forwarder:
         self._origin = origin
         for batch in batches(source):
             if not self._deliver(batch, wait):
-                return
+                return True
             self.next = batch.last + 1
             if self._resume is not None:
                 self._resume.save(origin, self.next)
         self._settled = source.last + 2
         self._pause = FIRST_PAUSE_SECONDS
+        return False
 
     def _deliver(self, batch: Batch, wait: Callable[[float], bool]) -> bool:
         """Try until the batch is received; False if told to stop first."""

@@ -13,11 +13,15 @@ BEGINNING = datetime(2026, 3, 2, 8, 15, 3, 120000, tzinfo=UTC)
 CHECKPOINT = "vitrine.example/log\n3\nq6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s=\n\n— vitrine.example/log AAAA\n"
 
 
-def record(position: int, body: dict[str, Any], moment: datetime | None = None, tenant: str = "hospital") -> StoredRecord:
+def record(
+    position: int, body: dict[str, Any], moment: datetime | None = None, tenant: str = "hospital"
+) -> StoredRecord:
     """A stored record, a minute after the one before unless told when."""
     moment = moment or BEGINNING + timedelta(minutes=position)
     encoded = encode_body(body)
-    return StoredRecord(position, encode_header(position, encode_time(moment), tenant, "consultation", encoded), encoded)
+    return StoredRecord(
+        position, encode_header(position, encode_time(moment), tenant, "consultation", encoded), encoded
+    )
 
 
 @dataclass
@@ -50,4 +54,6 @@ def without_body(each: StoredRecord) -> StoredRecord:
 
 def facts(statement: bytes) -> dict[str, Any]:
     """The facts of an NDJSON head or foot."""
-    return {each["name"]: each.get("valueString", each.get("valueDecimal")) for each in orjson.loads(statement)["parameter"]}
+    return {
+        each["name"]: each.get("valueString", each.get("valueDecimal")) for each in orjson.loads(statement)["parameter"]
+    }
