@@ -22,7 +22,11 @@ from plugin.consultation.gateway import Admission, FeedOnOffer, Gateway
 from plugin.consultation.patient_match import PatientMatches
 from plugin.event import GatewayBody
 from plugin.ledger import writer
+from plugin.ledger.deliveries import Deliveries, kept_path
 from plugin.ledger.errors import LedgerError
+from plugin.ledger.key import VerifierKey
+from plugin.ledger.reader import Reader
+from plugin.ledger.sink_file import FileSink
 from plugin.ledger.writer import Ledger
 from plugin.sealing import KeysInvalid, Seal, derived, parse_keys
 from plugin.settings import (
@@ -145,6 +149,27 @@ def check_ledger(ledger: Ledger) -> None:
         ledger.check_start()
     except LedgerError as error:
         raise SettingsError(f"ledger: {error}") from error
+
+
+def deliveries(settings: Settings, on_fork: Callable[[str, bool], None] = lambda _, __: None) -> Deliveries:
+    """What brings the ledger's checkpoints to `ledger.sinks`. Raises SettingsError. `on_fork`: see Deliveries."""
+    try:
+        reader = Reader(settings.ledger.path)
+        key = VerifierKey.parse(reader.meta().vkey)
+    except LedgerError as error:
+        raise SettingsError(f"ledger: {error}") from error
+    sinks = [FileSink(each.path, key) for each in settings.ledger.sinks]
+    return Deliveries(reader, key, sinks, kept_path(settings.ledger.path), on_fork=on_fork)
+
+
+def check_sinks(settings: Settings) -> list[str]:
+    """A warning for each sink that cannot be asked. Raises SettingsError where one holds what the ledger lost."""
+    if not settings.ledger.sinks:
+        return []
+    try:
+        return [f"ledger.sinks: {warning}" for warning in deliveries(settings).check_start()]
+    except LedgerError as error:
+        raise SettingsError(f"ledger.sinks: {error}") from error
 
 
 def issuers_of(settings: Settings) -> Issuers:

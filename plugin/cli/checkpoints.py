@@ -1,69 +1,56 @@
-"""Brings the ledger's newest checkpoint to the files of `ledger.sinks`, while `serve` runs and when it stops.
-
-Never in the way of a release: a sink that cannot be written is told in the log, and tried again.
-"""
+"""While `serve` runs and when it stops, the ledger's checkpoints go to `ledger.sinks`; trouble with one is told."""
 
 import os
+import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 
-from plugin.ledger.errors import LedgerError
-from plugin.ledger.reader import Reader
-from plugin.settings import FileSink, LedgerSettings
+from plugin import assembly
+from plugin.ledger.deliveries import Deliveries
+from plugin.settings import Settings
 
-EVERY_SECONDS = 30.0
-"""The promise is 60; half of it leaves room for a slow disk."""
+WATCH_SECONDS = 60.0
+"""Between two looks at how the sinks are doing; as often a sink that fails is told of."""
 
 log = structlog.get_logger()
 
 
-class Deliveries:
-    """Appends each new checkpoint to every file sink."""
+@contextmanager
+def delivered(settings: Settings) -> Iterator[None]:
+    """Deliver as long as the block lasts, and once more at its end. Does nothing without sinks.
 
-    def __init__(self, ledger: LedgerSettings) -> None:
-        self._ledger = ledger
-        self._delivered: dict[FileSink, str] = {}
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True, name="checkpoints")
-
-    def start(self) -> None:
-        """Deliver now and from then on."""
-        if self._ledger.sinks:
-            self._thread.start()
-
-    def finish(self) -> None:
-        """Deliver what the stop itself added."""
-        if self._ledger.sinks:
-            self._stopped.set()
-            self._thread.join(1.0)
-            self._deliver()
-
-    def _run(self) -> None:
-        while not self._stopped.is_set():
-            self._deliver()
-            self._stopped.wait(EVERY_SECONDS)
-
-    def _deliver(self) -> None:
-        try:
-            note = Reader(self._ledger.path).head().checkpoint
-        except LedgerError as error:
-            log.error("no checkpoint could be read for the sinks", problem=str(error))
-            return
-        for sink in self._ledger.sinks:
-            if self._delivered.get(sink) == note:
-                continue
-            try:
-                _append(sink, note)
-            except OSError as error:
-                log.error("a checkpoint could not be delivered", sink=str(sink.path), problem=error.strerror)
-            else:
-                self._delivered[sink] = note
+    A sink that contradicts the ledger at the first contact stops the gateway, as at a start.
+    """
+    if not settings.ledger.sinks:
+        yield
+        return
+    deliveries = assembly.deliveries(settings, _forked)
+    stopped = threading.Event()
+    deliveries.start()
+    threading.Thread(target=_watch, args=(deliveries, stopped), daemon=True, name="sinks").start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        deliveries.stop()
+        _tell(deliveries)
 
 
-def _append(sink: FileSink, note: str) -> None:
-    """A signed note ends with a line of its own; an empty line parts it from the next."""
-    with sink.path.open("a", encoding="utf-8") as file:
-        file.write(note + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+def _forked(sentence: str, first: bool) -> None:
+    log.critical("a sink contradicts the ledger", problem=sentence)
+    if first:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _watch(deliveries: Deliveries, stopped: threading.Event) -> None:
+    while not stopped.wait(WATCH_SECONDS):
+        _tell(deliveries)
+
+
+def _tell(deliveries: Deliveries) -> None:
+    for status in deliveries.status():
+        if status.problem is not None:
+            log.error("a checkpoint could not be delivered", sink=status.name, problem=status.problem)

@@ -16,7 +16,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 
 from plugin import assembly
-from plugin.cli.checkpoints import Deliveries
+from plugin.cli.checkpoints import delivered
 from plugin.cli.config import warnings_of
 from plugin.cli.failure import CANNOT, Failure
 from plugin.cli.given import settings_at
@@ -55,16 +55,14 @@ def serve(path: Path) -> None:
     operations = _operations(settings, listen)
     _check(settings)
     threading.Thread(target=operations.serve_forever, daemon=True, name="operations").start()
-    deliveries = Deliveries(settings.ledger)
-    deliveries.start()
-    try:
-        _serve(settings, listen)
-    except (OSError, SystemExit) as error:  # what granian raises when it could not begin, or gives up
-        log.critical("the workers could not go on serving")
-        raise SystemExit(CANNOT) from error
-    finally:
-        _record_stop(settings)
-        deliveries.finish()
+    with delivered(settings):
+        try:
+            _serve(settings, listen)
+        except (OSError, SystemExit) as error:  # what granian raises when it could not begin, or gives up
+            log.critical("the workers could not go on serving")
+            raise SystemExit(CANNOT) from error
+        finally:
+            _record_stop(settings)
 
 
 def _serve(settings: Settings, listen: tuple[str, int]) -> None:
@@ -94,9 +92,9 @@ def _check(settings: Settings) -> None:
     try:
         assembled = assembly.assemble(settings)
         assembly.check_ledger(assembled.ledger)
+        warnings = [*warnings_of(settings), *assembly.check_sinks(settings)]
     except SettingsError as error:
         raise Failure(str(error), CANNOT) from error
-    warnings = warnings_of(settings)
     for warning in warnings:
         log.warning(warning)
     note = "the gateway was started" + (f"; warned: {'; '.join(warnings)}" if warnings else "")

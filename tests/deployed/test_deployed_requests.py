@@ -12,6 +12,8 @@ TWO_MEGABYTES = 2_000_000
 ROOM = 64 << 20
 """Bytes that all of this may add to a process; one body that was read by mistake and kept would be seen."""
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def still_serving(gateway):

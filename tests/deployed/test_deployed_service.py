@@ -3,7 +3,6 @@ stops when told, with everything recorded.
 """
 
 import gc
-import json
 import os
 import resource
 import shutil
@@ -15,11 +14,15 @@ import threading
 import apsw
 import pytest
 
-from tests.deployed.deployment import Deployment, free_port, odd_feed
+from plugin import assembly
+from plugin.settings import load
+from tests.deployed.deployment import Deployment, odd_feed
 from tests.deployed.neighbours import http_answer
 
 OBSERVATION = "/fhir/city-lab/Observation/obs-20417-261116-01"
 STOP_SECONDS = 10.0
+
+pytestmark = pytest.mark.slow
 
 
 def actions(deployment):
@@ -45,6 +48,8 @@ def test_a_stop_waits_for_requests_and_records_what_is_owed(tmp_path, neighbours
         connection.sendall(http_answer(b'{"resourceType": "Bundle", "type": "searchset"}'))
 
     served = Deployment(tmp_path, neighbours, workers=2, feeds=odd_feed("slow", neighbours.odd("slow", slow)))
+    sink = tmp_path / "elsewhere"
+    served.path.write_text(f"{served.path.read_text()}\n[ledger]\nsinks = [{{ kind = 'file', path = 'elsewhere' }}]\n")
     answers = []
     try:
         served.prepare().start()
@@ -75,6 +80,23 @@ def test_a_stop_waits_for_requests_and_records_what_is_owed(tmp_path, neighbours
     assert sum(each["count"] for each in counted) == 3
     assert {each["reason"] for each in counted} == {"no-credential"}
     assert served.log_lines()
+    assert f"\n{len(bodies)}\n" in sink.read_text(), "the stop's own record is in the last checkpoint delivered"
+
+
+def test_a_ledger_that_was_cut_does_not_start_against_its_sink(deployment):
+    """The owner of the machine can cut the log and put an older, well signed state in its place."""
+    deployment.path.write_text(
+        f"{deployment.path.read_text()}\n[ledger]\nsinks = [{{ kind = 'file', path = 'elsewhere' }}]\n"
+    )
+    older = deployment.ledger.read_bytes()
+    ledger = assembly.open_ledger(load(deployment.path))
+    ledger.append({"action": "gateway:started"}, tenant="gateway", retention_class="operation")
+    assembly.deliveries(load(deployment.path)).deliver()
+    ledger.close()
+    for name in ("", "-wal", "-shm", ".checkpoints"):
+        deployment.ledger.with_name(deployment.ledger.name + name).unlink(missing_ok=True)
+    deployment.ledger.write_bytes(older)
+    assert "ledger.sinks" in refused_start(deployment)
 
 
 @pytest.mark.parametrize("key", ["listen", "ops_listen"])
@@ -157,7 +179,10 @@ def test_a_worker_that_is_killed_is_replaced(gateway):
 
 
 def test_a_worker_whose_ledger_fails_ends_and_its_successor_serves(deployment):
-    """An I/O error leaves the file in a state that this process cannot know: a new one checks it first."""
+    """An I/O error leaves the file in a state that this process cannot know: a new one checks it first.
+
+    It ends by SIGINT, as from a terminal: that is a clean stop too.
+    """
     deployment.start()
     assert deployment.ask(OBSERVATION).status == 200
     (old,) = deployment.workers()
@@ -172,6 +197,10 @@ def test_a_worker_whose_ledger_fails_ends_and_its_successor_serves(deployment):
     assert deployment.ask(OBSERVATION).status == 200
     lost = answer.headers["x-request-id"]
     assert not [body for body in deployment.bodies() if body.get("request") == lost and body.get("released")]
+    os.killpg(deployment.process.pid, signal.SIGINT)
+    assert deployment.process.wait(30) == 0
+    deployment.process = None
+    assert actions(deployment)[-1] == "gateway:stopped"
     assert "critical" in {line["level"] for line in deployment.log_lines()}
 
 
@@ -213,17 +242,3 @@ def test_on_a_disk_that_cannot_be_written_nothing_starts(small_disk, deployment)
     gc.collect()  # `prepare` worked in this process: its connections are gone now
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     assert "ledger" in refused_start(deployment)
-
-
-def test_an_unused_port_is_left_alone_after_the_stop(deployment):
-    """A stop by SIGINT, as from a terminal, is a stop as well."""
-    deployment.start()
-    assert deployment.process is not None
-    os.killpg(deployment.process.pid, signal.SIGINT)
-    assert deployment.process.wait(30) == 0
-    deployment.process = None
-    with socket.create_server(("127.0.0.1", deployment.port)):
-        pass
-    assert actions(deployment)[-1] == "gateway:stopped"
-    assert free_port()
-    json.dumps(deployment.log_lines())

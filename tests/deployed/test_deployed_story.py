@@ -2,8 +2,11 @@
 
 import json
 
+import pytest
+
 from tests.audit.balp_profile import claimed_problems
 
+pytestmark = pytest.mark.slow
 SEARCH = "/fhir/city-lab/Observation?patient=ehr-1001&category=laboratory&_count=20"
 
 

@@ -35,6 +35,9 @@ STRUCTURE = {
 MOMENT = re.compile(r"\d{4}(-\d\d){0,2}(T.*)?")
 
 
+pytestmark = pytest.mark.slow
+
+
 def marked(tree, key=""):
     """`tree` with the marker in every text that is no structure and no date, and in place of every measured number."""
     if isinstance(tree, dict):

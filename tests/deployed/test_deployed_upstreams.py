@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -13,7 +14,9 @@ from tests.deployed.neighbours import Neighbours, http_answer, json_answer, sear
 MARKER = "leak-7f3a"
 """Stands in everything that a feed says here; none of it may come through."""
 DEADLINE = 8.0
-"""A consultation's, in seconds; a loaded machine takes some more to say so."""
+"""A consultation's, in seconds."""
+SLACK = 10.0
+"""What a loaded machine may take to say so; a dripping feed would go on for ever."""
 OBSERVATION = {
     "resourceType": "Observation",
     "id": "o1",
@@ -22,6 +25,9 @@ OBSERVATION = {
     "subject": {"reference": "Patient/ehr-1001"},
 }
 GOOD = json.dumps(searchset(OBSERVATION)).encode()
+
+
+pytestmark = pytest.mark.slow
 
 
 def sends(data):
@@ -102,12 +108,23 @@ def assert_told_and_recorded(gateway, answer, expected):
     assert MARKER not in json.dumps(record)
 
 
+@pytest.fixture(scope="module")
+def answers(gateway):
+    """What each manner came to, and after how many seconds; some at a time, since two of them take until a deadline."""
+
+    def timed(manner):
+        began = time.monotonic()
+        return asked(gateway, manner), time.monotonic() - began
+
+    with ThreadPoolExecutor(4) as pool:
+        return dict(zip(MANNERS, pool.map(timed, MANNERS), strict=True))
+
+
 @pytest.mark.parametrize("manner", MANNERS)
-def test_a_feed_that_misbehaves_is_an_error_and_a_record(gateway, manner):
-    began = time.monotonic()
-    answer = asked(gateway, manner)
+def test_a_feed_that_misbehaves_is_an_error_and_a_record(gateway, answers, manner):
+    answer, seconds = answers[manner]
     assert_told_and_recorded(gateway, answer, MANNERS[manner][1])
-    assert time.monotonic() - began < DEADLINE + 2
+    assert seconds < DEADLINE + SLACK
 
 
 def test_another_patients_results_are_left_out_and_counted(gateway):
