@@ -252,3 +252,52 @@ def test_the_store_adds_a_batch_whole_or_not_at_all(place, ledger):
     assert store.tail(10)[0].edge == Edge()
     assert numbered(ledger, 0).position == 0
     store.close()
+
+
+class GatedStore(FaultyStore):
+    """Holds its first commit until it is let go, and fails the second as planned."""
+
+    def __init__(self, path, planned: str) -> None:
+        super().__init__(path)
+        self.planned: str | None = planned
+        self.entered, self.leave = threading.Event(), threading.Event()
+
+    def commit(self, make_batch):
+        if self.planned is not None:
+            self.entered.set()
+            assert self.leave.wait(60)
+            super().commit(make_batch)
+            self.fault, self.planned = self.planned, None
+        else:
+            super().commit(make_batch)
+
+
+@pytest.mark.parametrize(("fault", "there"), [("before", False), ("after", True)])
+def test_a_refused_commit_refuses_each_record_in_it(place, fault, there):
+    """Threads that share a commit share its fate, and each can tell what became of its own record."""
+    store = GatedStore(place.path, fault)
+    ledger = writer.Ledger(store, place.key())
+    outcomes: dict[int, object] = {}
+
+    def work(number: int) -> None:
+        try:
+            outcomes[number] = numbered(ledger, number).position
+        except LedgerUnavailable as error:
+            outcomes[number] = error
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    threads[0].start()
+    assert store.entered.wait(60)
+    for thread in threads[1:]:
+        thread.start()
+    while len(ledger._group._queue) < 7:
+        pass
+    store.leave.set()
+    for thread in threads:
+        thread.join(60)
+    assert outcomes.pop(0) == 0
+    assert [str(outcome).startswith("refused") for outcome in outcomes.values()] == [True] * 7
+    assert {ledger.contains(f"{number}.0") for number in outcomes} == {there}
+    ledger.close()
+    report = place.verify()
+    assert (report.records, report.problem) == (8 if there else 1, None)
