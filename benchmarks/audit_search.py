@@ -159,7 +159,7 @@ def measure(path: Path, rounds: int) -> Iterator[dict[str, Any]]:
         for name, reach, pairs in questions(chance):
             if name in slow and len(taken[name]) >= 5:
                 continue
-            wanted = read_parameters(pairs)
+            wanted = read_parameters(pairs, (BASE,))
             begun = time.perf_counter()
             try:
                 said[name] = f"{len(search.page(path, wanted, reach).records)} events"

@@ -83,8 +83,11 @@ class LogPage:
     """Set only where a further record is known."""
 
 
-def read_parameters(pairs: Sequence[tuple[str, str]]) -> LogSearch:
-    """The search that decoded parameters mean. Raises SearchRefused: unknown, refused, with a modifier, a bad value."""
+def read_parameters(pairs: Sequence[tuple[str, str]], ehr_bases: Sequence[str]) -> LogSearch:
+    """The search that decoded parameters mean. Raises SearchRefused: unknown, refused, with a modifier, a bad value.
+
+    `ehr_bases`: of all EHRs. An identifier of a patient in any other system is refused here, before it is recorded.
+    """
     if len(pairs) > MAX_PARAMETERS:
         raise SearchRefused(Reason.INVALID_VALUE, "parameters")
     kept: list[tuple[str, str]] = []
@@ -99,7 +102,7 @@ def read_parameters(pairs: Sequence[tuple[str, str]]) -> LogSearch:
         elif name == "_sort":
             newest_first = _newest_first(value)
         elif name in PARAMETERS:
-            kept.append((name, _value(name, value)))
+            kept.append((name, _value(name, value, ehr_bases)))
         elif name not in {"_format", "_pretty"}:  # the face looks at these: there is one format
             base = name.partition(":")[0].partition(".")[0]
             known = base in REFUSED or base in PARAMETERS
@@ -184,18 +187,17 @@ def _newest_first(value: str) -> bool:
     return value == "-date"
 
 
-def _value(name: str, value: str) -> str:
+def _value(name: str, value: str, ehr_bases: Sequence[str]) -> str:
     if not value or len(value) > MAX_VALUE or not value.isprintable():
         raise SearchRefused(Reason.INVALID_VALUE, name)
     alternatives = split(value)
     if len(alternatives) > MAX_ALTERNATIVES or not all(alternatives):
         raise SearchRefused(Reason.INVALID_VALUE, name)
-    if name != "patient.identifier":  # which systems there are depends on who asks
-        try:
-            for each in alternatives:
-                tester(name, each, ())
-        except ValueInvalid as error:
-            raise SearchRefused(Reason.INVALID_VALUE, name) from error
+    try:
+        for each in alternatives:
+            tester(name, each, ehr_bases)
+    except ValueInvalid as error:
+        raise SearchRefused(Reason.INVALID_VALUE, name) from error
     return value
 
 

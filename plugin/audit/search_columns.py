@@ -127,7 +127,7 @@ def _conditions(question: Question, ehr_bases: Sequence[str]) -> list[Condition]
         case "outcome":
             return [OneOf("outcome", tuple(str(each) for each in Outcome if question.accepts({"outcome": str(each)})))]
         case "type" | "subtype" | "action":
-            return [_action(question)]
+            return _action(question)
         case "site":
             sites = [Token.read(each).code for each in question.values]
             return [] if None in sites else [OneOf("tenant", tuple(each for each in sites if each))]
@@ -177,30 +177,43 @@ def _request(question: Question) -> list[Condition]:
     return [OneOf("request", tuple(each for each in requests if each))]
 
 
-def _shapes() -> dict[str, tuple[Element, ...]]:
-    """For each action of a record, the events that it can make as far as type, subtype and action go."""
-    shapes: dict[str, tuple[Element, ...]] = {}
-    for action in AuditAction:
-        interactions: Sequence[Interaction | None] = (None,)
-        if action is AuditAction.CONSULTATION_RELEASED:
-            interactions = tuple(CONSULTING)
-        elif action.startswith("consultation:"):
-            interactions = tuple(Interaction)
-        bodies: list[Body] = [
-            {"action": action, "asked": {"interaction": str(each)}} if each else {"action": action}
-            for each in interactions
-        ]
-        shapes[str(action)] = tuple(to_audit_event({"position": 0, "time": ""}, body) for body in bodies)
-    return shapes
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What an event of this action and interaction looks like, as far as type, subtype and action go."""
+
+    action: str
+    interaction: Interaction | None
+    event: Element
+
+    @classmethod
+    def of(cls, action: str, interaction: Interaction | None = None) -> "_Shape":
+        body: Body = {"action": action}
+        if interaction is not None:
+            body["asked"] = {"interaction": str(interaction)}
+        return cls(action, interaction, to_audit_event({"position": 0, "time": ""}, body))
 
 
-_SHAPES = _shapes()
-_UNKNOWN_ACTION = to_audit_event({"position": 0, "time": ""}, {"action": ""})
+def _shapes(action: AuditAction) -> list[_Shape]:
+    if action is AuditAction.CONSULTATION_RELEASED:
+        return [_Shape.of(action, each) for each in CONSULTING]
+    if action.startswith("consultation:"):
+        return [_Shape.of(action, each) for each in Interaction]
+    return [_Shape.of(action)]
+
+
+_SHAPES = tuple(shape for action in AuditAction for shape in _shapes(action))
+_UNKNOWN_ACTION = _Shape.of("").event
 """How an action that this program does not know of is told."""
 
 
-def _action(question: Question) -> OneOf | NoneOf:
-    possible = [action for action, events in _SHAPES.items() if any(map(question.accepts, events))]
+def _action(question: Question) -> list[Condition]:
+    """By the kinds of record whose events can be meant; of consultations by what was tried, too."""
+    meant = [shape for shape in _SHAPES if question.accepts(shape.event)]
+    actions = dict.fromkeys(shape.action for shape in meant)
     if question.accepts(_UNKNOWN_ACTION):
-        return NoneOf("action", tuple(action for action in _SHAPES if action not in possible))
-    return OneOf("action", tuple(possible))
+        return [NoneOf("action", tuple(dict.fromkeys(each.action for each in _SHAPES if each.action not in actions)))]
+    narrowed: list[Condition] = [OneOf("action", tuple(actions))]
+    if meant and all(shape.interaction is not None for shape in meant):
+        interactions = dict.fromkeys(f'"interaction":"{shape.interaction}"' for shape in meant)
+        narrowed.append(Containing(tuple(interactions)))  # bodies are stored as JSON without spaces
+    return narrowed

@@ -25,20 +25,21 @@ from tests.audit_search.conftest import Kept, Recorded, make, minute
 
 EHR = "https://ehr.hospital.example/fhir"
 LOGIN = "https://login.hospital.example"
-OPERATOR = Reach(None, (EHR,))
+BASES = (EHR,)
+OPERATOR = Reach(None, BASES)
 AUDITOR = Reach("hospital", (EHR,))
 REQUEST = "0123456789abcdef0123456789abcdef"
 
 
 def found(kept: Kept, parameters: Mapping[str, str], reach: Reach = OPERATOR) -> list[int]:
     """Positions, oldest first."""
-    wanted = read_parameters([*parameters.items(), ("_sort", "date")])
+    wanted = read_parameters([*parameters.items(), ("_sort", "date")], BASES)
     return [each.position for each in page(kept.path, wanted, reach).records]
 
 
 def refusal(*pairs: tuple[str, str]) -> tuple[str, str | None]:
     with pytest.raises(SearchRefused) as refused:
-        read_parameters(pairs)
+        read_parameters(pairs, BASES)
     return refused.value.objection.reason, refused.value.objection.about
 
 
@@ -127,7 +128,7 @@ def test_each_parameter_finds_its_events(filled: Kept, parameters: dict[str, str
 def test_repeated_parameters_must_all_hold(filled: Kept) -> None:
     """A period is two dates."""
     pairs = [("date", "ge2026-03-01T12:02Z"), ("date", "lt2026-03-01T12:04Z"), ("outcome", "0"), ("outcome", "0,4")]
-    assert [each.position for each in page(filled.path, read_parameters(pairs), OPERATOR).records] == [2]
+    assert [each.position for each in page(filled.path, read_parameters(pairs, BASES), OPERATOR).records] == [2]
 
 
 def test_every_parameter_that_is_offered_is_searched_with_here() -> None:
@@ -190,7 +191,7 @@ def test_more_parameters_or_alternatives_than_anyone_types_are_refused() -> None
 
 def test_a_count_is_clamped(filled: Kept) -> None:
     """R4 3.1.1.5.2 allows it; the next link says that there is more."""
-    assert read_parameters([("_count", "100000")]).count == search.MAX_COUNT
+    assert read_parameters([("_count", "100000")], BASES).count == search.MAX_COUNT
 
 
 def test_commas_and_bars_within_a_value_are_escaped(kept: Kept) -> None:
@@ -204,10 +205,18 @@ def test_commas_and_bars_within_a_value_are_escaped(kept: Kept) -> None:
 
 
 @pytest.mark.parametrize("value", ["p1", "urn:oid:1.2.3|280015999090180", f"{EHR}|", f"{EHR}|a b"])
-def test_an_identifier_that_the_log_does_not_hold_is_refused_rather_than_not_found(filled: Kept, value: str) -> None:
+def test_an_identifier_that_the_log_does_not_hold_is_refused_rather_than_not_found(value: str) -> None:
     """An auditor who searches by a national number would take an empty answer for an answer."""
+    assert refusal(("patient.identifier", value)) == (Reason.INVALID_VALUE, "patient.identifier")
+
+
+def test_another_ehrs_patients_are_not_those_of_an_auditor(filled: Kept) -> None:
+    """A link or a form may name them all the same."""
+    clinic = "https://clinic.example/fhir"
+    wanted = read_parameters([("patient.identifier", f"{clinic}|p1")], (EHR, clinic))
+    assert [each.position for each in page(filled.path, wanted, Reach(None, (EHR, clinic))).records] == [7]
     with pytest.raises(Refused) as refused:
-        found(filled, {"patient.identifier": value})
+        page(filled.path, wanted, AUDITOR)
     assert (refused.value.reason, refused.value.status) == (Reason.INVALID_VALUE, 400)
 
 
@@ -240,7 +249,7 @@ def test_whose_a_record_is_stands_in_its_signed_header(kept: Kept) -> None:
 def test_pages_are_stable_while_others_append(kept: Kept) -> None:
     """Each record of the snapshot once, in order, whatever comes meanwhile."""
     kept.append(*(Recorded(consultation(patient="p1")) for _ in range(25)))
-    wanted = read_parameters([("patient", "p1"), ("_count", "10")])
+    wanted = read_parameters([("patient", "p1"), ("_count", "10")], BASES)
     seen: list[int] = []
     while True:
         answer = page(kept.path, wanted, AUDITOR)
@@ -255,8 +264,8 @@ def test_pages_are_stable_while_others_append(kept: Kept) -> None:
 
 def test_a_next_page_is_announced_only_where_a_further_record_is_known(kept: Kept) -> None:
     kept.append(*(Recorded(consultation()) for _ in range(10)))
-    assert page(kept.path, read_parameters([("_count", "10")]), AUDITOR).next is None
-    assert page(kept.path, read_parameters([("_count", "9")]), AUDITOR).next is not None
+    assert page(kept.path, read_parameters([("_count", "10")], BASES), AUDITOR).next is None
+    assert page(kept.path, read_parameters([("_count", "9")], BASES), AUDITOR).next is not None
 
 
 def test_a_search_that_judges_too_much_is_refused_and_never_short(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -352,7 +361,7 @@ def test_columns_narrow_and_never_hide(mixed: Kept, data: Any) -> None:
     ]
     reach = data.draw(st.sampled_from([OPERATOR, AUDITOR, Reach("clinic", (EHR,))]))
     newest_first = data.draw(st.booleans())
-    wanted = read_parameters([*pairs, ("_count", "200"), ("_sort", "-date" if newest_first else "date")])
+    wanted = read_parameters([*pairs, ("_count", "200"), ("_sort", "-date" if newest_first else "date")], BASES)
     answer = page(mixed.path, wanted, reach)
     assert answer.next is None
     expected = []

@@ -92,16 +92,18 @@ def is_of_log(path: str) -> bool:
     return path.removeprefix("/").partition("/")[0] == TYPE
 
 
-def asked_of_log(place: Target, pairs: Pairs, objection: Objection | None, links: LogLinks) -> AskedOfLog:
+def asked_of_log(
+    place: Target, pairs: Pairs, objection: Objection | None, links: LogLinks, ehr_bases: Sequence[str]
+) -> AskedOfLog:
     """What a request at `place`, counted from `/fhir`, with these decoded parameters asks.
 
-    `objection` is what was wrong with the request before its parameters were looked at.
+    `objection` is what was wrong with the request before its parameters were looked at; `ehr_bases` are of all EHRs.
     """
     objection = objection or _address_objection(place)
     if objection is not None or place.interaction not in CONSULTING:
         return AskedOfLog(objection=objection)
     try:
-        return AskedOfLog(_search(place, pairs, links))
+        return AskedOfLog(_search(place, pairs, links, ehr_bases))
     except (SearchRefused, Objectionable) as refusal:
         return AskedOfLog(objection=refusal.objection)
     except LinkRefused as refusal:
@@ -181,7 +183,7 @@ def _address_objection(place: Target) -> Objection | None:
     return place.objection
 
 
-def _search(place: Target, pairs: Pairs, links: LogLinks) -> LogSearch:
+def _search(place: Target, pairs: Pairs, links: LogLinks, ehr_bases: Sequence[str]) -> LogSearch:
     """Raises SearchRefused, Objectionable or LinkRefused."""
     appearance = [pair for pair in pairs if pair[0] in _APPEARANCE]
     check_read(appearance)
@@ -193,7 +195,7 @@ def _search(place: Target, pairs: Pairs, links: LogLinks) -> LogSearch:
         if len(tokens) > 1 or len(pairs) > len(appearance) + 1:
             raise LinkRefused(Reason.PAGE_LINK_INVALID)
         return links.open(tokens[0])
-    return read_parameters(pairs)
+    return read_parameters(pairs, ehr_bases)
 
 
 _SECURITY_SERVICE = "http://terminology.hl7.org/CodeSystem/restful-security-service"
