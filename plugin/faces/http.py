@@ -34,6 +34,9 @@ MAX_HEADER_CHARACTERS = 32_768
 MAX_FORWARDED = 20
 """Hops of X-Forwarded-For that are looked at."""
 
+ANY_HOST = "vitrine.invalid"
+"""Stands for every host in routing. It is in no address: those begin with `public_base`."""
+
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9.\-_]{1,253})(:\d{1,5})?")
 
 
@@ -52,6 +55,8 @@ Networks = Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]
 
 def install(app: Flask, *, cors_origins: Sequence[str], trusted_proxies: Networks) -> None:
     """Give every request an id and an address, and every answer the headers."""
+    # Routes must not depend on Host: the router would refuse by it, before any face could answer in its own form.
+    app.config["SERVER_NAME"] = ANY_HOST
 
     @app.before_request
     def begin() -> Response | None:

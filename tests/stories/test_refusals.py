@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-import orjson
 import pytest
 
-from plugin.app import create_app
-from plugin.attempt import Recorder, record_callers
+from plugin.attempt import record_callers
 from policies.vocabulary.interactions import OPERATIONS
 from policies.vocabulary.resource_types import CONSULTABLE
+from tests.faces.records_in_memory import with_records_in_memory
 from tests.world import CLIENT, Asked, World, lab_patient, observation
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "BREW")
@@ -443,27 +442,6 @@ WALKS = {
     "another patient": by_another_patient,
     "bodies": by_bodies,
 }
-
-
-class Records:
-    """A ledger in memory: thousands of attempts are not worth as many commits. One walk uses the real one."""
-
-    def __init__(self) -> None:
-        self.bodies: list[dict[str, Any]] = []
-
-    def append(self, body: dict[str, Any], *, tenant: str, retention_class: str) -> None:
-        self.bodies.append(orjson.loads(orjson.dumps(body)))
-
-    def contains(self, record: str) -> bool:
-        return any(body.get("record") == record for body in self.bodies)
-
-
-def with_records_in_memory(world: World) -> Records:
-    records = Records()
-    recorder = Recorder(records, {"base": "", "version": "", "policies": ""})  # type: ignore[arg-type]
-    gateway = replace(world.assembled.gateway, recorder=recorder)
-    world.client = create_app(replace(world.assembled, gateway=gateway)).test_client()
-    return records
 
 
 class Walk:

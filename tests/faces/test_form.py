@@ -1,0 +1,92 @@
+"""Bodies of a POST `_search` are read within bounds of bytes and time, and not by the threads that answer."""
+
+import io
+import threading
+
+import pytest
+from werkzeug.test import EnvironBuilder
+from werkzeug.wrappers import Request
+
+from plugin.faces.facade.form import MAX_BYTES, FormReader, FormTooLarge, FormUnreadable
+from tests.world import World
+
+
+class Silent(io.RawIOBase):
+    """A client that has announced a body and sends nothing until it hangs up."""
+
+    def __init__(self) -> None:
+        self.hung_up = threading.Event()
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        self.hung_up.wait(60)
+        return b""
+
+
+def request(stream: io.IOBase, length: int | None = None) -> Request:
+    environ = EnvironBuilder(path="/", method="POST").get_environ()
+    environ |= {"wsgi.input": stream, "wsgi.input_terminated": True}
+    return Request(environ | ({} if length is None else {"CONTENT_LENGTH": str(length)}))
+
+
+def test_a_body_is_read_whole() -> None:
+    """Up to the bound, its last byte included."""
+    assert FormReader().read(request(io.BytesIO(b"patient=p1"))) == b"patient=p1"
+    assert len(FormReader().read(request(io.BytesIO(b"x" * MAX_BYTES)))) == MAX_BYTES
+    assert FormReader().read(request(io.BytesIO(b""))) == b""
+
+
+@pytest.mark.parametrize("length", [None, MAX_BYTES + 1, 1 << 40])
+def test_a_large_body_is_refused(length: int | None) -> None:
+    """By its announced length unread, and by its bytes where nothing was announced."""
+    with pytest.raises(FormTooLarge):
+        FormReader().read(request(io.BytesIO(b"x" * (MAX_BYTES + 1)), length))
+
+
+def test_a_silent_client_does_not_hold_the_thread_that_answers() -> None:
+    """Sixteen of them would otherwise stop a worker, without ever showing a token that is good."""
+    client = Silent()
+    with pytest.raises(FormUnreadable):
+        FormReader(seconds=0.05).read(request(client))
+    client.hung_up.set()
+
+
+def test_silent_clients_take_a_bounded_number_of_readers() -> None:
+    """Beyond it nobody's body is read until one of them hangs up; reading by address goes on."""
+    reader, clients = FormReader(seconds=0.05, readers=2), [Silent(), Silent()]
+    for client in clients:
+        with pytest.raises(FormUnreadable):
+            reader.read(request(client))
+    with pytest.raises(FormUnreadable):
+        reader.read(request(io.BytesIO(b"patient=p1")))
+    clients[0].hung_up.set()
+    patient = FormReader(seconds=30)
+    patient._places = reader._places
+    assert patient.read(request(io.BytesIO(b"patient=p1"))) == b"patient=p1"
+    clients[1].hung_up.set()
+
+
+def test_a_client_that_hangs_up_has_sent_no_body() -> None:
+    """Whatever a server makes of it."""
+
+    class Gone(io.RawIOBase):
+        def read(self, size: int = -1) -> bytes:
+            raise ConnectionResetError
+
+    with pytest.raises(FormUnreadable):
+        FormReader(seconds=30).read(request(Gone()))
+
+
+def test_a_body_that_never_came_is_a_400_under_the_persons_name(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One record, as for every refusal."""
+
+    def gone(self: FormReader, request: Request) -> bytes:
+        raise FormUnreadable
+
+    monkeypatch.setattr(FormReader, "read", gone)
+    answer = world.ask("/fhir/city-lab/Observation/_search", method="POST")
+    assert (answer.status, answer.issue, answer.reason) == (400, "value", "invalid-value")
+    assert world.last()["reason"] == "invalid-value"
+    assert world.lab.queries == []
