@@ -62,10 +62,16 @@ def test_silent_clients_take_a_bounded_number_of_readers() -> None:
     with pytest.raises(FormUnreadable):
         reader.read(request(io.BytesIO(b"patient=p1")))
     clients[0].hung_up.set()
-    patient = FormReader(seconds=30)
-    patient._places = reader._places
-    assert patient.read(request(io.BytesIO(b"patient=p1"))) == b"patient=p1"
     clients[1].hung_up.set()
+
+
+def test_a_reader_is_free_again_when_its_client_hangs_up() -> None:
+    """However long that took."""
+    client, reader = Silent(), FormReader(seconds=30, readers=1)
+    threading.Timer(0.05, client.hung_up.set).start()
+    assert reader.read(request(client)) == b""
+    for _ in range(3):
+        assert reader.read(request(io.BytesIO(b"patient=p1"))) == b"patient=p1"
 
 
 def test_a_client_that_hangs_up_has_sent_no_body() -> None:

@@ -15,6 +15,8 @@ MAX_BYTES = 65_536
 """The same search in an address would have to fit 8 kB."""
 READ_SECONDS = 3.0
 """For 64 kB from a client that is there; a silent one holds its answering thread no longer."""
+PLACE_SECONDS = 0.2
+"""How long a body waits for a reader. Bodies have mostly arrived with their request: readers are busy for moments."""
 READERS = 8
 """Bodies under way in one process. A reader whose client stays silent waits until the connection ends."""
 
@@ -37,10 +39,10 @@ class FormReader:
         self._places = threading.BoundedSemaphore(readers)
 
     def read(self, request: Request) -> bytes:
-        """The body of `request`. Raises FormTooLarge or FormUnreadable, at the latest after twice `seconds`."""
+        """The body of `request`. Raises FormTooLarge, or FormUnreadable once `seconds` have passed."""
         if (request.content_length or 0) > MAX_BYTES:
             raise FormTooLarge
-        if not self._places.acquire(timeout=self._seconds):
+        if not self._places.acquire(timeout=PLACE_SECONDS):
             raise FormUnreadable
         arrived: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         threading.Thread(target=self._fill, args=(request.stream, arrived), daemon=True, name="form").start()
@@ -55,9 +57,11 @@ class FormReader:
         return body
 
     def _fill(self, stream: IO[bytes], arrived: "queue.SimpleQueue[bytes | None]") -> None:
+        body: bytes | None = None
         try:
-            arrived.put(stream.read(MAX_BYTES + 1))
+            body = stream.read(MAX_BYTES + 1)
         except (OSError, ClientDisconnected):
-            arrived.put(None)
+            pass  # the client has hung up: there is no body
         finally:
             self._places.release()
+        arrived.put(body)
