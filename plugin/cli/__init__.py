@@ -11,6 +11,7 @@ from plugin.cli.audit import audit
 from plugin.cli.config import config
 from plugin.cli.failure import CANNOT, Failure
 from plugin.cli.feed import feed
+from plugin.cli.given import CONFIG_VARIABLE
 from plugin.cli.serve import serve
 from plugin.cli.token import token
 
@@ -35,7 +36,7 @@ class Commands(click.Group):
     "--config",
     "path",
     type=click.Path(path_type=Path, dir_okay=False),
-    envvar="VITRINE_CONFIG",
+    envvar=CONFIG_VARIABLE,
     default=Path("vitrine.toml"),
     show_default=True,
     help="The configuration file; else $VITRINE_CONFIG.",

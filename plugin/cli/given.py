@@ -8,6 +8,9 @@ from plugin.authentication.credential import LocalOperator
 from plugin.cli.failure import CANNOT, Failure
 from plugin.settings import Settings, SettingsError, load
 
+CONFIG_VARIABLE = "VITRINE_CONFIG"
+"""Names the file where no option does; `serve` tells its workers by it."""
+
 
 def settings_at(path: Path) -> Settings:
     """The settings, or the end of the command: it could not run."""

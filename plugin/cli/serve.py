@@ -19,9 +19,8 @@ from plugin import assembly
 from plugin.cli.checkpoints import delivered
 from plugin.cli.config import warnings_of
 from plugin.cli.failure import CANNOT, Failure
-from plugin.cli.given import settings_at
+from plugin.cli.given import CONFIG_VARIABLE, settings_at
 from plugin.cli.operations import operations_server
-from plugin.cli.worker import CONFIG_VARIABLE
 from plugin.errors import RecordUnavailable
 from plugin.event import AuditAction
 from plugin.settings import Settings, SettingsError

@@ -15,12 +15,12 @@ from plugin import assembly
 from plugin.app import create_app
 from plugin.attempt import record_callers
 from plugin.cli.failure import CANNOT
+from plugin.cli.given import CONFIG_VARIABLE
 from plugin.errors import RecordUnavailable
 from plugin.ledger.record import encode_time
 from plugin.settings import SettingsError, load
 from plugin.telemetry import configure_logging
 
-CONFIG_VARIABLE = "VITRINE_CONFIG"
 MINUTE = 60.0
 DAMAGE_EXIT = 70
 """Exit status of a worker whose ledger can no longer be trusted to append; its successor runs the start checks."""
