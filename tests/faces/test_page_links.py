@@ -4,7 +4,9 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
+from fhir_adapters.interface import Call, Entry, Page
 from plugin.faces.facade import page_link
+from plugin.faces.http import MAX_TARGET
 from tests.world import World, ehr_patient, lab_patient, observation
 
 PATH = "/fhir/city-lab/Observation"
@@ -49,6 +51,26 @@ def test_a_link_of_a_compartment_search_goes_on(world: World) -> None:
     assert world.ask(next_link(world, "/fhir/city-lab/Patient/p1/Observation?_count=1")).references == [
         "Observation/o1"
     ]
+
+
+def test_the_longest_question_has_a_next_link_that_fits(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link that nobody may follow would be a silently short answer. Feeds repeat the question in theirs."""
+    question = "&".join(f"code={'x' * 490}" for _ in range(4))
+    following = f"/Observation?patient=Patient/lab-1&{question}&page=2"
+    first = world.lab.search
+
+    def search(resource_type: str, parameters: tuple[tuple[str, str], ...], call: Call) -> Page:
+        found = first(resource_type, parameters, call)
+        return found if resource_type == "Patient" else Page(found.entries, following)
+
+    monkeypatch.setattr(world.lab, "search", search)
+    monkeypatch.setattr(
+        world.lab, "page", lambda name, call: Page(tuple(Entry(observation(f"q{n}")) for n in range(3)), None)
+    )
+    link = next_link(world, f"{PATH}?_count=4&{question}")
+    assert len(link) < MAX_TARGET
+    assert world.ask(link).references == ["Observation/q1", "Observation/q2"]
+    assert refusal(world, f"{PATH}?{question}&code=xxxxxxxxxxxxxxxxxx")[2] == "invalid-value"
 
 
 def test_an_expired_link_is_410(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from urllib.parse import urlencode
 
 from plugin.faces.facade.address import FHIR_ID
 from policies.vocabulary.consultation import Objection, Reason
@@ -19,6 +20,9 @@ MAX_VALUE = 512
 """Characters; a list of a dozen codes with their systems."""
 MAX_PARAMETERS = 30
 MAX_IDS = 50
+MAX_QUESTION = 2_000
+"""Characters of all parameters, encoded. A next link holds them twice, in the feed's own link too, sealed and in
+base64, and has to fit into an address."""
 
 _DATE = re.compile(
     r"(?:eq|ne|gt|lt|ge|le|sa|eb|ap)?"
@@ -79,6 +83,8 @@ def wish(resource_type: str, pairs: Pairs, compartment: str | None, patient_base
     if len(patients) > 1:
         raise Objectionable(Reason.PATIENT_AMBIGUOUS)
     kept = tuple((name, value) for name, value in given if name in kinds or name == "_sort")
+    if len(urlencode(kept)) > MAX_QUESTION:
+        raise Objectionable(Reason.INVALID_VALUE, "parameters")
     count = int(dict(given).get("_count", DEFAULT_COUNT))
     return Wish(kept, next(iter(patients), None), min(count, MAX_COUNT))
 
