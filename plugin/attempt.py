@@ -35,6 +35,7 @@ from plugin.event import (
 from plugin.ledger.errors import LedgerBroken, LedgerError, StorageFailed
 from plugin.ledger.writer import Ledger
 from plugin.state.callers import Callers
+from plugin.telemetry import count_consultation, count_refused_caller
 from policies.vocabulary.consultation import AuditConsultation, ClinicalConsultation, Consultation, Origin
 from policies.vocabulary.identity import Identity
 from policies.vocabulary.resource_types import PATIENT_PATHS
@@ -153,9 +154,11 @@ class Attempt:
             tenant=self.identity.ehr or GATEWAY_TENANT,
             retention_class=self._retention_class(outcome),
         )
+        count_consultation(self.asked.feed if isinstance(self.asked, ClinicalConsultation) else None, outcome)
 
     def _count(self, error: BaseException | None) -> None:
         """Before identity is verified a refusal is a count, not a record."""
+        count_refused_caller(error.reason if isinstance(error, ConsultError) else ConsultError.reason)
         if isinstance(error, ConsultError):
             charged = isinstance(error, Unidentified) and not isinstance(error, CallerThrottled)
             charged = charged and error.reason != Unidentified.reason  # asking without a token is how clients discover

@@ -5,14 +5,20 @@ Which policies there are is `policies.rulebook`'s; which facts a request has is 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import cedarpy
+import orjson
 
 from policies.vocabulary.verdict import NO_RULE_PERMITS, Deny, Permit
 
 EVALUATION_FAILED = "evaluation-failed"
 """Stands as the rule of a denial when Cedar could not decide: an error is never a permit."""
+
+
+REMEMBERED = 4_096
+"""Verdicts on looks kept by one process; facts of persons and clients, none of a patient or a result."""
 
 
 class RulesInvalid(Exception):
@@ -49,6 +55,18 @@ class PolicySet:
         # With the schema, since the groups of actions stand in it: without them no rule on a group would ever fire.
         self._entities = cedarpy.Entities.from_json_str("[]", self._schema)
         self.ids = _ids(nodes)
+        self._remembered = lru_cache(maxsize=REMEMBERED)(self._decide_one)
+
+    def decide_again(self, question: Question) -> Permit | Deny:
+        """As `decide`, remembering the verdict: for questions that a person's looks within an hour share.
+
+        A verdict depends on nothing but the question and this set, which never changes.
+        """
+        facts = orjson.dumps(question.facts, option=orjson.OPT_SORT_KEYS)
+        return self._remembered(question.principal, question.action, question.resource, facts)
+
+    def _decide_one(self, principal: str, action: str, resource: tuple[str, str], facts: bytes) -> Permit | Deny:
+        return self.decide([Question(principal, action, resource, orjson.loads(facts))])[0]
 
     def decide(self, questions: Sequence[Question]) -> list[Permit | Deny]:
         """A verdict for each question, in order."""

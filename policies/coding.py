@@ -7,6 +7,9 @@ from typing import Any
 REPORTING = frozenset({"result", "hasMember", "derivedFrom", "entry", "target"})
 """Elements by which a resource reports another: what they name must be judged with it, or the referrer is not shown."""
 
+_CONTAINERS = (dict, list)
+"""Built once: this walk visits every element of every answer."""
+
 Pair = tuple[str, str]
 """(system, code) or (system, value); an absent system is ""."""
 
@@ -33,7 +36,7 @@ def contents(resource: Mapping[str, Any]) -> Contents:
     while stack:
         node = stack.pop()
         if isinstance(node, list):
-            stack.extend(each for each in node if isinstance(each, dict | list))
+            stack.extend(each for each in node if isinstance(each, _CONTAINERS))
             continue
         for name, value in node.items():
             if isinstance(value, str):
@@ -41,7 +44,7 @@ def contents(resource: Mapping[str, Any]) -> Contents:
                     codings.add((_text(node.get("system")), value))
                 elif name == "reference":
                     references.add(value)
-            elif isinstance(value, dict | list):
+            elif isinstance(value, _CONTAINERS):
                 stack.append(value)
                 if name in REPORTING:
                     reports.update(_reported(value))

@@ -110,12 +110,12 @@ def _for_each_purpose(
     policies: PolicySet, identity: Identity, asked: ClinicalConsultation, facts: dict[str, Any]
 ) -> Permit | Deny:
     return _merged(
-        policies.decide(
-            [
+        [
+            policies.decide_again(
                 Question(identity.person.key, str(asked.interaction), ("Feed", asked.feed), facts | purpose)
-                for purpose in _purposes(identity)
-            ]
-        )
+            )
+            for purpose in _purposes(identity)
+        ]
     )
 
 

@@ -74,6 +74,9 @@ def labels(codes: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
     return [{"system": ACT_CODE, "code": code, "display": display} for code, display in codes]
 
 
+_OURS = labels(HANDLING)
+
+
 def ready(resource: Mapping[str, Any], base: str) -> Tree:
     """A copy of `resource` to be shown: labelled, with nothing in it that leads around the gateway."""
     copy: Tree = {name: _clean(name, value, base) for name, value in resource.items()}
@@ -81,7 +84,7 @@ def ready(resource: Mapping[str, Any], base: str) -> Tree:
     theirs = meta.get("security")
     security = [label for label in theirs if isinstance(label, dict)] if isinstance(theirs, list) else []
     present = [label.get("code") for label in security if label.get("system") == ACT_CODE]
-    ours = labels([each for each in HANDLING if each[0] not in present])
+    ours = [label for label in _OURS if label["code"] not in present]
     copy["meta"] = meta | {"security": security + ours}
     return copy
 
