@@ -80,8 +80,8 @@ class Deliveries:
     def check_start(self) -> list[str]:
         """Check that the ledger continues the newest checkpoint of each sink that shows it, and the kept one.
 
-        Raises LedgerBroken if it does not. Returns a sentence for each sink that could not be asked: it is checked at
-        the first delivery.
+        Raises LedgerBroken if it does not, or LedgerUnreadable. Returns a sentence for each sink that could not be
+        asked: it is checked at the first delivery.
         """
         warnings = []
         for sink in self._sinks:
@@ -159,14 +159,22 @@ class Deliveries:
             self._given[sink.name] = offer.note
             return replace(offer, note=offer.note + "".join(f"{line}\n" for line in lines))
         except SinkForked as error:
-            newer = self._newest()
-            if again and newer.stated.size > offer.stated.size:  # another process may have been there in between
+            newer = self._newer(offer) if again else None
+            if newer is not None:
                 return self._offer(sink, newer, again=False)
             self._status[sink.name] = replace(status, problem=str(error), forked=True)
             self._on_fork(str(error), status.size is None)
         except LedgerError as error:
             self._failed(sink, error)
         return offer
+
+    def _newer(self, offer: Offer) -> Offer | None:
+        """A newer one, if there is: another process may have delivered it between our reading and our offering."""
+        try:
+            newest = self._newest()
+        except LedgerError:
+            return None
+        return newest if newest.stated.size > offer.stated.size else None
 
     def _has(self, sink: Sink, status: SinkStatus, offer: Offer) -> bool:
         """A witness need not see a checkpoint twice; the others get it anew once it has more cosignatures."""

@@ -1,4 +1,4 @@
-"""Reads a range of an embedded ledger's records and says what is wrong with the first bad one.
+"""Reads a range of a ledger's records and says what is wrong with the first bad one.
 
 What `verify` does, by the piece, so that several processes can share it. Nothing here knows what was signed.
 """
@@ -6,21 +6,17 @@ What `verify` does, by the piece, so that several processes can share it. Nothin
 import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import apsw
 import orjson
 
 from plugin.ledger.errors import LedgerBroken, LedgerError, LedgerUnreadable
 from plugin.ledger.merkle import leaf_hash
 from plugin.ledger.record import flaw
-from plugin.ledger.shelf import SqliteShelf
-from plugin.ledger.sqlite import ROW, reading
-from plugin.ledger.tiles import WIDTH, root_of
+from plugin.ledger.store import Opening, View
+from plugin.ledger.tiles import HEIGHT, WIDTH, Shelf, root_of
 
 CHUNK = 16 * WIDTH
 """Records in one piece: some tens of milliseconds of work, and whole tiles."""
-_ROWS = f"SELECT {ROW} FROM records WHERE position >= ? AND position < ? ORDER BY position"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +44,17 @@ class Examined:
         return len(self.roots) * WIDTH + len(self.leaves)
 
 
-def examine(path: Path, first: int, end: int) -> Examined:
+def examine(opening: Opening, first: int, end: int) -> Examined:
     """Records `first` (a multiple of WIDTH) to before `end`. Raises LedgerUnreadable or LedgerBroken."""
-    with reading(path) as connection:
-        connection.execute("BEGIN")
-        leaves, problem = _leaves(connection, first, end)
+    with opening() as view:
+        view.freeze()
+        leaves, problem = _leaves(view, first, end)
         full = len(leaves) // WIDTH
         tiles = [leaves[at * WIDTH : (at + 1) * WIDTH] for at in range(full)]
         roots = [root_of(tile) for tile in tiles]
-        if problem is None:
-            problem = _tile_problem(SqliteShelf(connection), first // WIDTH, tiles, roots)
+        shelf = view.shelf()
+        for number, (tile, root) in enumerate(zip(tiles, roots, strict=True), first // WIDTH):
+            problem = problem or tile_problem(shelf, 0, number, tile, root)
         return Examined(roots, leaves[full * WIDTH :], problem)
 
 
@@ -66,30 +63,38 @@ def prepare_process() -> None:
     gc.disable()
 
 
-def examine_apart(path: Path, first: int, end: int) -> Examined | tuple[type[LedgerError], str]:
+def examine_apart(opening: Opening, first: int, end: int) -> Examined | tuple[type[LedgerError], str]:
     """`examine` for another process, to which errors do not travel well."""
     try:
-        return examine(path, first, end)
+        return examine(opening, first, end)
     except (LedgerBroken, LedgerUnreadable) as error:
         return type(error), str(error)
 
 
-def stated_time(path: Path) -> str | None:
+def stated_time(view: View) -> str | None:
     """The time that the first record states; None if there is none, or it states none."""
-    with reading(path) as connection:
-        header = connection.execute("SELECT header FROM records WHERE position = 0").get
+    records = view.records(0, 0, 1)
     try:
-        fields = orjson.loads(header) if isinstance(header, bytes) else None
+        fields = orjson.loads(records[0].header) if records else None
     except orjson.JSONDecodeError:
         return None
     return fields.get("time") if isinstance(fields, dict) else None
 
 
-def _leaves(connection: apsw.Connection, first: int, end: int) -> tuple[list[bytes], Problem | None]:
+def tile_problem(shelf: Shelf, level: int, number: int, hashes: Sequence[bytes], root: bytes) -> Problem | None:
+    """What is wrong with a stored tile that should hold these: it would spoil each proof that is made from it."""
+    stored = shelf.tile(level, number)
+    if stored is None or (stored == b"".join(hashes) and list(shelf.roots(level, number, 1)) == [root]):
+        return None
+    first = number << HEIGHT * (level + 1)
+    return Problem(first, f"the stored hashes of records {first} and on are not theirs")
+
+
+def _leaves(view: View, first: int, end: int) -> tuple[list[bytes], Problem | None]:
     """The leaf of each sound row, up to the first that is not."""
     leaves: list[bytes] = []
     expected = first
-    for row in connection.execute(_ROWS, (first, end)):
+    for row in view.rows(first, end):
         position, header, body = row[:3]
         if position > expected:
             break
@@ -99,14 +104,3 @@ def _leaves(connection: apsw.Connection, first: int, end: int) -> tuple[list[byt
         leaves.append(leaf_hash(header))
         expected += 1
     return leaves, Problem(expected, f"record {expected} is missing") if expected < end else None
-
-
-def _tile_problem(
-    shelf: SqliteShelf, first: int, tiles: Sequence[Sequence[bytes]], roots: Sequence[bytes]
-) -> Problem | None:
-    """Stored hashes prove nothing, but a wrong one would spoil each proof made from it."""
-    for number, (tile, root) in enumerate(zip(tiles, roots, strict=True), first):
-        stored = shelf.tile(0, number)
-        if stored is not None and (stored != b"".join(tile) or list(shelf.roots(0, number, 1)) != [root]):
-            return Problem(number * WIDTH, f"the stored hashes of records {number * WIDTH} and on are not theirs")
-    return None

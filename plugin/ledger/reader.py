@@ -6,13 +6,10 @@ Who may read content, and what record that leaves, is for `plugin.audit`.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from plugin.ledger.errors import LedgerMissing
 from plugin.ledger.record import StoredRecord
-from plugin.ledger.shelf import SqliteShelf
-from plugin.ledger.sqlite import read_head, read_meta, reading
-from plugin.ledger.store import Head, Meta
+from plugin.ledger.sqlite_view import opening
+from plugin.ledger.store import Head, Meta, Opening
 from plugin.ledger.tree import Tree
 
 CHUNK = 1_000
@@ -22,64 +19,53 @@ CHUNK = 1_000
 class Reader:
     """The reading end. Holds nothing open between calls.
 
-    Every method may raise LedgerUnreadable, or LedgerBroken if the file is damaged or has no head.
+    Every method may raise LedgerUnreadable, or LedgerBroken if the store is damaged or has no head.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Raises LedgerMissing if there is no file."""
-        if not path.is_file():
-            raise LedgerMissing(f"{path}: there is no ledger")
-        self._path = path
+    def __init__(self, place: Path | Opening) -> None:
+        """`place` is the file of an embedded ledger, or what opens a view of another one.
+
+        Raises LedgerUnreadable if it cannot be opened, LedgerMissing if there is no file.
+        """
+        self._view = opening(place)
+        with self._view():
+            pass
 
     def meta(self) -> Meta:
         """What the ledger says of itself: its origin and `vkey`. Trust only a `vkey` that was kept elsewhere."""
-        with reading(self._path) as connection:
-            return read_meta(connection)
+        with self._view() as view:
+            return view.meta()
 
     def head(self) -> Head:
         """The newest head: `size`, `root`, `checkpoint`."""
-        with reading(self._path) as connection:
-            return read_head(connection)
+        with self._view() as view:
+            return view.head()
 
     def records(self, first: int = 0, last: int | None = None) -> Iterator[StoredRecord]:
         """Records `first` to `last`, both included, in order; None is the newest at the time of this call.
 
-        Memory stays flat. A record that is missing from the file is left out; `verify` tells of it.
+        Memory stays flat. A record that is missing from the store is left out; `verify` tells of it.
         """
         newest = self.head().size - 1
         return self._records(first, newest if last is None else min(last, newest))
 
     def find(self, name: str) -> list[StoredRecord]:
         """The records whose record id or request id is `name`, in order."""
-        with reading(self._path) as connection:
-            found = connection.execute(
-                "SELECT position, header, body FROM records WHERE record = ?1"
-                " UNION SELECT position, header, body FROM records WHERE request = ?1 ORDER BY position",
-                (name,),
-            )
-            return [_record(row) for row in found]
+        with self._view() as view:
+            return view.find(name)
 
     @contextmanager
     def tree(self) -> Iterator[Tree]:
         """The tree as it is now, to prove things about it; close it soon."""
-        with reading(self._path) as connection:
-            connection.execute("BEGIN")
-            yield Tree(read_head(connection), SqliteShelf(connection))
+        with self._view() as view:
+            view.freeze()
+            yield Tree(view.head(), view.shelf())
 
     def _records(self, first: int, last: int) -> Iterator[StoredRecord]:
-        with reading(self._path) as connection:
+        with self._view() as view:
             while first <= last:
-                rows = connection.execute(
-                    "SELECT position, header, body FROM records WHERE position BETWEEN ? AND ?"
-                    " ORDER BY position LIMIT ?",
-                    (first, last, CHUNK),
-                ).fetchall()
-                if not rows:
+                records = view.records(first, last, CHUNK)
+                if not records:
                     return
-                for row in rows:
-                    yield _record(row)
-                first = _record(rows[-1]).position + 1
-
-
-def _record(row: tuple[Any, ...]) -> StoredRecord:
-    return StoredRecord(row[0], row[1], row[2])
+                yield from records
+                first = records[-1].position + 1

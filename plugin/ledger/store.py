@@ -1,10 +1,13 @@
 """What the ledger asks of a place to keep records. One interface, one contract; `sqlite` is the embedded one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from plugin.ledger.merkle import Edge
+from plugin.ledger.record import StoredRecord
+from plugin.ledger.tiles import Shelf
 
 FORMAT = 1
 """Of what is stored: tables and their meaning."""
@@ -84,3 +87,41 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Let go of connections. A later call opens anew."""
+
+
+class View(Protocol):
+    """What a reader sees of what a store keeps. Holds a connection, so it is not kept for long.
+
+    Every method may raise LedgerBroken; whatever else goes wrong is LedgerUnreadable once the view is left.
+    """
+
+    def freeze(self) -> None:
+        """From here on everything is seen as of one moment."""
+
+    def check_tables(self) -> None:
+        """Raises LedgerBroken unless the tables are ours: others could hold values that no reader expects."""
+
+    def meta(self) -> Meta:
+        """What the ledger was made with."""
+
+    def head(self) -> Head:
+        """The newest head."""
+
+    def shelf(self) -> Shelf:
+        """The hashes of the tree."""
+
+    def bounds(self) -> tuple[int | None, int | None]:
+        """The lowest and the highest position that there is; None if there are no records."""
+
+    def rows(self, first: int, end: int) -> Iterator[tuple[Any, ...]]:
+        """The rows from `first` to before `end`, in order: position, header, body and SEARCH_COLUMNS."""
+
+    def records(self, first: int, last: int, limit: int) -> list[StoredRecord]:
+        """The first `limit` of the records from `first` to `last`, both included, in order."""
+
+    def find(self, name: str) -> list[StoredRecord]:
+        """The records whose record id or request id is `name`, in order."""
+
+
+Opening = Callable[[], AbstractContextManager[View]]
+"""Opens a view. Pickles, for other processes are handed it. Raises LedgerUnreadable; LedgerMissing if there is none."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from plugin.ledger import checkpoint
 from plugin.ledger.checkpoint import Checkpoint
-from plugin.ledger.errors import CheckpointInvalid, LedgerBroken, LedgerError, LedgerMissing, LedgerUnreadable
+from plugin.ledger.errors import CheckpointInvalid, LedgerBroken, LedgerError, LedgerUnreadable
 from plugin.ledger.examine import (
     CHUNK,
     Examined,
@@ -24,13 +24,13 @@ from plugin.ledger.examine import (
     examine_apart,
     prepare_process,
     stated_time,
+    tile_problem,
 )
 from plugin.ledger.key import VerifierKey, WitnessKey
 from plugin.ledger.merkle import Edge
-from plugin.ledger.shelf import SqliteShelf
-from plugin.ledger.sqlite import check_tables, read_head, read_meta, reading
-from plugin.ledger.store import FORMAT, Head, Meta
-from plugin.ledger.tiles import HEIGHT, WIDTH, root_of
+from plugin.ledger.sqlite_view import opening
+from plugin.ledger.store import FORMAT, Head, Meta, Opening
+from plugin.ledger.tiles import WIDTH, root_of
 from plugin.ledger.tree import Tree
 
 ALONE = 50_000
@@ -79,7 +79,7 @@ class _Trail:
 
 
 def verify(
-    path: Path,
+    place: Path | Opening,
     key: VerifierKey | str,
     progress: Callable[[int], None] = lambda _: None,
     *,
@@ -89,6 +89,7 @@ def verify(
 ) -> Report:
     """Read every record and compare with the head that `key` (or its `vkey`) signed.
 
+    `place` is the file of an embedded ledger, or what opens a view of another one.
     `against` is a checkpoint that was kept elsewhere, as text: the ledger must continue it, and each of `witnesses`
     must have cosigned it. `progress` is called with the number of records read so far. `processes` None is one for
     each core. Raises LedgerUnreadable if the file is missing, is no ledger, or cannot be read; KeyInvalid if a key is
@@ -96,41 +97,37 @@ def verify(
     """
     verifier = VerifierKey.parse(key) if isinstance(key, str) else key
     held = None if against is None else _held(against, verifier, witnesses)
-    if not path.is_file():
-        raise LedgerMissing(f"{path}: there is no ledger")
-    trail = _Trail()
+    view, trail = opening(place), _Trail()
     try:
-        report = trail.report(_problem(path, verifier, trail, progress, processes) or _held_problem(path, held))
+        report = trail.report(_problem(view, verifier, trail, progress, processes) or _held_problem(view, held))
     except LedgerBroken as error:  # the database is damaged, or has no head
         report = trail.report(Problem(None, str(error)))
     return replace(report, held=None if held is None else held.size)
 
 
 def _problem(
-    path: Path, verifier: VerifierKey, trail: _Trail, progress: Callable[[int], None], processes: int | None
+    opened: Opening, verifier: VerifierKey, trail: _Trail, progress: Callable[[int], None], processes: int | None
 ) -> Problem | None:
-    with reading(path) as connection:
-        connection.execute("BEGIN")
-        wrong = _meta_flaw(read_meta(connection), verifier)
+    with opened() as view:
+        view.freeze()
+        wrong = _meta_flaw(view.meta(), verifier)
         if wrong is not None:
             return Problem(None, wrong)
-        check_tables(connection)
-        lowest, highest = connection.execute(
-            "SELECT (SELECT min(position) FROM records), max(position) FROM records"
-        ).get
-        head = _head(lambda: read_head(connection))
+        view.check_tables()
+        lowest, highest = view.bounds()
+        trail.since = stated_time(view)
+        head = _head(view.head)
     if lowest is not None and lowest < 0:
         return Problem(lowest, f"a record stands at position {lowest}, where none belongs")
     end = 0 if highest is None else highest + 1
-    trail.since = stated_time(path)
-    for piece in _pieces(path, end, processes):
+    for piece in _pieces(opened, end, processes):
         trail.add(piece)
         progress(trail.tiles.size * WIDTH + len(trail.rest))
         if piece.problem is not None:
             return piece.problem
     if isinstance(head, LedgerBroken):
         raise head
-    return _head_problem(head, trail.edge(), verifier) or _tiles_problem(path, trail.roots)
+    return _head_problem(head, trail.edge(), verifier) or _tiles_problem(opened, trail.roots)
 
 
 def _head(read: Callable[[], Head]) -> Head | LedgerBroken:
@@ -141,13 +138,13 @@ def _head(read: Callable[[], Head]) -> Head | LedgerBroken:
         return error
 
 
-def _pieces(path: Path, end: int, processes: int | None) -> Iterator[Examined]:
+def _pieces(opened: Opening, end: int, processes: int | None) -> Iterator[Examined]:
     """All pieces, in order. Raises what `examine` raises."""
     ranges = ((first, min(first + CHUNK, end)) for first in range(0, end, CHUNK))
     count = len(os.sched_getaffinity(0)) if processes is None else processes
     if count == 1 or (processes is None and end <= ALONE):
         for first, last in ranges:
-            yield examine(path, first, last)
+            yield examine(opened, first, last)
         return
     # Spawned, not forked: whoever calls this may have threads.
     context = multiprocessing.get_context("spawn")
@@ -155,13 +152,13 @@ def _pieces(path: Path, end: int, processes: int | None) -> Iterator[Examined]:
         waiting: deque[Future[Examined | tuple[type[LedgerError], str]]] = deque()
         try:
             for first, last in ranges:
-                waiting.append(pool.submit(examine_apart, path, first, last))
+                waiting.append(pool.submit(examine_apart, opened, first, last))
                 if len(waiting) > count * _AHEAD:
                     yield _result(waiting.popleft())
             while waiting:
                 yield _result(waiting.popleft())
         except BrokenProcessPool as error:
-            raise LedgerUnreadable(f"{path}: a process that read it was ended") from error
+            raise LedgerUnreadable("a process that read the ledger was ended") from error
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -186,39 +183,34 @@ def _held(note: str, verifier: VerifierKey, witnesses: Sequence[WitnessKey | str
     return stated
 
 
-def _held_problem(path: Path, held: Checkpoint | None) -> Problem | None:
+def _held_problem(opened: Opening, held: Checkpoint | None) -> Problem | None:
     """Asked last: what is stored is known to be sound by itself."""
     if held is None:
         return None
-    with reading(path) as connection:
-        connection.execute("BEGIN")
-        tree = Tree(read_head(connection), SqliteShelf(connection))
+    with opened() as view:
+        view.freeze()
+        tree = Tree(view.head(), view.shelf())
         if tree.head.size < held.size:
             sentence = f"record {tree.head.size} is missing: a checkpoint held elsewhere states {held.size} records"
             return Problem(tree.head.size, sentence)
         if not tree.continues(held):
-            sentence = f"the first {held.size} records are not those of a checkpoint held elsewhere"
-            return Problem(None, sentence)
+            return Problem(None, f"the first {held.size} records are not those of a checkpoint held elsewhere")
     return None
 
 
-def _tiles_problem(path: Path, roots: list[bytes]) -> Problem | None:
+def _tiles_problem(opened: Opening, roots: list[bytes]) -> Problem | None:
     """The stored hashes above the lowest level; those were compared with the records."""
-    with reading(path) as connection:
-        connection.execute("BEGIN")
-        shelf, level = SqliteShelf(connection), 1
+    with opened() as view:
+        view.freeze()
+        shelf, level = view.shelf(), 1
         while len(roots) >= WIDTH:
-            above = []
-            for number in range(len(roots) // WIDTH):
-                hashes = roots[number * WIDTH : (number + 1) * WIDTH]
-                above.append(root_of(hashes))
-                stored = shelf.tile(level, number)
-                if stored is not None and (
-                    stored != b"".join(hashes) or list(shelf.roots(level, number, 1)) != [above[-1]]
-                ):
-                    first = number << HEIGHT * (level + 1)
-                    return Problem(first, f"the stored hashes of records {first} and on are not theirs")
-            roots, level = above, level + 1
+            tiles = [roots[at * WIDTH : (at + 1) * WIDTH] for at in range(len(roots) // WIDTH)]
+            roots = [root_of(hashes) for hashes in tiles]
+            for number, (hashes, root) in enumerate(zip(tiles, roots, strict=True)):
+                problem = tile_problem(shelf, level, number, hashes, root)
+                if problem is not None:
+                    return problem
+            level += 1
     return None
 
 
