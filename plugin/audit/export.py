@@ -231,36 +231,38 @@ class Rendered(NamedTuple):
     without_body: int
 
 
-def render(form: str, selection: Selection, records: Sequence[StoredRecord]) -> Rendered:
+Stored = tuple[int, bytes, bytes | None]
+"""A StoredRecord on its way to another process: a tuple is packed twice as fast."""
+
+
+def render(form: str, selection: Selection, records: Sequence[Stored]) -> Rendered:
     """Write those of `records`, at least one, that are wanted. Raises LogUnreadable if one is not JSON."""
     write = FORMS[form].record
     lines: list[tuple[int, bytes]] = []
     not_selected = without_body = 0
-    for record in records:
+    for position, stored_header, stored_body in records:
         try:
-            header = orjson.loads(record.header)
+            header = orjson.loads(stored_header)
             if not selection.in_period(header):
                 not_selected += 1
-            elif record.body is None:
+            elif stored_body is None:
                 without_body += 1
-            elif not selection.may_accept(record.body) or not selection.accepts(body := orjson.loads(record.body)):
+            elif not selection.may_accept(stored_body) or not selection.accepts(body := orjson.loads(stored_body)):
                 not_selected += 1
             else:
-                lines.append((record.position, write(header, body)))
+                lines.append((position, write(header, body)))
         except (orjson.JSONDecodeError, KeyError) as error:
-            raise LogUnreadable(
-                f"Record {record.position} cannot be read; `vitrine audit verify` says more."
-            ) from error
-    return Rendered(records[-1].position, lines, not_selected, without_body)
+            raise LogUnreadable(f"Record {position} cannot be read; `vitrine audit verify` says more.") from error
+    return Rendered(records[-1][0], lines, not_selected, without_body)
 
 
-def _chunks(records: Iterator[StoredRecord]) -> Iterator[tuple[StoredRecord, ...]]:
-    while chunk := tuple(islice(records, CHUNK)):
+def _chunks(records: Iterator[StoredRecord]) -> Iterator[tuple[Stored, ...]]:
+    while chunk := tuple((each.position, each.header, each.body) for each in islice(records, CHUNK)):
         yield chunk
 
 
 def _worked(
-    work: Callable[[Sequence[StoredRecord]], Rendered], chunks: Iterable[tuple[StoredRecord, ...]], workers: int
+    work: Callable[[Sequence[Stored]], Rendered], chunks: Iterable[tuple[Stored, ...]], workers: int
 ) -> Iterator[Rendered]:
     """The chunks in order, worked on by several processes; never more than two for each are under way."""
     if workers == 1:

@@ -230,7 +230,7 @@ class Forwarder:
     def run(self, wait: Callable[[float], bool], every: float) -> None:
         """Forward until `wait`, which pauses for seconds, returns True. Raises ForwardError.
 
-        Looks for new records every `every` seconds.
+        Looks for new records every `every` seconds. Stops between batches too, with a pause of none.
         """
         while True:
             try:
@@ -262,6 +262,8 @@ class Forwarder:
             self.next = batch.last + 1
             if self._resume is not None:
                 self._resume.save(origin, self.next)
+            if wait(0):
+                return True
         self._settled = source.last + 2
         self._pause = FIRST_PAUSE_SECONDS
         return False

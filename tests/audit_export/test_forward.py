@@ -105,6 +105,8 @@ class Clock:
         self._between = between
 
     def __call__(self, seconds: float) -> bool:
+        if not seconds:
+            return False
         self.waited.append(seconds)
         self._between()
         return len(self.waited) >= self._waits
@@ -164,6 +166,15 @@ def test_a_restart_goes_on_where_the_last_batch_was_received(tmp_path: Path) -> 
     log.grow(2)
     forwarder(log, siem, resume=resume, first=0).run(Clock(1), every=10)
     assert siem.positions == list(range(7))
+
+
+def test_following_is_stopped_between_batches(tmp_path: Path) -> None:
+    """A backlog of millions must not outlast the patience of a service manager."""
+    log, siem, resume = GrowingLog(), Siem(), Resume(tmp_path / "state")
+    log.grow(3 * BATCH)
+    forwarder(log, siem, resume=resume).run(lambda seconds: True, every=10)
+    assert len(siem.positions) == BATCH
+    assert resume.load() == ("vitrine.example/log", BATCH)
 
 
 def test_what_was_not_received_is_not_noted_as_sent(tmp_path: Path) -> None:

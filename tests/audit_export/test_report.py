@@ -123,7 +123,7 @@ def test_a_feed_that_failed_is_an_attempt_beside_the_look_of_its_request() -> No
     assert told["attempts"][0]["what"][0] == {
         "source": "imaging",
         "asked": "search for results",
-        "outcome": "no usable answer",
+        "outcome": "failed",
         "reason": "the source of results gave no usable answer",
     }
 

@@ -60,7 +60,7 @@ PURPOSES: Final[Mapping[str, Word]] = {
 OUTCOMES: Final[Mapping[str, Word]] = {
     "0": Word("accès autorisé", "access allowed"),
     "4": Word("accès refusé", "access refused"),
-    "8": Word("pas de réponse utilisable", "no usable answer"),
+    "8": Word("échec", "failed"),
     "12": Word("service indisponible", "service unavailable"),
 }
 
@@ -72,7 +72,9 @@ _PAGE = Word("lien de suite non valable", "the link to a further page was not va
 _READ_ONLY = Word("tentative de modifier ou d’extraire des données", "an attempt to change or extract data")
 _RULES = Word("les règles d’accès ne le permettent pas", "the access rules do not allow it")
 _RIGHTS = Word("l’application n’en avait pas le droit", "the application had no right to it")
-_SOURCE = Word("la source des résultats n’a pas répondu correctement", "the source of results gave no usable answer")
+_SOURCE = Word(
+    "la source des résultats n’a pas donné de réponse utilisable", "the source of results gave no usable answer"
+)
 _BUSY = Word("le service était surchargé ou indisponible", "the service was overloaded or unavailable")
 _RECORD = Word("la trace n’a pas pu être écrite : rien n’a été montré", "no record could be written: nothing was shown")
 _LOGIN = Word("la personne n’a pas pu être identifiée", "the person could not be identified")
