@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 
@@ -31,6 +32,8 @@ MAX_COUNT = 200
 """Larger wishes are clamped, as R4 3.1.1.5.2 allows."""
 MAX_VALUE = 512
 MAX_PARAMETERS = 30
+MAX_QUESTION = 4_000
+"""Characters of all parameters, encoded. A next link holds them, sealed and in base64, and must fit into an address."""
 MAX_ALTERNATIVES = 50
 """Of one parameter, divided by commas."""
 
@@ -107,6 +110,8 @@ def read_parameters(pairs: Sequence[tuple[str, str]], ehr_bases: Sequence[str]) 
             base = name.partition(":")[0].partition(".")[0]
             known = base in REFUSED or base in PARAMETERS
             raise SearchRefused(Reason.REFUSED_PARAMETER if known else Reason.UNKNOWN_PARAMETER, name)
+    if len(urlencode(kept)) > MAX_QUESTION:
+        raise SearchRefused(Reason.INVALID_VALUE, "parameters")
     return LogSearch(tuple(kept), newest_first, count)
 
 

@@ -12,6 +12,7 @@ from plugin.faces.facade import audit_log
 from plugin.faces.facade.address import target
 from plugin.faces.facade.audit_log import AskedOfLog, LogLinks, asked_of_log, is_of_log
 from plugin.faces.facade.page_link import LIFE_SECONDS, PARAMETER, LinkRefused
+from plugin.faces.http import MAX_TARGET
 from plugin.ledger.reader import Reader
 from plugin.sealing import Seal, new_key, parse_keys
 from policies.vocabulary.consultation import Objection, Reason
@@ -85,6 +86,15 @@ def test_an_earlier_objection_stands_first() -> None:
 def test_a_link_says_what_it_was_issued_for() -> None:
     going_on = asked("GET", query=((PARAMETER, LINKS.issue(WANTED, MARK, READER)), ("_format", "json"))).search
     assert going_on == replace(WANTED, mark=MARK, reader=READER)
+
+
+def test_the_longest_question_has_a_link_that_an_address_can_hold() -> None:
+    """Otherwise the next page would be a 414."""
+    longest = tuple(("agent-name", "é" * 51) for _ in range(12))
+    wanted = asked("GET", query=longest).search
+    assert wanted is not None
+    assert len(LINKS.issue(wanted, MARK, "r" * 500)) < MAX_TARGET - 100
+    assert asked("GET", query=(*longest, *longest)).objection == Objection(Reason.INVALID_VALUE, "parameters")
 
 
 def test_nothing_may_stand_beside_a_link() -> None:

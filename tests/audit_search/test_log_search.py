@@ -204,6 +204,15 @@ def test_commas_and_bars_within_a_value_are_escaped(kept: Kept) -> None:
     assert found(kept, {"agent.identifier": r"auth0\|1\,2,nobody"}) == [0]
 
 
+def test_a_feeds_own_patient_is_found_by_the_address_under_which_it_was_shown(kept: Kept) -> None:
+    """R4 counts it as a patient of the event, though the column knows the EHR's alone."""
+    kept.append(Recorded(consultation(released=[{"reference": "Patient/lab-1", "category": "other"}])))
+    address = f"{BASE}/fhir/city-lab/Patient/lab-1"
+    assert found(kept, {"patient": address}) == [0]
+    assert found(kept, {"entity": address}) == [0]
+    assert found(kept, {"patient": "lab-1"}) == []
+
+
 @pytest.mark.parametrize("value", ["p1", "urn:oid:1.2.3|280015999090180", f"{EHR}|", f"{EHR}|a b"])
 def test_an_identifier_that_the_log_does_not_hold_is_refused_rather_than_not_found(value: str) -> None:
     """An auditor who searches by a national number would take an empty answer for an answer."""
