@@ -6,7 +6,7 @@ for others, and nobody waits without a bound. What a commit is, and what may be 
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Generic, TypeVar
 
@@ -40,11 +40,12 @@ class GroupCommit(Generic[Entry, Result]):
 
     def __init__(
         self,
-        commit: Callable[[Sequence[Entry]], Sequence[Result]],
+        commit: Callable[[Iterator[Entry]], Sequence[Result]],
         turn: Callable[[float], AbstractContextManager[None]],
     ) -> None:
         """`commit` is called by one thread at a time, inside `turn(seconds)`, and returns a result for each entry.
 
+        It is given the entries when it begins to read them: who comes while it still waits for a lock comes along.
         `turn` waits at most so many seconds, then raises LedgerUnavailable.
         """
         self._commit = commit
@@ -94,9 +95,11 @@ class GroupCommit(Generic[Entry, Result]):
         error: LedgerError | None = LedgerUnavailable(_INTERRUPTED)
         try:
             with self._turn(max(0.0, until - time.monotonic())):
-                with self._guard:
-                    batch, self._queue = self._queue, []
-                results = self._commit([waiting.entry for waiting in batch])
+                batch = []
+                try:
+                    results = self._commit(self._take(batch))
+                finally:
+                    batch = batch or self._all()  # what kept it from beginning keeps those that wait for it, too
             for waiting, result in zip(batch, results, strict=True):
                 waiting.result = result
             error = None
@@ -107,6 +110,18 @@ class GroupCommit(Generic[Entry, Result]):
             for waiting in batch:
                 waiting.error = error
                 waiting.signal.release()
+
+    def _take(self, batch: list[_Waiting[Entry, Result]]) -> Iterator[Entry]:
+        """The entries that wait when this is first read; who they are of is put into `batch`."""
+        batch += self._all()
+        for waiting in batch:
+            yield waiting.entry
+
+    def _all(self) -> list[_Waiting[Entry, Result]]:
+        """Take all that wait."""
+        with self._guard:
+            waiting, self._queue = self._queue, []
+        return waiting
 
     def _hand_on(self, batch: list[_Waiting[Entry, Result]]) -> None:
         """Let the next one lead, if there is one. A leader that never got its turn takes itself out."""

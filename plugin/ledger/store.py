@@ -74,8 +74,8 @@ class Store(Protocol):
     def commit(self, make_batch: Callable[[Head], Batch]) -> None:
         """Add a batch, all of it or nothing, durable when this returns.
 
-        `make_batch` is given the newest head while no other process can change it; what it raises passes through, and
-        nothing is stored. Raises LedgerUnavailable if the batch may or may not be there, LedgerBroken if a position
+        `make_batch` is called once at most, with the newest head and while no other process can change it; what it
+        raises passes through, and nothing is stored. Raises LedgerUnavailable if the batch may or may not be there, LedgerBroken if a position
         of it is taken.
         """
 

@@ -5,7 +5,7 @@ What a record says, and what is done when it cannot be written, is the caller's 
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -106,8 +106,8 @@ class Ledger:
         with self._taking_turn():
             self._store.close()
 
-    def _commit(self, entries: Sequence[_Entry]) -> list[Position]:
-        """Commit the entries together, in their order. The caller has the turn."""
+    def _commit(self, entries: Iterable[_Entry]) -> list[Position]:
+        """Commit the entries together, in their order. Reads them once the store is locked. The caller has the turn."""
         batches: list[Batch] = []
 
         def make_batch(head: Head) -> Batch:
@@ -126,7 +126,7 @@ class Ledger:
         self._seen = batch.head
         return [Position(row.position, batch.head.time) for row in batch.rows]
 
-    def _batch(self, head: Head, entries: Sequence[_Entry]) -> Batch:
+    def _batch(self, head: Head, entries: Iterable[_Entry]) -> Batch:
         time = encode_time(self._clock())
         rows = []
         for position, entry in enumerate(entries, head.size):

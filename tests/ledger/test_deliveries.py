@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+import time
 
 import pytest
 
@@ -208,7 +209,7 @@ def test_the_thread_delivers_at_once_at_its_interval_and_at_the_end(post):
     assert deliveries.running()
     post.place.fill(1)
     while max(post.held(), default=0) < 2:
-        pass
+        time.sleep(0.01)
     post.place.fill(1)
     deliveries.stop()
     assert post.held()[0] == 3

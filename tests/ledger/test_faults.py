@@ -3,6 +3,7 @@
 import os
 import resource
 import threading
+import time
 
 import apsw
 import pytest
@@ -263,13 +264,18 @@ class GatedStore(FaultyStore):
         self.entered, self.leave = threading.Event(), threading.Event()
 
     def commit(self, make_batch):
-        if self.planned is not None:
+        if self.planned is None:
+            super().commit(make_batch)
+            return
+
+        def gated(head):
+            batch = make_batch(head)
             self.entered.set()
             assert self.leave.wait(60)
-            super().commit(make_batch)
-            self.fault, self.planned = self.planned, None
-        else:
-            super().commit(make_batch)
+            return batch
+
+        super().commit(gated)
+        self.fault, self.planned = self.planned, None
 
 
 @pytest.mark.parametrize(("fault", "there"), [("before", False), ("after", True)])
@@ -291,7 +297,7 @@ def test_a_refused_commit_refuses_each_record_in_it(place, fault, there):
     for thread in threads[1:]:
         thread.start()
     while len(ledger._group._queue) < 7:
-        pass
+        time.sleep(0.001)
     store.leave.set()
     for thread in threads:
         thread.join(60)

@@ -1,6 +1,7 @@
 """Group commit by itself: who shares a commit, who is told of its failure, and that nobody waits for ever."""
 
 import threading
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -13,7 +14,7 @@ PATIENCE = 60.0
 
 
 class Journal:
-    """Commits into a list, and stops before each commit until it is let go on."""
+    """Commits into a list, and stops in each commit until it is let go on."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
@@ -21,15 +22,21 @@ class Journal:
         self.gate = threading.Semaphore(0)
         self.faults: list[BaseException] = []
         self.turn = threading.Lock()
+        self.lock: threading.Semaphore | None = None
+        """What a commit waits for before it reads its entries, if anything."""
         self.group: GroupCommit[int, str] = GroupCommit(self.commit, self.taking_turn)
 
     def commit(self, entries):
+        if self.lock is not None:
+            self.entered.release()
+            assert self.lock.acquire(timeout=PATIENCE)
+        batch = list(entries)
         self.entered.release()
         assert self.gate.acquire(timeout=PATIENCE)
-        self.batches.append(list(entries))
+        self.batches.append(batch)
         if self.faults:
             raise self.faults.pop(0)
-        return [f"done {entry}" for entry in entries]
+        return [f"done {entry}" for entry in batch]
 
     @contextmanager
     def taking_turn(self, seconds):
@@ -73,7 +80,7 @@ def queued(journal: Journal, entries) -> list[Thread]:
         before = journal.waiting()
         threads.append(Thread(journal, entry))
         while journal.waiting() == before:
-            pass
+            time.sleep(0.001)
     return threads
 
 
@@ -91,6 +98,35 @@ def test_what_comes_during_a_commit_goes_out_with_the_next(journal):
     journal.gate.release(2)
     assert joined([first, *others]) == [f"done {entry}" for entry in range(6)]
     assert journal.batches == [[0], [1, 2, 3, 4, 5]]
+
+
+def test_who_comes_while_the_commit_waits_for_a_lock_comes_along(journal):
+    """Another process holds it for as long as a sync takes: with few in each commit both would be half as fast."""
+    journal.lock = threading.Semaphore(0)
+    first = Thread(journal, 0)
+    assert journal.entered.acquire(timeout=PATIENCE)
+    others = queued(journal, [1, 2])
+    journal.lock.release()
+    journal.gate.release()
+    assert joined([first, *others]) == ["done 0", "done 1", "done 2"]
+    assert journal.batches == [[0, 1, 2]]
+
+
+def test_what_keeps_a_commit_from_beginning_refuses_all_that_wait_for_it(journal):
+    """One after another they would wait for the same lock in vain."""
+    entered, leave = threading.Event(), threading.Event()
+
+    def locked(entries):
+        entered.set()
+        assert leave.wait(PATIENCE)
+        raise LedgerUnavailable("locked")
+
+    journal.group._commit = locked
+    first = Thread(journal, 0)
+    assert entered.wait(PATIENCE)
+    others = queued(journal, [1, 2])
+    leave.set()
+    assert [str(outcome) for outcome in joined([first, *others])] == ["locked"] * 3
 
 
 def test_a_failure_reaches_every_entry_of_the_batch_and_no_other(journal):
@@ -143,7 +179,7 @@ def test_a_commit_that_hangs_holds_no_follower_beyond_its_patience(journal):
     (leader,) = queued(journal, [1])
     follower = Thread(journal, 2, patience=0.5)
     while journal.waiting() < 2 and follower.is_alive():
-        pass
+        time.sleep(0.001)
     journal.gate.release()
     assert journal.entered.acquire(timeout=PATIENCE)
     (outcome,) = joined([follower])
