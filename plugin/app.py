@@ -5,7 +5,6 @@ import ipaddress
 import structlog
 from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import BaseConverter
 
 from plugin.assembly import Assembled
 from plugin.faces import http
@@ -16,20 +15,12 @@ from plugin.faces.facade.routes import Facade, PublicFeed
 log = structlog.get_logger()
 
 
-class _Everything(BaseConverter):
-    """The rest of a path, as it is: empty, doubled slashes and all, since the face judges it."""
-
-    regex = "(?:/.*)?"
-    part_isolating = False
-
-
 def create_app(assembled: Assembled) -> Flask:
     """A WSGI application that answers from `assembled`."""
     settings = assembled.settings
     app = Flask(__name__, static_folder=None)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    app.url_map.converters["everything"] = _Everything
     http.install(
         app,
         cors_origins=settings.cors_origins,

@@ -12,7 +12,6 @@ from fhir_adapters.credential import BasicCredential, BearerCredential, ClientCr
 from fhir_adapters.fhir_rest import FhirRestConfig
 from fhir_adapters.interface import Feed
 from plugin import __version__
-from plugin.attempt import Recorder
 from plugin.audit.feed import LogFeed
 from plugin.authentication.fetch import IssuerDocuments
 from plugin.authentication.identify import Identifier
@@ -28,6 +27,7 @@ from plugin.ledger.key import VerifierKey
 from plugin.ledger.reader import Reader
 from plugin.ledger.sink_file import FileSink
 from plugin.ledger.writer import Ledger
+from plugin.recorder import Recorder
 from plugin.sealing import KeysInvalid, Seal, derived, parse_keys
 from plugin.settings import (
     Auth,
@@ -42,6 +42,7 @@ from plugin.settings import (
 )
 from plugin.state.callers import Callers
 from plugin.state.quotas import Quotas
+from plugin.strangers import Strangers
 from policies.cedar import RulesInvalid
 from policies.rulebook import Rulebook, load
 
@@ -55,7 +56,7 @@ class Assembled:
     issuers: Issuers
     ledger: Ledger
     recorder: Recorder
-    callers: Callers
+    strangers: Strangers
     page_links: Seal
 
 
@@ -71,7 +72,7 @@ def assemble(settings: Settings, on_damage: Callable[[], None] = lambda: None) -
         ledger, {"base": settings.public_base, "version": __version__, "policies": rules.digest}, on_damage
     )
     issuers = issuers_of(settings)
-    callers = Callers()
+    strangers = Strangers(Callers(), recorder)
     try:
         settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -89,13 +90,13 @@ def assemble(settings: Settings, on_damage: Callable[[], None] = lambda: None) -
             consultations=settings.limits.consultations_per_person_hour,
             patients=settings.limits.patients_per_person_hour,
         ),
-        callers=callers,
+        strangers=strangers,
         recorder=recorder,
         admission=Admission(),
         log=LogFeed(settings.ledger.path),
         most_resources=settings.limits.resources_per_consultation,
     )
-    return Assembled(settings, gateway, issuers, ledger, recorder, callers, Seal(keys, "page-links"))
+    return Assembled(settings, gateway, issuers, ledger, recorder, strangers, Seal(keys, "page-links"))
 
 
 def examine(settings: Settings) -> Rulebook:

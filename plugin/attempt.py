@@ -1,118 +1,43 @@
 """One attempt, one record: whatever becomes of a consultation, its record is appended when the attempt is left.
 
-The append happens last and decides: where it fails, the error replaces the release. Nothing else in the program writes
-to the ledger.
+The append happens last and decides: where it fails, the error replaces the release. Callers who were never identified
+are `strangers`.
 """
 
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlencode
 
 from plugin.errors import (
-    CallerThrottled,
     ConsultError,
     FeedBusy,
     FeedFailed,
     IssuerUnreachable,
-    RecordUnavailable,
     Refused,
-    Unidentified,
 )
 from plugin.event import (
     AskedBody,
     AuditAction,
     Body,
     FeedBody,
-    GatewayBody,
     Outcome,
     PersonBody,
     ReleasedBody,
     RetentionClass,
 )
-from plugin.ledger.errors import LedgerBroken, LedgerError, StorageFailed
-from plugin.ledger.writer import Ledger
-from plugin.state.callers import Callers
-from plugin.telemetry import count_consultation, count_refused_caller
+from plugin.recorder import GATEWAY_TENANT, Recorder
+from plugin.strangers import Strangers
+from plugin.telemetry import count_consultation
 from policies.vocabulary.consultation import AuditConsultation, ClinicalConsultation, Consultation, Origin
 from policies.vocabulary.identity import Identity
 from policies.vocabulary.resource_types import PATIENT_PATHS
 from policies.vocabulary.search_parameters import offered
 from policies.vocabulary.verdict import Withheld
 
-GATEWAY_TENANT = "gateway"
-"""The tenant of records that concern no EHR."""
-
 NOT_RECORDED = "(not recorded)"
 """Stands for a code that was asked for where something was withheld: the two together would tell what."""
-
-
-class Recorder:
-    """Appends bodies to the ledger, and settles what an outage left owing. Safe to call from several threads."""
-
-    def __init__(self, ledger: Ledger, gateway: GatewayBody, on_damage: Callable[[], None] = lambda: None) -> None:
-        """`on_damage` is called when this process can never append again: whoever runs it should end it."""
-        self._ledger = ledger
-        self._on_damage = on_damage
-        self._gateway = gateway
-        self._doubtful: list[str] = []
-        self._settling = threading.Lock()
-
-    def append(self, body: Body, *, tenant: str, retention_class: RetentionClass) -> None:
-        """Make `body` durable. Raises RecordUnavailable: then nothing may be released.
-
-        A record whose commit had an unknown outcome is looked up before the next one is written: if it is there, its
-        release is withdrawn by a record; if not, the loss is.
-        """
-        try:
-            self._settle()
-            self._append(body, tenant, retention_class)
-        except LedgerError as error:
-            if "record" in body:
-                with self._settling:
-                    self._doubtful.append(body["record"])
-            if isinstance(error, StorageFailed | LedgerBroken):
-                self._on_damage()
-            raise RecordUnavailable from error
-
-    def operational(self, action: AuditAction, note: str, outcome: Outcome = Outcome.SUCCESS) -> None:
-        """Record what happened to the gateway itself. Raises RecordUnavailable."""
-        self.append(
-            {"action": action, "outcome": outcome, "reason": None, "note": note},
-            tenant=GATEWAY_TENANT,
-            retention_class=RetentionClass.OPERATION,
-        )
-
-    def _settle(self) -> None:
-        if not self._doubtful:
-            return
-        with self._settling:
-            there = [record for record in self._doubtful if self._ledger.contains(record)]
-            lost = len(self._doubtful) - len(there)
-            for record in there:
-                self._operation(
-                    {"action": AuditAction.RELEASE_WITHDRAWN, "record": record, "request": _request(record)}
-                )
-                self._doubtful.remove(record)
-            if lost:
-                note = f"{lost} records could not be written; nothing was released for them"
-                self._operation({"action": AuditAction.LEDGER_GAP, "note": note})
-            self._doubtful.clear()
-
-    def _operation(self, body: Body) -> None:
-        self._append(
-            {"outcome": Outcome.UNAVAILABLE, "reason": "no-store", **body}, GATEWAY_TENANT, RetentionClass.OPERATION
-        )
-
-    def _append(self, body: Body, tenant: str, retention_class: RetentionClass) -> None:
-        whole: Mapping[str, object] = {**body, "gateway": self._gateway}
-        self._ledger.append(whole, tenant=tenant, retention_class=retention_class)
-
-
-def _request(record: str) -> str:
-    return record.rpartition(".")[0]
 
 
 @dataclass
@@ -122,7 +47,7 @@ class Attempt:
     asked: Consultation
     origin: Origin
     recorder: Recorder
-    callers: Callers
+    strangers: Strangers
     ehr_bases: Mapping[str, str]
     identity: Identity | None = None
     rules: tuple[str, ...] = ()
@@ -143,7 +68,7 @@ class Attempt:
     ) -> None:
         """Record the outcome. An error that is not a ConsultError is a bug, recorded and raised as itself."""
         if self.identity is None:
-            self._count(error)
+            self.strangers.refused(error, self.origin)
             return
         if isinstance(error, FeedFailed):
             self.feed_answer = error.feed_answer
@@ -155,16 +80,6 @@ class Attempt:
             retention_class=self._retention_class(outcome),
         )
         count_consultation(self.asked.feed if isinstance(self.asked, ClinicalConsultation) else None, outcome)
-
-    def _count(self, error: BaseException | None) -> None:
-        """Before identity is verified a refusal is a count, not a record."""
-        count_refused_caller(error.reason if isinstance(error, ConsultError) else ConsultError.reason)
-        if isinstance(error, ConsultError):
-            charged = isinstance(error, Unidentified) and not isinstance(error, CallerThrottled)
-            charged = charged and error.reason != Unidentified.reason  # asking without a token is how clients discover
-            self.callers.refused(error.reason, self.origin.family, self.origin.address, charged=charged)
-        elif error is not None:
-            self.callers.refused(ConsultError.reason, self.origin.family, self.origin.address, charged=False)
 
     def _retention_class(self, outcome: Outcome) -> RetentionClass:
         if isinstance(self.asked, AuditConsultation):
@@ -299,35 +214,3 @@ def _asked_of_log(asked: AuditConsultation, read: tuple[int, int] | None) -> Ask
     if last is not None:
         body["log_last"] = last
     return body
-
-
-def record_callers(callers: Callers, recorder: Recorder, moment: Callable[[float], str]) -> None:
-    """Write the counts of unidentified callers, one record for each reason and family of routes.
-
-    Called every minute and at shutdown. Raises RecordUnavailable; what was not written stays counted.
-    """
-    waiting = callers.drain()
-    while waiting:
-        each = waiting[0]
-        try:
-            recorder.append(
-                {
-                    "action": AuditAction.CALLERS_REFUSED,
-                    "outcome": Outcome.REFUSED,
-                    "reason": each.reason,
-                    "client": {"id": None, "address": ""},
-                    "callers": {
-                        "reason": each.reason,
-                        "family": each.family,
-                        "count": each.count,
-                        "since": moment(each.since),
-                        "until": moment(each.until),
-                    },
-                },
-                tenant=GATEWAY_TENANT,
-                retention_class=RetentionClass.CALLERS,
-            )
-        except RecordUnavailable:
-            callers.restore(waiting)
-            raise
-        waiting.pop(0)

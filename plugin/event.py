@@ -140,13 +140,15 @@ class GatewayBody(TypedDict, total=False):
 
 
 class CallersBody(TypedDict, total=False):
-    """A count of refusals of callers who were never identified."""
+    """A count of refusals of callers who were never identified; their network stands as the client's address."""
 
     reason: str
     family: str
     count: int
     since: str
     until: str
+    subject: str
+    """`issuer subject client`, where signature and expiry of a token held and something else failed."""
 
 
 class Body(TypedDict, total=False):

@@ -290,6 +290,10 @@ class World:
         assert verify(self.settings.ledger.path, self.vkey).problem is None
         return [orjson.loads(each.body) for each in Reader(self.settings.ledger.path).records() if each.body]
 
+    def named(self) -> list[dict[str, Any]]:
+        """The records of identified callers; refusals of the others are counts."""
+        return [body for body in self.bodies() if body["action"] != "callers:refused"]
+
     def last(self) -> dict[str, Any]:
         """The newest record."""
         return self.bodies()[-1]

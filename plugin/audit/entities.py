@@ -132,6 +132,7 @@ def callers(header: Mapping[str, Any], body: Body) -> Element:
         ("family", counted.get("family")),
         ("since", counted.get("since")),
         ("until", counted.get("until")),
+        ("subject", printable(counted["subject"]) if "subject" in counted else None),
         *_record(header, body),
     )
     return {"type": codes.OTHER, "detail": details}

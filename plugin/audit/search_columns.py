@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from plugin.attempt import GATEWAY_TENANT
 from plugin.audit import codes
 from plugin.audit.audit_event import to_audit_event
 from plugin.audit.codes import Element
@@ -15,6 +14,7 @@ from plugin.audit.search_parameters import PARAMETERS, Test, Token, ValueInvalid
 from plugin.event import AuditAction, Body, Outcome
 from plugin.ledger.record import encode_time
 from plugin.ledger.search import Condition, Containing, Criteria, NoneOf, OneOf
+from plugin.recorder import GATEWAY_TENANT
 from policies.vocabulary.interactions import CONSULTING, Interaction
 
 _REQUEST_ID = re.compile(r"[0-9a-f]{32}")

@@ -6,18 +6,14 @@ import os
 import sys
 import threading
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
 
 from plugin import assembly
 from plugin.app import create_app
-from plugin.attempt import record_callers
 from plugin.cli.failure import CANNOT
 from plugin.cli.given import CONFIG_VARIABLE
-from plugin.errors import RecordUnavailable
-from plugin.ledger.record import encode_time
 from plugin.settings import SettingsError, load
 from plugin.telemetry import configure_logging
 
@@ -61,9 +57,7 @@ def _each_minute(assembled: assembly.Assembled) -> None:
 
 
 def _record_callers(assembled: assembly.Assembled) -> None:
-    try:
-        record_callers(assembled.callers, assembled.recorder, lambda at: encode_time(datetime.fromtimestamp(at, UTC)))
-    except RecordUnavailable:
+    if not assembled.strangers.summarise():
         log.error("counts of unidentified callers could not be recorded; they are kept for the next minute")
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import overload
 
 from fhir_adapters.interface import Call, Deadline
-from plugin.attempt import Attempt, Recorder
+from plugin.attempt import Attempt
 from plugin.audit.feed import LogFeed, LogRelease
 from plugin.authentication.credential import Credential
 from plugin.authentication.identify import Identifier
@@ -23,9 +23,10 @@ from plugin.consultation.patient_match import PatientMatches
 from plugin.consultation.permission import Scope, permission
 from plugin.consultation.release import Release
 from plugin.errors import CallerThrottled, Overloaded, Refused
+from plugin.recorder import Recorder
 from plugin.settings import IdentifierMatch, SameIdMatch
-from plugin.state.callers import Callers
 from plugin.state.quotas import Quotas
+from plugin.strangers import Strangers
 from policies.decision import decide_core, decide_log, decide_site
 from policies.rulebook import Rulebook
 from policies.vocabulary.consultation import (
@@ -87,7 +88,7 @@ class Gateway:
     ehr_bases: Mapping[str, str]
     matches: PatientMatches
     quotas: Quotas
-    callers: Callers
+    strangers: Strangers
     recorder: Recorder
     admission: Admission
     log: LogFeed
@@ -104,8 +105,8 @@ class Gateway:
         When this returns, the record that the release was authorised is durable. Whatever else happens, the refusal or
         the failure has been recorded (of an unidentified caller: counted), or RecordUnavailable is raised.
         """
-        with Attempt(asked, origin, self.recorder, self.callers, self.ehr_bases) as attempt:
-            if not self.callers.admits(origin.address):
+        with Attempt(asked, origin, self.recorder, self.strangers, self.ehr_bases) as attempt:
+            if not self.strangers.admits(origin.address):
                 raise CallerThrottled
             identity = attempt.identity = self.identifier.identify(credential)  # 1 identify
             if isinstance(asked, AuditConsultation):

@@ -1,8 +1,9 @@
-"""Callers who were never identified: a bucket for each address, and counts of their refusals.
+"""Counts of callers who were never identified, and a bucket for each address that fails to authenticate.
 
-A flood of forged tokens costs a counter, not a record. The table is bounded; what does not fit is counted as `other`.
+In memory, for one process. Both tables are bounded; what does not fit is counted as `other`.
 """
 
+import ipaddress
 import threading
 import time
 from collections.abc import Callable
@@ -13,8 +14,36 @@ BUCKET_SIZE = 200
 BUCKET_REFILL = 2.0
 """Given back per second."""
 MAX_KEYS = 1000
-"""Addresses in the bucket table, and keys in the table of counts."""
+"""Addresses in the bucket table, and kinds in the table of counts."""
 OTHER = "other"
+PREFIX = {4: 24, 6: 56}
+"""Bits of an address that are told: enough to find a source, too few to name a person's device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What refusals are counted by."""
+
+    reason: str
+    family: str
+    network: str
+    """`192.0.2.0/24`, `2001:db8::/56`"""
+    subject: str | None = None
+    """`issuer subject client`, where a token's signature and expiry held and something else failed."""
+
+
+EVERYTHING_ELSE = Kind(OTHER, OTHER, OTHER)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """How many callers of one kind were refused, in a span of time."""
+
+    kind: Kind
+    count: int
+    since: float
+    until: float
+    """POSIX seconds."""
 
 
 @dataclass(slots=True)
@@ -26,63 +55,71 @@ class _Bucket:
         return max(0.0, self.spent - (now - self.at) * BUCKET_REFILL)
 
 
-@dataclass(frozen=True, slots=True)
-class Refusals:
-    """How many unidentified callers were refused for one reason at one family of routes, in a span of time."""
-
-    reason: str
-    family: str
-    count: int
-    since: float
-    until: float
-    """POSIX seconds."""
-
-
 @dataclass
 class Callers:
-    """In memory, for one process. Safe to call from several threads."""
+    """Safe to call from several threads."""
 
     clock: Callable[[], float] = time.time
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _buckets: dict[str, _Bucket] = field(default_factory=dict)
-    _counts: dict[tuple[str, str], tuple[int, float]] = field(default_factory=dict)
+    _counts: dict[Kind, tuple[int, float]] = field(default_factory=dict)
+    """Kind -> count since the last draining, and since when; a kind with 0 was recorded and is known."""
 
     def admits(self, address: str) -> bool:
         """False while the address has spent its failures."""
         with self._lock:
             bucket = self._buckets.get(self._slot(address))
-            return bucket is None or bucket.level(self.clock()) < BUCKET_SIZE
+            return bucket is None or bucket.level(self.clock()) + 1 <= BUCKET_SIZE
 
-    def refused(self, reason: str, family: str, address: str, *, charged: bool) -> None:
-        """Count a refusal; `charged` ones are held against the address."""
+    def refused(self, kind: Kind, address: str, *, charged: bool) -> Refusals | None:
+        """Count a refusal; `charged` ones are held against the address.
+
+        Returns the refusal itself if it is the first of its kind: it is not counted, but to be recorded at once.
+        """
         now = self.clock()
         with self._lock:
-            self._add(reason, family, 1, now)
             if charged:
-                slot = self._slot(address)
-                bucket = self._buckets.setdefault(slot, _Bucket(0.0, now))
+                bucket = self._buckets.setdefault(self._slot(address), _Bucket(0.0, now))
                 bucket.spent, bucket.at = min(bucket.level(now) + 1, BUCKET_SIZE), now
+            kind = self._known(kind)
+            if kind not in self._counts:
+                self._counts[kind] = (0, now)
+                return Refusals(kind, 1, now, now)
+            self._add(kind, 1, now)
+            return None
 
     def drain(self) -> list[Refusals]:
-        """The counts so far, which start again from nothing."""
+        """The counts since the last time. A kind of which there was none is forgotten: its next is a first again."""
         now = self.clock()
         with self._lock:
-            counts, self._counts = self._counts, {}
+            counts = {kind: counted for kind, counted in self._counts.items() if counted[0]}
+            self._counts = dict.fromkeys(counts, (0, now))
             self._buckets = {slot: bucket for slot, bucket in self._buckets.items() if bucket.level(now) > 0}
-        return [Refusals(*key, count, since, now) for key, (count, since) in counts.items()]
+        return [Refusals(kind, count, since, now) for kind, (count, since) in counts.items()]
 
     def restore(self, refusals: list[Refusals]) -> None:
-        """Put drained counts back that could not be recorded."""
+        """Put counts back that could not be recorded."""
         with self._lock:
             for each in refusals:
-                self._add(each.reason, each.family, each.count, each.since)
+                self._add(self._known(each.kind), each.count, each.since)
 
-    def _add(self, reason: str, family: str, more: int, since: float) -> None:
-        key = (reason, family)
-        if key not in self._counts and len(self._counts) >= MAX_KEYS:
-            key = (OTHER, OTHER)
-        count, earliest = self._counts.get(key, (0, since))
-        self._counts[key] = (count + more, min(earliest, since))
+    def _known(self, kind: Kind) -> Kind:
+        return kind if kind in self._counts or len(self._counts) < MAX_KEYS else EVERYTHING_ELSE
+
+    def _add(self, kind: Kind, more: int, since: float) -> None:
+        count, earliest = self._counts.get(kind, (0, since))
+        self._counts[kind] = (count + more, min(earliest, since) if count else since)
 
     def _slot(self, address: str) -> str:
-        return address if address in self._buckets or len(self._buckets) < MAX_KEYS else OTHER
+        """IPv6 callers own whole networks, so one of those has one bucket."""
+        slot = network_of(address) if ":" in address else address
+        return slot if slot in self._buckets or len(self._buckets) < MAX_KEYS else OTHER
+
+
+def network_of(address: str) -> str:
+    """The network of an address, /24 or /56; what is no address stays as it is."""
+    try:
+        version = ipaddress.ip_address(address).version
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network(f"{address}/{PREFIX[version]}", strict=False))

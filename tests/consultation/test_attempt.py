@@ -16,13 +16,15 @@ from fhir_adapters.interface import (
     FeedUnavailable,
 )
 from plugin.app import create_app
-from plugin.attempt import Recorder, record_callers
 from plugin.consultation import gateway as gateway_module
 from plugin.consultation.gateway import Admission
-from plugin.errors import IssuerUnreachable, RecordUnavailable
+from plugin.errors import IssuerUnreachable, RecordUnavailable, TokenExpired, TokenInvalid
 from plugin.event import AuditAction
 from plugin.ledger.errors import LedgerError, LedgerUnavailable, StorageFailed
+from plugin.recorder import Recorder
 from plugin.state.callers import Callers
+from plugin.strangers import Strangers
+from policies.vocabulary.consultation import Origin
 from tests.consultation.site import labelled, strict_world
 from tests.world import Asked, World, observation
 
@@ -225,24 +227,23 @@ def test_an_unreachable_issuer_is_counted_and_not_recorded(world: World) -> None
     """Nobody was identified: there is no one to record."""
     rebuilt(world, identifier=NoIssuer())
     refusal(world.ask(SEARCH), 503, "issuer-unreachable")
-    assert world.bodies() == []
-    counted = world.assembled.callers.drain()
-    assert [(each.reason, each.count) for each in counted] == [("issuer-unreachable", 1)]
+    [body] = world.bodies()
+    assert (body["action"], body["reason"], body["callers"]["count"]) == ("callers:refused", "issuer-unreachable", 1)
+    assert "person" not in body
 
 
 def test_counts_that_the_ledger_refuses_are_kept(world: World) -> None:
     """Exact but for a crash: one was written, the other waits for the next minute."""
-    callers = Callers()
-    callers.refused("invalid-token", "facade", "192.0.2.1", charged=True)
-    callers.refused("expired-token", "facade", "192.0.2.1", charged=True)
     faults: list[tuple[str, LedgerError]] = [("", LedgerUnavailable("x")), ("before", LedgerUnavailable("x"))]
     recorder = Recorder(FaultyLedger(world.assembled.ledger, faults), {})  # type: ignore[arg-type]
-    with pytest.raises(RecordUnavailable):
-        record_callers(callers, recorder, str)
-    record_callers(callers, recorder, str)
-    record_callers(callers, recorder, str)
+    strangers = Strangers(Callers(), recorder)
+    origin = Origin("r1", "192.0.2.1", "facade")
+    strangers.refused(TokenInvalid(), origin)
+    strangers.refused(TokenExpired(), origin)
+    assert strangers.summarise()
+    assert strangers.summarise()
     written = [(body["reason"], body["callers"]["count"]) for body in world.bodies()]
-    assert written == [("invalid-token", 1), ("expired-token", 1)]
+    assert sorted(written) == [("expired-token", 1), ("invalid-token", 1)]
     assert "192.0.2.1" not in str(world.bodies())
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from plugin.app import create_app
-from plugin.attempt import Recorder
+from plugin.recorder import Recorder
 from tests.world import World
 
 

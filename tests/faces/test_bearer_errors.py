@@ -51,7 +51,7 @@ def test_a_token_that_is_no_good_is_401_invalid_token(world: World, claims: dict
     description = challenge.partition('error_description="')[2].removesuffix('"')
     assert description.isascii()
     assert not {'"', "\\"} & set(description)
-    assert world.bodies() == []
+    assert world.named() == []
 
 
 def test_a_forged_token_is_401_invalid_token(world: World) -> None:
@@ -91,7 +91,7 @@ def test_a_token_in_the_wrong_place_is_400_invalid_request(world: World, where: 
         assert (answer.status, answer.reason) == (400, "credential-malformed")
         assert 'error="invalid_request"' in answer.headers["WWW-Authenticate"]
     assert token.encode() not in answer.data
-    assert world.bodies() == []
+    assert world.named() == []
     assert world.lab.queries == []
 
 
@@ -213,7 +213,7 @@ def test_an_address_that_has_failed_too_often_is_429_without_a_challenge(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Asking for credentials again would invite what is being slowed down."""
-    monkeypatch.setattr(world.assembled.callers, "admits", lambda address: False)
+    monkeypatch.setattr(world.assembled.strangers, "admits", lambda address: False)
     answer = world.ask(PATH)
     assert (answer.status, answer.issue, answer.reason) == (429, "throttled", "caller-throttled")
     assert int(answer.headers["Retry-After"]) > 0

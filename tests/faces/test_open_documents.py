@@ -140,7 +140,7 @@ def test_open_documents_leave_no_record_and_ask_no_feed(world: World) -> None:
     """They concern nobody."""
     for path in (METADATA, SMART, PROTECTED, f"{METADATA}?_format=json", f"{METADATA}/"):
         assert world.ask(path, token="").status == 200, path
-    assert (world.bodies(), world.lab.queries) == ([], [])
+    assert (world.named(), world.lab.queries) == ([], [])
 
 
 @pytest.mark.parametrize("method", ["HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"])
@@ -150,7 +150,7 @@ def test_open_documents_answer_get_only(world: World, method: str) -> None:
         assert world.ask(path, method=method, token="").status == 401
         answer = world.ask(path, method=method)
         assert (answer.status, answer.headers["Allow"]) == (405, "GET")
-    assert [body["reason"] for body in world.bodies()] == ["method-not-allowed"] * 2
+    assert [body["reason"] for body in world.named()] == ["method-not-allowed"] * 2
     answer = world.ask(PROTECTED, method=method, token="")
     assert (answer.status, answer.headers["Allow"]) == (405, "GET")
 
@@ -223,7 +223,9 @@ def test_preflights_of_configured_origins_are_answered_unrecorded(world: World, 
     assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
     assert answer.headers["Access-Control-Allow-Methods"] == "GET, POST"
     assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
-    assert (shared.bodies(), shared.assembled.callers.drain()) == ([], [])
+    before = shared.bodies()
+    assert shared.assembled.strangers.summarise()
+    assert shared.bodies() == before == []
     for asked, headers in (
         (shared, {"Origin": "https://elsewhere.example", **wants}),
         (shared, {"Origin": ORIGIN, "Access-Control-Request-Method": "DELETE"}),

@@ -139,7 +139,7 @@ class Facade:
 
     def _malformed(self, error: Malformed) -> Response:
         """Nobody is identified by a request that is not read: counted, like others of theirs."""
-        self.gateway.callers.refused(error.reason, FAMILY, g.address, charged=False)
+        self.gateway.strangers.refused(error, Origin(g.request_id, g.address, FAMILY))
         return self._refusal(error, "", ())
 
     def _broken(self, error: Exception) -> Response:

@@ -1,0 +1,76 @@
+"""The one hand that writes to the ledger: appends records, and settles what an outage left owing.
+
+What a record says is decided by `attempt`, `strangers`, and whoever runs the gateway.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+
+from plugin.errors import RecordUnavailable
+from plugin.event import AuditAction, Body, GatewayBody, Outcome, RetentionClass
+from plugin.ledger.errors import LedgerBroken, LedgerError, StorageFailed
+from plugin.ledger.writer import Ledger
+
+GATEWAY_TENANT = "gateway"
+"""The tenant of records that concern no EHR."""
+
+
+class Recorder:
+    """Appends bodies to the ledger, and settles what an outage left owing. Safe to call from several threads."""
+
+    def __init__(self, ledger: Ledger, gateway: GatewayBody, on_damage: Callable[[], None] = lambda: None) -> None:
+        """`on_damage` is called when this process can never append again: whoever runs it should end it."""
+        self._ledger = ledger
+        self._on_damage = on_damage
+        self._gateway = gateway
+        self._doubtful: list[str] = []
+        self._settling = threading.Lock()
+
+    def append(self, body: Body, *, tenant: str, retention_class: RetentionClass) -> None:
+        """Make `body` durable. Raises RecordUnavailable: then nothing may be released.
+
+        A record whose commit had an unknown outcome is looked up before the next one is written: if it is there, its
+        release is withdrawn by a record; if not, the loss is.
+        """
+        try:
+            self._settle()
+            self._append(body, tenant, retention_class)
+        except LedgerError as error:
+            if "record" in body:
+                with self._settling:
+                    self._doubtful.append(body["record"])
+            if isinstance(error, StorageFailed | LedgerBroken):
+                self._on_damage()
+            raise RecordUnavailable from error
+
+    def operational(self, action: AuditAction, note: str, outcome: Outcome = Outcome.SUCCESS) -> None:
+        """Record what happened to the gateway itself. Raises RecordUnavailable."""
+        self.append(
+            {"action": action, "outcome": outcome, "reason": None, "note": note},
+            tenant=GATEWAY_TENANT,
+            retention_class=RetentionClass.OPERATION,
+        )
+
+    def _settle(self) -> None:
+        if not self._doubtful:
+            return
+        with self._settling:
+            there = [record for record in self._doubtful if self._ledger.contains(record)]
+            lost = len(self._doubtful) - len(there)
+            for record in there:
+                request = record.rpartition(".")[0]
+                self._operation({"action": AuditAction.RELEASE_WITHDRAWN, "record": record, "request": request})
+                self._doubtful.remove(record)
+            if lost:
+                note = f"{lost} records could not be written; nothing was released for them"
+                self._operation({"action": AuditAction.LEDGER_GAP, "note": note})
+            self._doubtful.clear()
+
+    def _operation(self, body: Body) -> None:
+        self._append(
+            {"outcome": Outcome.UNAVAILABLE, "reason": "no-store", **body}, GATEWAY_TENANT, RetentionClass.OPERATION
+        )
+
+    def _append(self, body: Body, tenant: str, retention_class: RetentionClass) -> None:
+        whole: Mapping[str, object] = {**body, "gateway": self._gateway}
+        self._ledger.append(whole, tenant=tenant, retention_class=retention_class)

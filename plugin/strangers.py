@@ -1,0 +1,84 @@
+"""Callers who were never identified: held off by address, counted, and recorded as counts (design section 3).
+
+The first of its kind is recorded at once, the others as one count a minute, so that a flood of forged tokens costs a
+bounded number of records. No character of an unverified token is stored.
+"""
+
+from datetime import UTC, datetime
+
+from plugin.errors import CallerThrottled, ConsultError, RecordUnavailable, Unidentified
+from plugin.event import AuditAction, Outcome, RetentionClass
+from plugin.recorder import GATEWAY_TENANT, Recorder
+from plugin.state.callers import Callers, Kind, Refusals, network_of
+from plugin.telemetry import count_refused_caller
+from policies.vocabulary.consultation import Origin
+
+
+class Strangers:
+    """Safe to call from several threads."""
+
+    def __init__(self, callers: Callers, recorder: Recorder) -> None:
+        self._callers = callers
+        self._recorder = recorder
+
+    def admits(self, address: str) -> bool:
+        """False while too many authentications from there have failed."""
+        return self._callers.admits(address)
+
+    def refused(self, error: BaseException | None, origin: Origin) -> None:
+        """A request ended before anybody was identified. Raises nothing: what cannot be recorded stays counted."""
+        if error is None:
+            return
+        reason = error.reason if isinstance(error, ConsultError) else ConsultError.reason
+        count_refused_caller(reason)
+        subject = error.verified_subject if isinstance(error, Unidentified) else None
+        kind = Kind(reason, origin.family, network_of(origin.address), subject)
+        first = self._callers.refused(kind, origin.address, charged=_is_charged(error))
+        if first is not None:
+            self._write([first])
+
+    def summarise(self) -> bool:
+        """Record what was counted since the last time; False if the ledger takes no records now."""
+        return self._write(self._callers.drain())
+
+    def _write(self, waiting: list[Refusals]) -> bool:
+        while waiting:
+            try:
+                self._record(waiting[0])
+            except RecordUnavailable:
+                self._callers.restore(waiting)
+                return False
+            waiting = waiting[1:]
+        return True
+
+    def _record(self, refusals: Refusals) -> None:
+        kind = refusals.kind
+        self._recorder.append(
+            {
+                "action": AuditAction.CALLERS_REFUSED,
+                "outcome": Outcome.REFUSED,
+                "reason": kind.reason,
+                "client": {"id": None, "address": kind.network},
+                "callers": {
+                    "reason": kind.reason,
+                    "family": kind.family,
+                    "count": refusals.count,
+                    "since": _moment(refusals.since),
+                    "until": _moment(refusals.until),
+                    **({} if kind.subject is None else {"subject": kind.subject}),
+                },
+            },
+            tenant=GATEWAY_TENANT,
+            retention_class=RetentionClass.CALLERS,
+        )
+
+
+def _is_charged(error: BaseException) -> bool:
+    """Failed authentications only: asking without a token is how clients find out where to get one."""
+    if not isinstance(error, Unidentified) or isinstance(error, CallerThrottled):
+        return False
+    return error.reason != Unidentified.reason
+
+
+def _moment(posix: float) -> str:
+    return datetime.fromtimestamp(posix, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

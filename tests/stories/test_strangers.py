@@ -1,0 +1,42 @@
+"""Callers who were never identified: what is recorded of them, and what a flood costs."""
+
+import pytest
+
+from plugin.state import callers
+from tests.world import ISSUER, World
+
+SEARCH = "/fhir/city-lab/Observation?patient=p1"
+
+
+def test_a_flood_of_forged_tokens_leaves_a_bounded_number_of_records_with_exact_counts(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anonymous callers cannot fill the disk, and what they did is known to the last one."""
+    monkeypatch.setattr(callers, "BUCKET_SIZE", 10**9)
+    forged = world.token()[:-10] + "AAAAAAAAAA"
+    for _ in range(300):
+        assert world.ask(SEARCH, token=forged).status == 401
+    world.assembled.strangers.summarise()
+    first, rest = world.bodies()
+    assert (first["callers"]["count"], rest["callers"]["count"]) == (1, 299)
+    assert "AAAAAAAAAA" not in str(world.bodies())
+    assert world.lab.queries == []
+
+
+def test_a_token_that_was_verified_but_is_not_for_us_is_counted_under_its_subject(world: World) -> None:
+    """A misconfigured client, or a stolen token for somewhere else: the issuer vouches for the name."""
+    world.ask(SEARCH, token=world.token(aud="https://elsewhere.example"))
+    assert world.last()["callers"]["subject"] == f"{ISSUER} dr-roy results-pane"
+    world.ask(SEARCH, token=world.token(exp=1))
+    assert "subject" not in world.last()["callers"]
+
+
+def test_an_address_that_keeps_failing_is_held_off_with_429(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It learns when to come back; its neighbours are answered."""
+    monkeypatch.setattr(callers, "BUCKET_REFILL", 0.001)
+    for _ in range(callers.BUCKET_SIZE):
+        world.ask(SEARCH, token="forged.forged.forged")
+    answer = world.ask(SEARCH)
+    assert (answer.status, answer.issue) == (429, "throttled")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert world.ask(SEARCH, environ_overrides={"REMOTE_ADDR": "192.0.2.9"}).status == 200
