@@ -144,7 +144,7 @@ class Gateway:
         feed = self.feeds[asked.feed]
         deadline = Deadline.after(CONSULTATION_SECONDS)
         patient = asked.patient or identity.launch_patient or ""
-        binding = PageBinding(identity.person.key, patient)
+        binding = PageBinding(identity.person.key, identity.ehr, patient)
         with feed.line.held(), self.admission.place():
             call = Call(deadline.sooner(FEED_SECONDS), attempt.origin.record)
             match = self.matches.match(identity, patient, feed.match, self.ehrs[identity.ehr], feed.line, call)  # 4

@@ -64,7 +64,9 @@ def permission(identity: Identity, asked: ClinicalConsultation, core: Permit | D
 
 def _is_for(identity: Identity, binding: PageBinding) -> bool:
     """Whether a page link was issued to this person, about the patient in context (if there is one)."""
-    return binding.reader == identity.person.key and identity.launch_patient in (None, binding.patient)
+    if (binding.reader, binding.ehr) != (identity.person.key, identity.ehr):
+        return False
+    return identity.launch_patient in (None, binding.patient)
 
 
 def _view_only(asked: ClinicalConsultation, rules: tuple[str, ...]) -> Refused:

@@ -65,7 +65,9 @@ class PageBinding:
 
     reader: str
     """`Person.key`"""
+    ehr: str
     patient: str
+    """Its logical id at that EHR."""
 
 
 @dataclass(frozen=True, slots=True)

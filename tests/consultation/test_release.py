@@ -173,7 +173,7 @@ def test_no_shape_of_meta_upsets_the_step(meta: Any) -> None:
     assert {code for code, _ in HANDLING} <= {
         each["code"] for each in shown["meta"]["security"] if isinstance(each.get("code"), str)
     }
-    release = Release(search(), (Shown("Observation/o", shown, False),), PageBinding("r", "p"), None)
+    release = Release(search(), (Shown("Observation/o", shown, False),), PageBinding("r", "hospital", "p"), None)
     assert release.confidentiality in (None, "R")
     json.loads(encode(shown))
 
@@ -188,7 +188,7 @@ def test_the_answer_bears_the_strictest_confidentiality_of_what_it_shows() -> No
             )
             for code in codes
         ]
-        return Release(search(), tuple(Shown("x", tree, False) for tree in trees), PageBinding("r", "p"), None)
+        return Release(search(), tuple(Shown("x", tree, False) for tree in trees), PageBinding("r", "hospital", "p"), None)
 
     assert release("N", "R", "L").confidentiality == "R"
     assert release("U").confidentiality == "U"

@@ -20,6 +20,7 @@ PARAMETER = "_page"
 class _Content(msgspec.Struct, array_like=True, frozen=True):
     feed: str
     resource_type: str
+    ehr: str
     patient: str
     reader: str
     parameters: tuple[tuple[str, str], ...]
@@ -60,6 +61,7 @@ class PageLinks:
                 _Content(
                     feed,
                     resource_type,
+                    continuation.binding.ehr,
                     continuation.binding.patient,
                     continuation.binding.reader,
                     continuation.parameters,
@@ -82,7 +84,7 @@ class PageLinks:
         if (content.feed, content.resource_type) != (feed, resource_type):
             raise LinkRefused(Reason.PAGE_LINK_FOREIGN)
         return Continuation(
-            PageBinding(content.reader, content.patient),
+            PageBinding(content.reader, content.ehr, content.patient),
             content.parameters,
             content.count,
             PagePosition(content.page, content.spent),
