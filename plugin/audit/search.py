@@ -15,7 +15,6 @@ from urllib.parse import urlencode
 
 import orjson
 
-from plugin.attempt import GATEWAY_TENANT
 from plugin.audit.audit_event import to_audit_event
 from plugin.audit.search_columns import Question, criteria
 from plugin.audit.search_parameters import PARAMETERS, ValueInvalid, split, tester
@@ -24,6 +23,7 @@ from plugin.event import AuditAction, Body
 from plugin.ledger.errors import LedgerError
 from plugin.ledger.record import StoredRecord
 from plugin.ledger.search import Criteria, Hit, Mark, Searcher, SearchTooLong
+from plugin.recorder import GATEWAY_TENANT
 from policies.vocabulary.consultation import Objection, Reason
 from policies.vocabulary.log_search import DEFAULT_COUNT, LogMark, LogSearch
 from policies.vocabulary.search_parameters import REFUSED
