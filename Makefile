@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 TESTS  ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench lock
+.PHONY: help demo test slow lint bench lock
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-6s %s\n", $$1, $$2}'
@@ -15,8 +15,11 @@ help: ## list the targets
 demo: $(READY) ## a pretend hospital, three sample feeds and the gateway, on this computer only
 	$(BIN)/python -m demo.run
 
-test: $(READY) ## all tests
-	$(BIN)/python -m pytest -n auto $(TESTS)
+test: $(READY) ## the tests, in under three minutes
+	$(BIN)/python -m pytest -n auto -m "not slow" $(TESTS)
+
+slow: $(READY) ## the others: the program as deployed, browsers, killed processes, tools that are not ours
+	$(BIN)/python -m pytest -n auto -m slow $(TESTS)
 
 lint: $(READY) ## style, types, and the direction of imports
 	$(BIN)/ruff check .
