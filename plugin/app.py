@@ -8,6 +8,7 @@ from werkzeug.exceptions import HTTPException
 
 from plugin.assembly import Assembled
 from plugin.faces import http
+from plugin.faces.facade.audit_log import LogLinks
 from plugin.faces.facade.page_link import PageLinks
 from plugin.faces.facade.request import Translator
 from plugin.faces.facade.routes import Facade, PublicFeed
@@ -47,9 +48,10 @@ def create_app(assembled: Assembled) -> Flask:
 
 def _facade(assembled: Assembled) -> Facade:
     settings = assembled.settings
-    links = PageLinks(assembled.page_links)
+    links, log_links = PageLinks(assembled.page_links), LogLinks(assembled.log_links)
     # With several EHRs an absolute address would have to say whose patient is meant before anybody is identified.
-    bases = (settings.ehr[0].fhir_base,) if len(settings.ehr) == 1 else ()
+    ehrs = tuple(each.fhir_base for each in settings.ehr)
+    bases = ehrs if len(ehrs) == 1 else ()
     return Facade(
         gateway=assembled.gateway,
         feeds={
@@ -60,6 +62,9 @@ def _facade(assembled: Assembled) -> Facade:
         issuer_names=tuple(dict.fromkeys(issuer.issuer for ehr in settings.ehr for issuer in ehr.issuer)),
         public_base=settings.public_base,
         links=links,
-        translator=Translator(frozenset(each.id for each in settings.feed), settings.public_base, bases, links),
+        log_links=log_links,
+        translator=Translator(
+            frozenset(each.id for each in settings.feed), settings.public_base, bases, links, log_links, ehrs
+        ),
         cors=bool(settings.cors_origins),
     )

@@ -58,6 +58,7 @@ class Assembled:
     recorder: Recorder
     strangers: Strangers
     page_links: Seal
+    log_links: Seal
 
 
 def assemble(settings: Settings, on_damage: Callable[[], None] = lambda: None) -> Assembled:
@@ -96,7 +97,9 @@ def assemble(settings: Settings, on_damage: Callable[[], None] = lambda: None) -
         log=LogFeed(settings.ledger.path),
         most_resources=settings.limits.resources_per_consultation,
     )
-    return Assembled(settings, gateway, issuers, ledger, recorder, strangers, Seal(keys, "page-links"))
+    return Assembled(
+        settings, gateway, issuers, ledger, recorder, strangers, Seal(keys, "page-links"), Seal(keys, "log-links")
+    )
 
 
 def examine(settings: Settings) -> Rulebook:

@@ -209,8 +209,16 @@ def _scope(text: str, *, something_withheld: bool) -> str:
 
 
 def _asked_of_log(asked: AuditConsultation, read: tuple[int, int] | None) -> AskedBody:
-    first, last = read if read is not None else (asked.first, asked.last)
-    body: AskedBody = {"interaction": "search-type", "log_reason": asked.reason, "log_first": first}
-    if last is not None:
-        body["log_last"] = last
+    body: AskedBody = {"interaction": str(asked.interaction), "unrecorded_parameters": asked.unrecorded_parameters}
+    if asked.reason:
+        body["log_reason"] = asked.reason
+    if asked.operation is not None:
+        body["operation"] = asked.operation
+    if asked.search is not None:
+        body["query"] = asked.search.text
+        body["continued"] = asked.search.mark is not None
+    if asked.search is None or read is not None:
+        body["log_first"], last = read if read is not None else (asked.first, asked.last)
+        if last is not None:
+            body["log_last"] = last
     return body

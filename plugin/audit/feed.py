@@ -1,32 +1,35 @@
 """The log as a source of answers: the only way by which the content of records leaves, always through the gateway."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from plugin.audit.search import Reach, page, stream
 from plugin.errors import LogUnreadable
 from plugin.ledger.errors import LedgerError
 from plugin.ledger.reader import Reader
 from plugin.ledger.record import StoredRecord
+from policies.vocabulary.log_search import LogMark, LogSearch
 
 
 @dataclass(frozen=True, slots=True)
 class LogRelease:
-    """A range of records, bounded when it was asked for: the record of this look is not in it."""
+    """Records, bounded when they were asked for: the record of this look is not among them."""
 
     first: int
     last: int
     """Position of the last record; `first - 1` if there is none."""
-    _reader: Reader
-    _chosen: tuple[StoredRecord, ...] | None = None
+    _records: Callable[[], Iterator[StoredRecord]]
+    next: LogMark | None = None
+    """Where the next page of a search begins; None: there is none."""
+    reader: str = ""
+    """`Person.key` of whom it was released to; a link to the next page is theirs alone."""
 
     def records(self) -> Iterator[StoredRecord]:
-        """The records, in ledger order, memory flat. Raises LogUnreadable."""
-        if self._chosen is not None:
-            yield from self._chosen
-            return
+        """The records, in ledger order or that of the search, memory flat. Raises LogUnreadable."""
         try:
-            yield from self._reader.records(self.first, self.last)
+            yield from self._records()
         except LedgerError as error:
             raise LogUnreadable from error
 
@@ -40,12 +43,18 @@ class LogFeed:
     def find(self, name: str) -> LogRelease:
         """The records of one request, by its id or a record's. Raises LogUnreadable."""
         try:
-            reader = Reader(self._path)
-            found = tuple(reader.find(name))
+            found = tuple(Reader(self._path).find(name))
         except LedgerError as error:
             raise LogUnreadable from error
-        positions = [each.position for each in found]
-        return LogRelease(min(positions, default=0), max(positions, default=-1), reader, found)
+        return _chosen(found)
+
+    def search(self, wanted: LogSearch, reach: Reach) -> LogRelease:
+        """What `wanted` finds for a reader with this reach: a page of it, or all. Raises as `search.page` does."""
+        if wanted.count is None:
+            everything = stream(self._path, wanted, reach)
+            return LogRelease(0, everything.size - 1, everything.records)
+        found = page(self._path, wanted, reach)
+        return _chosen(found.records, found.next)
 
     def records(self, first: int, last: int | None) -> LogRelease:
         """Records `first` to `last`, both included; None is the newest now. Raises LogUnreadable."""
@@ -54,4 +63,10 @@ class LogFeed:
             newest = reader.head().size - 1
         except LedgerError as error:
             raise LogUnreadable from error
-        return LogRelease(first, newest if last is None else min(last, newest), reader)
+        last = newest if last is None else min(last, newest)
+        return LogRelease(first, last, partial(reader.records, first, last))
+
+
+def _chosen(found: tuple[StoredRecord, ...], going_on: LogMark | None = None) -> LogRelease:
+    positions = [each.position for each in found]
+    return LogRelease(min(positions, default=0), max(positions, default=-1), found.__iter__, going_on)

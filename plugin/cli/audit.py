@@ -2,6 +2,8 @@
 
 import secrets
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,11 +13,12 @@ import orjson
 from plugin import assembly
 from plugin.audit.audit_event import to_audit_event
 from plugin.audit.feed import LogRelease
+from plugin.audit.search import SearchRefused, read_parameters
 from plugin.audit.text import line
 from plugin.cli.failure import CANNOT, NO, Failure
 from plugin.cli.given import operator, settings_at
-from plugin.errors import ConsultError, RecordUnavailable
-from plugin.event import AuditAction, Body
+from plugin.errors import ConsultError, RecordUnavailable, ShapeRefused
+from plugin.event import AuditAction, Body, Outcome
 from plugin.ledger import origin
 from plugin.ledger.errors import LedgerBroken, LedgerError, LedgerExists
 from plugin.ledger.key import SigningKey, VerifierKey, load_private_key
@@ -77,6 +80,55 @@ def show(path: Path, record: str, reason: str, form: str) -> None:
         asked = AuditConsultation(reason, int(record), int(record))
     if not record or not _show(_read(path, asked), form):  # without a name the whole log would be meant
         raise Failure(f"there is no record {record or 'without a name'}", NO)
+
+
+OUTCOMES = {
+    "done": Outcome.SUCCESS,
+    "refused": Outcome.REFUSED,
+    "failed": Outcome.FAILED,
+    "unavailable": Outcome.UNAVAILABLE,
+}
+
+
+@audit.command()
+@REASON
+@click.option("--patient", metavar="ID", help="The EHR's id of the patient, or the patient's whole address there.")
+@click.option("--person", metavar="ISSUER|SUBJECT", help="Who looked; a subject alone is found too, slowly.")
+@click.option("--since", metavar="TIME", help="A FHIR date or time, such as 2026-03 or 2026-03-01T08:00Z; included.")
+@click.option("--until", metavar="TIME", help="The same; included to its end.")
+@click.option("--outcome", type=click.Choice(list(OUTCOMES)), multiple=True, help="How it ended; may be repeated.")
+@click.option("--where", "others", metavar="NAME=VALUE", multiple=True, help="Any parameter of GET /fhir/AuditEvent.")
+@click.option("--format", "form", type=FORMATS, default="text", show_default=True, help="For people, or for programs.")
+@click.pass_obj
+def search(
+    path: Path,
+    reason: str,
+    patient: str | None,
+    person: str | None,
+    since: str | None,
+    until: str | None,
+    outcome: Sequence[str],
+    others: Sequence[str],
+    form: str,
+) -> None:
+    """Show all records that meet every condition, oldest first. Where there is none, nothing is printed."""
+    given = {
+        "patient": patient,
+        "agent.identifier": person,
+        "outcome": ",".join(OUTCOMES[each] for each in outcome) or None,
+    }
+    pairs = [(name, value) for name, value in given.items() if value is not None]
+    pairs += [("date", f"{prefix}{value}") for prefix, value in (("ge", since), ("le", until)) if value is not None]
+    pairs += [(name, value) for name, _, value in (each.partition("=") for each in others)]
+    if {"_count", "_sort"}.intersection(name for name, _ in pairs):
+        raise Failure("--where: all records are shown, oldest first", CANNOT)
+    bases = [each.fhir_base for each in settings_at(path).ehr]
+    try:
+        wanted = replace(read_parameters(pairs, bases), newest_first=False, count=None)
+    except SearchRefused as refusal:
+        raise Failure(str(ShapeRefused(refusal.objection)), CANNOT) from refusal
+    found = _show(_read(path, AuditConsultation(reason, search=wanted)), form)
+    click.echo(f"{found:,} records", err=True)
 
 
 @audit.command("verify")

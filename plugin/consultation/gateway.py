@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import overload
 
@@ -12,7 +12,7 @@ from plugin.attempt import Attempt
 from plugin.audit.feed import LogFeed, LogRelease
 from plugin.authentication.credential import Credential
 from plugin.authentication.identify import Identifier
-from plugin.consultation import fetch
+from plugin.consultation import fetch, log_permission
 from plugin.consultation.answer import Answer
 from plugin.consultation.care_context import care_relation
 from plugin.consultation.compartment import Compartment
@@ -171,13 +171,21 @@ class Gateway:
 
     def _read_log(self, attempt: Attempt, identity: Identity, asked: AuditConsultation) -> LogRelease:
         """The log has its own rules, and is answered by itself alone."""
+        log_permission.refuse_writing(asked)
         verdict = decide_log(self.rules, identity, asked)
         attempt.rules = verdict.rules
         if isinstance(verdict, Deny):
             raise Refused(Reason.ACCESS_DENIED, rules=verdict.rules)
-        release = self.log.find(asked.name) if asked.name else self.log.records(asked.first, asked.last)
+        reach = log_permission.reach(identity, asked, self.ehr_bases)
+        if asked.search is not None:
+            with self.admission.place():
+                release = self.log.search(asked.search, reach)
+            if asked.interaction is Interaction.READ and release.last < release.first:
+                raise Refused(Reason.NOT_FOUND, rules=verdict.rules)
+        else:
+            release = self.log.find(asked.name) if asked.name else self.log.records(asked.first, asked.last)
         attempt.log_read = (release.first, release.last)
-        return release
+        return replace(release, reader=identity.person.key)
 
     def _offers(self, asked: ClinicalConsultation) -> bool:
         feed = self.feeds.get(asked.feed)

@@ -50,6 +50,8 @@ AIDS = """
 CREATE INDEX records_by_person ON records (person, time) WHERE person IS NOT NULL;
 CREATE INDEX records_by_patient ON records (patient, time) WHERE patient IS NOT NULL;
 CREATE INDEX records_by_outcome ON records (outcome, time);
+CREATE INDEX records_by_action ON records (action, time);
+CREATE INDEX records_by_time ON records (time);
 CREATE INDEX records_by_request ON records (request) WHERE request IS NOT NULL;
 CREATE INDEX records_by_record ON records (record) WHERE record IS NOT NULL;
 CREATE TRIGGER records_are_never_changed BEFORE UPDATE ON records

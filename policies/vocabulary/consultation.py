@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from policies.vocabulary.interactions import Delivery, Interaction, Level
+from policies.vocabulary.log_search import LogSearch
 
 
 class Reason(StrEnum):
@@ -98,15 +99,23 @@ class ClinicalConsultation:
 
 @dataclass(frozen=True, slots=True)
 class AuditConsultation:
-    """A request to read the content of the log."""
+    """A request to read the content of the log (or an attempt at something else there)."""
 
     reason: str
-    """Why, in the asker's words; recorded."""
+    """Why, in the asker's words; recorded. Empty: the purpose of use that the token states is the reason."""
     first: int = 0
     last: int | None = None
     """Positions, both included; None is the newest."""
     name: str | None = None
     """A record id or request id: the records of that request alone, whatever the positions say."""
+    search: LogSearch | None = None
+    """What is searched for, whatever the positions and the name say. All that a token can ask for is a search."""
+    interaction: Interaction = Interaction.SEARCH_TYPE
+    operation: str | None = None
+    """As for a ClinicalConsultation."""
+    objection: Objection | None = None
+    unrecorded_parameters: int = 0
+    """How many parameters the request had that are not in `search`."""
 
 
 Consultation = ClinicalConsultation | AuditConsultation

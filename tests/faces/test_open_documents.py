@@ -157,7 +157,7 @@ def test_open_documents_answer_get_only(world: World, method: str) -> None:
 
 def test_documents_of_unknown_feeds_are_404(world: World) -> None:
     """And under `/fhir` for identified callers only."""
-    for path in ("/fhir/elsewhere/metadata", "/fhir/elsewhere/.well-known/smart-configuration", "/fhir/metadata"):
+    for path in ("/fhir/elsewhere/metadata", "/fhir/elsewhere/.well-known/smart-configuration"):
         assert world.ask(path, token="").status == 401
         assert (world.ask(path).status, world.last()["reason"]) == (404, "unknown-feed")
     answer = world.ask("/.well-known/oauth-protected-resource/fhir/elsewhere", token="")

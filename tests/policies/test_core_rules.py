@@ -267,17 +267,21 @@ def test_one_verdict_for_each_signature_in_order() -> None:
     [
         ({}, "yearly review", True),
         ({"auditor": False}, "yearly review", False),
-        ({}, "  ", False),
+        ({}, "", True),
+        ({"subject": Subject.OPERATOR}, "yearly review", True),
+        ({"subject": Subject.OPERATOR}, "  ", False),
+        ({"subject": Subject.MACHINE}, "yearly review", False),
+        ({"subject": Subject.PATIENT}, "yearly review", False),
         ({"purposes": ("TREAT",)}, "yearly review", False),
         ({"purposes": ()}, "yearly review", False),
         ({"purposes": ("HCOMPL", "TREAT")}, "yearly review", False),
         ({"purposes": ("PATRQT",)}, "the patient asks", True),
     ],
 )
-def test_the_log_is_read_by_auditors_for_oversight_with_a_reason(
+def test_the_log_is_read_by_auditors_for_oversight_and_at_the_machine_with_a_reason(
     changes: dict[str, Any], reason: str, permitted: bool
 ) -> None:
-    """Reading the log is a look at patients too."""
+    """Reading the log is a look at patients too. The reason of a token is its purpose of use."""
     auditor = clinician(**{"auditor": True, "purposes": ("HCOMPL",), **changes})
     assert isinstance(decide_log(RULES, auditor, AuditConsultation(reason)), Permit if permitted else Deny)
 

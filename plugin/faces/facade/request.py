@@ -11,10 +11,11 @@ from flask import Request
 
 from plugin.authentication.credential import Credential, from_authorization
 from plugin.faces.facade.address import Target, target
+from plugin.faces.facade.audit_log import LogLinks, asked_of_log
 from plugin.faces.facade.form import MEDIA_TYPE, FormReader, FormTooLarge, FormUnreadable
 from plugin.faces.facade.page_link import PARAMETER, LinkRefused, PageLinks
 from plugin.faces.facade.parameters import Objectionable, check_read, wish
-from policies.vocabulary.consultation import ClinicalConsultation, Objection, Reason
+from policies.vocabulary.consultation import AuditConsultation, ClinicalConsultation, Objection, Reason
 from policies.vocabulary.interactions import CONSULTING, Delivery, Interaction
 
 MAX_FIELDS = 100
@@ -35,6 +36,15 @@ class Translated:
 
 
 @dataclass(frozen=True, slots=True)
+class TranslatedOfLog:
+    """What a request to the log means."""
+
+    credential: Credential
+    asked: AuditConsultation
+    allow: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Translator:
     """Knows which feeds there are and under which bases a patient may be named."""
 
@@ -42,6 +52,8 @@ class Translator:
     public_base: str
     patient_bases: tuple[str, ...]
     links: PageLinks
+    log_links: LogLinks
+    ehr_bases: tuple[str, ...]
     forms: FormReader = field(default_factory=FormReader)
 
     def translate(self, request: Request, path: str) -> Translated:
@@ -58,11 +70,31 @@ class Translator:
         asked = self._asked(request.method, feed, place, [*query, *form], objection)
         return Translated(credential, asked, place.allow)
 
+    def translate_for_log(self, request: Request, path: str) -> TranslatedOfLog:
+        """`path` is what follows `/fhir`, decoded, and points at the log."""
+        place = target(request.method, _segments(path))
+        query = parse_qsl(request.query_string.decode("latin-1"), keep_blank_values=True)
+        early = _override_objection(request)
+        form, problem = ([], None) if early else self._form(request, place)
+        pairs = [*query, *form]
+        named = {name for name, _ in pairs}
+        credential = from_authorization(
+            request.headers.getlist("Authorization"), elsewhere="access_token" in named, feed=None
+        )
+        objection = early or _accept_objection(request, place, named) or problem
+        meant = asked_of_log(place, pairs, objection, self.log_links, self.ehr_bases)
+        asked = AuditConsultation(
+            reason="",
+            search=meant.search,
+            interaction=place.interaction,
+            operation=place.operation,
+            objection=meant.objection,
+            unrecorded_parameters=len(pairs) if meant.search is None else 0,
+        )
+        return TranslatedOfLog(credential, asked, place.allow)
+
     def _place(self, method: str, path: str) -> tuple[str, Target]:
-        segments = path.removeprefix("/").split("/")
-        if len(segments) > 1 and segments[-1] == "":
-            segments.pop()  # one slash at the end is a habit of clients
-        feed, *rest = segments
+        feed, *rest = _segments(path)
         return feed, target(method, rest)
 
     def _feed_objection(self, feed: str) -> Objection | None:
@@ -146,6 +178,13 @@ class Translator:
             count=wanted.count,
             unrecorded_parameters=0,
         )
+
+
+def _segments(path: str) -> list[str]:
+    segments = path.removeprefix("/").split("/")
+    if len(segments) > 1 and segments[-1] == "":
+        segments.pop()  # one slash at the end is a habit of clients
+    return segments
 
 
 def _with(asked: ClinicalConsultation, **changes: object) -> ClinicalConsultation:

@@ -13,7 +13,7 @@ from werkzeug.routing import BaseConverter, Rule
 from plugin.authentication.issuers import Issuers
 from plugin.consultation.gateway import Gateway
 from plugin.errors import ConsultError, Refused
-from plugin.faces.facade import bundle, discovery
+from plugin.faces.facade import audit_log, bundle, discovery
 from plugin.faces.facade.capability import capability_statement
 from plugin.faces.facade.operation_outcome import challenge, outcome
 from plugin.faces.facade.page_link import PageLinks
@@ -24,7 +24,7 @@ from policies.vocabulary.consultation import Origin, Reason
 from policies.vocabulary.interactions import Interaction
 
 FHIR_JSON = "application/fhir+json"
-FAMILY = "facade"
+FAMILY, LOG_FAMILY = "facade", "facade-log"
 """Of routes, in records and counts."""
 
 log = structlog.get_logger()
@@ -57,6 +57,7 @@ class Facade:
     issuer_names: Sequence[str]
     public_base: str
     links: PageLinks
+    log_links: audit_log.LogLinks
     translator: Translator
     cors: bool
 
@@ -71,8 +72,10 @@ class Facade:
         for pattern, view in (
             ("/fhir", self.consult),
             ("/fhir<anything:path>", self.consult),
+            ("/fhir/metadata", self.log_metadata),
             ("/fhir/<feed>/metadata", self.metadata),
             ("/fhir/<feed>/.well-known/smart-configuration", self.smart),
+            ("/.well-known/oauth-protected-resource/fhir", self.log_protected),
             ("/.well-known/oauth-protected-resource/fhir/<feed>", self.protected),
         ):
             endpoint = f"facade.{view.__name__}"
@@ -81,6 +84,8 @@ class Facade:
 
     def consult(self, path: str = "") -> Response:
         """Everything under `/fhir` that is not an open document."""
+        if audit_log.is_of_log(path):
+            return self.read_log(path)
         translated = self.translator.translate(request, path)
         asked = translated.asked
         try:
@@ -90,6 +95,34 @@ class Facade:
         if asked.interaction is Interaction.READ:
             return Response(bundle.resource(release), content_type=FHIR_JSON)
         return Response(bundle.searchset(release, self.public_base, self.links), content_type=FHIR_JSON)
+
+    def read_log(self, path: str) -> Response:
+        """`/fhir/AuditEvent` and all below it."""
+        translated = self.translator.translate_for_log(request, path)
+        asked = translated.asked
+        try:
+            release = self.gateway.consult(translated.credential, asked, Origin(g.request_id, g.address, LOG_FAMILY))
+            found = tuple(release.records())
+        except ConsultError as error:
+            return self._refusal(error, "", translated.allow, metadata_url=self._metadata_url())
+        if asked.interaction is Interaction.READ or asked.search is None:
+            return Response(audit_log.resource(found[0]), content_type=FHIR_JSON)
+        going_on = None if release.next is None else self.log_links.issue(asked.search, release.next, release.reader)
+        return Response(audit_log.searchset(asked.search, found, going_on, self.public_base), content_type=FHIR_JSON)
+
+    def log_metadata(self) -> Response:
+        """`/fhir/metadata`, the log's."""
+        if request.method != "GET":
+            return self.consult("/metadata")
+        body = audit_log.capability_statement(self.public_base, cors=self.cors)
+        return _open(Response(body, content_type=FHIR_JSON))
+
+    def log_protected(self) -> Response:
+        """`/.well-known/oauth-protected-resource/fhir`, the log's."""
+        if request.method != "GET":
+            return self._refusal(Refused(Reason.METHOD_NOT_ALLOWED), "", ("GET",))
+        body = audit_log.protected_resource(self.public_base, self.issuer_names)
+        return _open(Response(body, content_type="application/json"))
 
     def metadata(self, feed: str) -> Response:
         """`/fhir/<feed>/metadata`"""
@@ -129,6 +162,10 @@ class Facade:
     def _base(self, feed: str) -> str:
         return f"{self.public_base}/fhir/{feed}"
 
+    def _metadata_url(self, feed: str = "") -> str:
+        """Of the feed, or of the log."""
+        return f"{self.public_base}/.well-known/oauth-protected-resource/fhir" + (f"/{feed}" if feed else "")
+
     def _allowed(self, translated: Translated) -> tuple[str, ...]:
         """The methods that the address answers: none where the feed does not offer the type."""
         asked = translated.asked
@@ -147,10 +184,11 @@ class Facade:
         log.error("a request failed", request=g.request_id, exc_info=error)
         return self._refusal(ConsultError(), "", ())
 
-    def _refusal(self, error: ConsultError, feed: str, allow: tuple[str, ...]) -> Response:
+    def _refusal(
+        self, error: ConsultError, feed: str, allow: tuple[str, ...], *, metadata_url: str | None = None
+    ) -> Response:
         response = Response(outcome(error, g.request_id), error.status, content_type=FHIR_JSON)
-        metadata_url = f"{self.public_base}/.well-known/oauth-protected-resource/fhir/{feed}" if feed else None
-        if header := challenge(error, metadata_url):
+        if header := challenge(error, self._metadata_url(feed) if feed else metadata_url):
             response.headers["WWW-Authenticate"] = header
         if error.status == 405:
             response.headers["Allow"] = ", ".join(allow)
