@@ -10,9 +10,9 @@ from flask import Flask
 
 from plugin import assembly
 from plugin.app import create_app
-from plugin.recorder import Recorder
 from plugin.cli.worker import CONFIG_VARIABLE
 from plugin.ledger.record import Position
+from plugin.recorder import Recorder
 from plugin.settings import load
 
 

@@ -214,6 +214,8 @@ def _asked_of_log(asked: AuditConsultation, read: tuple[int, int] | None) -> Ask
         body["log_reason"] = asked.reason
     if asked.operation is not None:
         body["operation"] = asked.operation
+    if asked.query is not None:
+        body["query"] = asked.query
     if asked.search is not None:
         body["query"] = asked.search.text
         body["continued"] = asked.search.mark is not None

@@ -25,6 +25,8 @@ class LogRelease:
     """Where the next page of a search begins; None: there is none."""
     reader: str = ""
     """`Person.key` of whom it was released to; a link to the next page is theirs alone."""
+    checkpoint: str = ""
+    """Of a range: the log's newest signed head when it was asked for, which covers it."""
 
     def records(self) -> Iterator[StoredRecord]:
         """The records, in ledger order or that of the search, memory flat. Raises LogUnreadable."""
@@ -60,11 +62,13 @@ class LogFeed:
         """Records `first` to `last`, both included; None is the newest now. Raises LogUnreadable."""
         try:
             reader = Reader(self._path)
-            newest = reader.head().size - 1
+            head = reader.head()
         except LedgerError as error:
             raise LogUnreadable from error
+        newest = head.size - 1
         last = newest if last is None else min(last, newest)
-        return LogRelease(first, last, partial(reader.records, first, last))
+        records = partial(reader.records, first, last)
+        return LogRelease(first, max(last, first - 1), records, checkpoint=head.checkpoint)
 
 
 def _chosen(found: tuple[StoredRecord, ...], going_on: LogMark | None = None) -> LogRelease:

@@ -8,6 +8,7 @@ import click
 
 from plugin import __version__
 from plugin.cli.audit import audit
+from plugin.cli.audit_export import export, report
 from plugin.cli.config import config
 from plugin.cli.failure import CANNOT, Failure
 from plugin.cli.feed import feed
@@ -50,5 +51,7 @@ def main(context: click.Context, path: Path) -> None:
     context.obj = path
 
 
+audit.add_command(export)
+audit.add_command(report)
 for command in (serve, config, feed, token, audit):
     main.add_command(command)

@@ -75,8 +75,8 @@ class Store(Protocol):
         """Add a batch, all of it or nothing, durable when this returns.
 
         `make_batch` is called once at most, with the newest head and while no other process can change it; what it
-        raises passes through, and nothing is stored. Raises LedgerUnavailable if the batch may or may not be there, LedgerBroken if a position
-        of it is taken.
+        raises passes through, and nothing is stored. Raises LedgerUnavailable if the batch may or may not be there,
+        LedgerBroken if a position of it is taken.
         """
 
     def tail(self, count: int) -> tuple[Head, Sequence[Row]]:

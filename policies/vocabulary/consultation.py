@@ -110,6 +110,8 @@ class AuditConsultation:
     """A record id or request id: the records of that request alone, whatever the positions say."""
     search: LogSearch | None = None
     """What is searched for, whatever the positions and the name say. All that a token can ask for is a search."""
+    query: str | None = None
+    """What is wanted of a range of records, as a FHIR search on AuditEvent; recorded. None is everything."""
     interaction: Interaction = Interaction.SEARCH_TYPE
     operation: str | None = None
     """As for a ClinicalConsultation."""

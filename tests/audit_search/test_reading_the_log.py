@@ -176,9 +176,9 @@ def test_nobody_writes_to_the_log(world: World) -> None:
 
 
 def test_without_a_token_there_is_a_challenge_and_no_record(world: World) -> None:
-    before = len(world.bodies())
+    before = len(world.named())
     assert world.ask("/fhir/AuditEvent?patient=p1", token="").status == 401
-    assert len(world.bodies()) == before
+    assert len(world.named()) == before
 
 
 def test_an_auditor_sees_the_own_tenant_only(world: World) -> None:

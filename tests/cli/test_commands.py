@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from plugin import assembly
 from plugin.cli import main
 from plugin.event import AuditAction
+from plugin.ledger.reader import Reader
 from plugin.settings import load
 from tests.deployed.deployment import odd_feed
 from tests.deployed.neighbours import http_answer, json_answer
@@ -171,14 +172,14 @@ def test_audit_init_prints_the_public_key_alone_and_never_overwrites(tmp_path, a
     done = vitrine(path, "audit", "init")
     assert len(done.stdout.splitlines()) == 1
     assert done.stdout.count("+") >= 2
-    files = [tmp_path / "ledger" / "vitrine.sqlite", tmp_path / "secrets" / "checkpoint.key"]
-    made = [file.read_bytes() for file in files]
+    ledger, key = tmp_path / "ledger" / "vitrine.sqlite", tmp_path / "secrets" / "checkpoint.key"
+    made = (Reader(ledger).meta(), Reader(ledger).head(), key.read_bytes())
     again = vitrine(path, "audit", "init", code=NO)
     assert again.stdout == ""
-    assert [file.read_bytes() for file in files] == made
-    files[0].unlink()
+    assert (Reader(ledger).meta(), Reader(ledger).head(), key.read_bytes()) == made
+    ledger.unlink()
     vitrine(path, "audit", "init", code=NO)
-    assert not files[0].exists()
+    assert not ledger.exists()
 
 
 @pytest.mark.parametrize("command", [("list",), ("show", "0")], ids=lambda command: command[0])

@@ -188,7 +188,8 @@ def test_the_answer_bears_the_strictest_confidentiality_of_what_it_shows() -> No
             )
             for code in codes
         ]
-        return Release(search(), tuple(Shown("x", tree, False) for tree in trees), PageBinding("r", "hospital", "p"), None)
+        shown = tuple(Shown("x", tree, False) for tree in trees)
+        return Release(search(), shown, PageBinding("r", "hospital", "p"), None)
 
     assert release("N", "R", "L").confidentiality == "R"
     assert release("U").confidentiality == "U"

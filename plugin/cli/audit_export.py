@@ -1,0 +1,300 @@
+"""`vitrine audit export` and `vitrine audit report`: the log's content for other programs, and for a patient.
+
+Both ask the gateway, as any reader does, so each reading is recorded with its reason and what was selected.
+"""
+
+import os
+import secrets
+import select
+import signal
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import click
+
+from plugin import assembly
+from plugin.audit.export import FORMS, Export
+from plugin.audit.feed import LogRelease
+from plugin.audit.forward import (
+    SYSLOG_TLS_PORT,
+    Forwarder,
+    ForwardError,
+    Receiver,
+    Resume,
+    StreamReceiver,
+    TlsSyslogReceiver,
+    tls_context,
+)
+from plugin.audit.report import page
+from plugin.audit.report.entries import Naming, findings
+from plugin.audit.report.words import LANGUAGES, Language, Word
+from plugin.audit.selection import Selection, beginning, ending
+from plugin.cli.failure import CANNOT, NO, Failure
+from plugin.cli.given import operator, settings_at
+from plugin.errors import ConsultError, LogUnreadable
+from plugin.ledger.errors import LedgerError
+from plugin.ledger.reader import Reader
+from plugin.settings import Settings, SettingsError
+from policies.vocabulary.consultation import AuditConsultation, Origin
+
+FOLLOW_SECONDS = 10.0
+"""Between looks for new records. Each reading leaves a record, so at most 8,640 of them a day."""
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+REASON = click.option("--reason", required=True, metavar="TEXT", help="Why the content is read; recorded.")
+SINCE = click.option("--since", metavar="DATE", help="First day, or instant with its offset.")
+UNTIL = click.option("--until", metavar="DATE", help="Last day (included), or first instant that is too late.")
+
+
+@click.command()
+@REASON
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(FORMS)),
+    default="ndjson",
+    show_default=True,
+    help="FHIR AuditEvents, a table, or ATNA syslog messages; one record a line.",
+)
+@click.option("--first", type=click.IntRange(min=0), default=0, help="Position to begin at, to go on where one ended.")
+@click.option("--last", type=click.IntRange(min=0), help="Position to end at; the newest by default.")
+@click.option(
+    "--person", "persons", nargs=2, multiple=True, metavar="ISSUER SUBJECT", help="Only traces of this person; several."
+)
+@SINCE
+@UNTIL
+@click.option("--follow", is_flag=True, help="Go on with new records until stopped.")
+@click.option("--state", type=_FILE, help="File that keeps how far --follow came.")
+@click.option("--to", metavar="HOST[:PORT]", help="Send to this syslog receiver over TLS (with --follow, atna).")
+@click.option("--ca-file", type=_FILE, help="Who vouches for the receiver; the system's authorities by default.")
+@click.option("--certificate", type=_FILE, help="Our certificate towards the receiver.")
+@click.option("--certificate-key", type=_FILE, help="Its key.")
+@click.pass_obj
+def export(
+    path: Path,
+    reason: str,
+    form: str,
+    first: int,
+    last: int | None,
+    persons: tuple[tuple[str, str], ...],
+    since: str | None,
+    until: str | None,
+    follow: bool,
+    state: Path | None,
+    to: str | None,
+    ca_file: Path | None,
+    certificate: Path | None,
+    certificate_key: Path | None,
+) -> None:
+    """Write the log as FHIR AuditEvents, CSV or ATNA syslog, between a head and a foot that say what is in it.
+
+    Dates are of UTC. Exit 1: records are missing from the log. A stream without foot was cut: go on with --first.
+    """
+    selection = _selection(UTC, since, until, persons=frozenset(persons))
+    settings = settings_at(path)
+    if not follow:
+        if to or state:
+            raise Failure("--to and --state belong to --follow", CANNOT)
+        _export(_consult(settings, reason, selection, first, last), selection, form)
+        return
+    if last is not None:
+        raise Failure("--follow has no --last", CANNOT)
+    if to and (form != "atna" or state is None):
+        raise Failure("--to needs --format atna and --state", CANNOT)
+    try:
+        receiver: Receiver
+        if to:
+            receiver = TlsSyslogReceiver(*_host_port(to), tls_context(ca_file, certificate, certificate_key))
+        else:
+            receiver = StreamReceiver(sys.stdout.buffer, FORMS[form].end)
+        forwarder = Forwarder(
+            _size(settings),
+            _asking(settings, reason, selection),
+            receiver,
+            selection,
+            form,
+            resume=Resume(state) if state else None,
+            first=first,
+            say=lambda sentence: click.echo(f"vitrine: {sentence}", err=True),
+        )
+        forwarder.run(_until_stopped(), FOLLOW_SECONDS)
+    except ForwardError as error:
+        raise Failure(str(error), CANNOT) from error
+
+
+@click.command()
+@REASON
+@click.option("--patient", required=True, metavar="EHR/ID", help="Id of the [[ehr]], and the patient's id there.")
+@click.option("--lang", "language", type=click.Choice(LANGUAGES), required=True, help="Language of the report.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["html", "json"]),
+    default="html",
+    show_default=True,
+    help="A page for the patient, or data for a portal.",
+)
+@click.option(
+    "--naming",
+    type=click.Choice([each.value for each in Naming]),
+    default=Naming.ROLE.value,
+    show_default=True,
+    help="How staff are named: by person, by role and organisation, by organisation only.",
+)
+@SINCE
+@UNTIL
+@click.option("--zone", default="UTC", show_default=True, help="Time zone of the report, as in Europe/Paris.")
+@click.pass_obj
+def report(
+    path: Path,
+    reason: str,
+    patient: str,
+    language: Language,
+    form: str,
+    naming: str,
+    since: str | None,
+    until: str | None,
+    zone: str,
+) -> None:
+    """Write a patient's report: who looked at outside results, when, at which kinds, why, and from where."""
+    settings = settings_at(path)
+    ehr, slash, identifier = patient.partition("/")
+    if not slash or not identifier or ehr not in {each.id for each in settings.ehr}:
+        raise Failure(f"--patient is EHR/ID, with the id of an [[ehr]]; {patient} is not", CANNOT)
+    where = _zone(zone)
+    selection = _selection(where, since, until, patient=(ehr, identifier))
+    release = _consult(settings, reason, selection, 0, None)
+    try:
+        found = findings(release, selection, where)
+    except ConsultError as error:
+        raise Failure(str(error), CANNOT) from error
+    frame = page.Frame(
+        ehr=ehr,
+        patient=identifier,
+        language=language,
+        naming=Naming(naming),
+        zone=zone,
+        made=datetime.now(where),
+        since=_instant(selection.since, where),
+        until=_instant(selection.until, where),
+        titles={each.id: Word(each.title.fr, each.title.en) for each in settings.feed if each.title is not None},
+        first=release.first,
+        last=release.last,
+        checkpoint=release.checkpoint,
+    )
+    written = page.as_json(found, frame) if form == "json" else page.as_html(found, frame).encode()
+    sys.stdout.buffer.write(written)
+    if found.missing:
+        raise Failure(f"{found.missing} records are missing from the log: run `vitrine audit verify`", NO)
+
+
+def _export(release: LogRelease, selection: Selection, form: str) -> None:
+    stream = Export(release, selection, form, workers=len(os.sched_getaffinity(0)))
+    out = sys.stdout.buffer
+    try:
+        for line in stream.text():
+            out.write(line)
+    except ConsultError as error:
+        raise Failure(f"{error} Go on with --first {stream.next}.", CANNOT) from error
+    counts = stream.counts
+    click.echo(
+        f"positions {release.first} to {release.last}: {counts.written:,} written, {counts.not_selected:,} not"
+        f" selected, {counts.without_body:,} deleted after their period; go on with --first {stream.next}",
+        err=True,
+    )
+    if not stream.whole:
+        raise Failure(f"{counts.missing:,} records are missing from the log: run `vitrine audit verify`", NO)
+
+
+def _selection(
+    zone: tzinfo,
+    since: str | None,
+    until: str | None,
+    *,
+    persons: frozenset[tuple[str, str]] = frozenset(),
+    patient: tuple[str, str] | None = None,
+) -> Selection:
+    try:
+        return Selection(
+            persons,
+            patient,
+            beginning(since, zone) if since is not None else None,
+            ending(until, zone) if until is not None else None,
+        )
+    except ValueError as error:
+        raise Failure("--since and --until are dates (2026-03-31) or instants with their offset", CANNOT) from error
+
+
+def _consult(settings: Settings, reason: str, selection: Selection, first: int, last: int | None) -> LogRelease:
+    """Ask the gateway, once."""
+    if not reason.strip():
+        raise Failure("--reason says nothing", CANNOT)
+    asked = AuditConsultation(reason, first, last, query=selection.query())
+    try:
+        gateway = assembly.assemble(settings).gateway
+        release = gateway.consult(operator(), asked, _origin())
+    except (SettingsError, ConsultError) as error:
+        raise Failure(str(error), CANNOT) from error
+    if first > (size := int(release.checkpoint.split("\n")[1])):
+        raise Failure(f"--first {first}: the log has {size:,} records", NO)
+    return release
+
+
+def _asking(settings: Settings, reason: str, selection: Selection) -> Callable[[int], LogRelease]:
+    """Asks the gateway each time; ConsultErrors pass, since following outlives them."""
+    if not reason.strip():
+        raise Failure("--reason says nothing", CANNOT)
+    try:
+        gateway = assembly.assemble(settings).gateway
+    except SettingsError as error:
+        raise Failure(str(error), CANNOT) from error
+    who = operator()
+    return lambda first: gateway.consult(who, AuditConsultation(reason, first, query=selection.query()), _origin())
+
+
+def _size(settings: Settings) -> Callable[[], int]:
+    def size() -> int:
+        try:
+            return Reader(settings.ledger.path).head().size
+        except LedgerError as error:
+            raise LogUnreadable from error
+
+    return size
+
+
+def _origin() -> Origin:
+    return Origin(secrets.token_hex(16), "local", "cli")
+
+
+def _until_stopped() -> Callable[[float], bool]:
+    """Waits for seconds; True once SIGTERM or SIGINT came, so that a batch is never left half said.
+
+    By a pipe: an Event must not be set by a handler that may have interrupted the waiting for it.
+    """
+    told, tell = os.pipe()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os.write(tell, b"."))
+    return lambda seconds: bool(select.select([told], [], [], seconds)[0])
+
+
+def _host_port(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or text.endswith("]"):
+        return text.strip("[]"), SYSLOG_TLS_PORT
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise Failure(f"--to {text}: no port", CANNOT)
+    return host.strip("[]"), int(port)
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise Failure(f"--zone {name}: there is no such time zone here", CANNOT) from error
+
+
+def _instant(time: str | None, zone: tzinfo) -> datetime | None:
+    return datetime.fromisoformat(time).astimezone(zone) if time is not None else None

@@ -1,0 +1,145 @@
+"""`vitrine audit export` and `audit report`: through the gateway, recorded, and with exit codes that are promises."""
+
+import csv
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import apsw
+import orjson
+import pytest
+from click.testing import CliRunner, Result
+
+from plugin.cli import main
+from tests.world import ISSUER, World, observation
+
+WAIT = 60.0
+"""Seconds for another process to get somewhere: only a failure takes them."""
+
+
+def run(world: World, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["--config", str(world.folder / "vitrine.toml"), "audit", *arguments])
+
+
+def resources(stdout: str) -> list[dict[str, object]]:
+    return [orjson.loads(line) for line in stdout.splitlines()]
+
+
+@pytest.fixture
+def used(world: World) -> World:
+    """Two looks at p1's results, and one refusal."""
+    world.lab.resources.append(observation("o1"))
+    world.ask("/fhir/city-lab/Observation?patient=p1")
+    world.ask("/fhir/city-lab/Observation/o1")
+    world.ask("/fhir/city-lab/Observation", method="POST")
+    return world
+
+
+def test_an_export_is_the_whole_log_and_leaves_a_record_of_itself(used: World) -> None:
+    done = run(used, "export", "--reason", "yearly review")
+    lines = resources(done.stdout)
+    assert done.exit_code == 0, done.stderr
+    assert [each["id"] for each in lines] == ["head", "0", "1", "2", "foot"]
+    asked = used.last()["asked"]
+    assert (used.last()["action"], asked["log_reason"]) == ("log:read", "yearly review")
+    assert (asked["query"], asked["log_first"], asked["log_last"]) == ("AuditEvent", 0, 2)
+
+
+def test_an_export_goes_on_where_another_ended(used: World) -> None:
+    done = run(used, "export", "--reason", "r", "--first", "2", "--last", "2")
+    assert [each["id"] for each in resources(done.stdout)] == ["head", "2", "foot"]
+
+
+def test_the_record_of_an_export_says_whose_traces_were_wanted(used: World) -> None:
+    """All traces of chosen professionals for a period, in one command."""
+    chosen = (
+        "--person",
+        ISSUER,
+        "dr-roy",
+        "--person",
+        ISSUER,
+        "nobody",
+        "--since",
+        "2020-01-01",
+        "--until",
+        "2099-12-31",
+    )
+    done = run(used, "export", "--reason", "r", "--format", "csv", *chosen)
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [row["person_subject"] for row in rows] == ["", "dr-roy", "dr-roy", "dr-roy", ""]
+    assert "dr-roy" in used.last()["asked"]["query"]
+    none = run(used, "export", "--reason", "r", "--person", ISSUER, "nobody")
+    assert [each["id"] for each in resources(none.stdout)] == ["head", "foot"]
+
+
+def test_a_hole_in_the_log_is_exit_one(used: World) -> None:
+    """The export is there as far as it goes, and nobody takes it for whole."""
+    connection = apsw.Connection(str(used.settings.ledger.path))
+    connection.execute("DROP TRIGGER records_are_never_deleted; DELETE FROM records WHERE position = 1")
+    connection.close()
+    done = run(used, "export", "--reason", "r")
+    assert done.exit_code == 1
+    assert "1 records are missing" in done.stderr
+    assert run(used, "report", "--reason", "r", "--patient", "hospital/p1", "--lang", "en").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("export", "--reason", " "), 2, "--reason says nothing"),
+        (("export", "--reason", "r", "--first", "99"), 1, "the log has 3 records"),
+        (("export", "--reason", "r", "--since", "yesterday"), 2, "are dates"),
+        (("export", "--reason", "r", "--state", "s"), 2, "belong to --follow"),
+        (("export", "--reason", "r", "--follow", "--last", "3"), 2, "has no --last"),
+        (("export", "--reason", "r", "--follow", "--to", "siem"), 2, "needs --format atna and --state"),
+        (("report", "--reason", "r", "--lang", "fr", "--patient", "p1"), 2, "EHR/ID"),
+        (("report", "--reason", "r", "--lang", "fr", "--patient", "nowhere/p1"), 2, "EHR/ID"),
+        (("report", "--reason", "r", "--lang", "fr", "--patient", "hospital/p1", "--zone", "Mars/X"), 2, "time zone"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(used: World, arguments: tuple[str, ...], code: int, sentence: str) -> None:
+    done = run(used, *arguments)
+    assert (done.exit_code, done.stdout) == (code, "")
+    assert sentence in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_report_tells_the_patient_and_is_recorded(used: World) -> None:
+    done = run(used, "report", "--reason", "asked for", "--patient", "hospital/p1", "--lang", "fr", "--format", "json")
+    assert done.exit_code == 0, done.stderr
+    told = orjson.loads(done.stdout)
+    assert (len(told["looks"]), len(told["attempts"]), told["naming"]) == (2, 1, "role")
+    assert told["looks"][0]["what"][0]["source"] == "Laboratoire de ville"
+    assert used.last()["asked"]["query"] == "AuditEvent?patient=hospital%2Fp1"
+
+
+def test_a_report_of_another_patient_is_empty_and_a_page(used: World) -> None:
+    done = run(used, "report", "--reason", "r", "--patient", "hospital/p2", "--lang", "en", "--zone", "Europe/Paris")
+    assert done.exit_code == 0
+    assert done.stdout.startswith("<!doctype html>")
+    assert "Nobody looked at your outside results" in done.stdout
+
+
+@pytest.mark.slow
+def test_following_goes_on_until_it_is_stopped_and_keeps_how_far_it_came(used: World, tmp_path: Path) -> None:
+    """As a service manager runs it: SIGTERM ends it in order, and the state is what was written."""
+    command = [sys.executable, "-m", "plugin.cli", "--config", str(used.folder / "vitrine.toml"), "audit", "export"]
+    state, out = tmp_path / "sent.json", tmp_path / "out"
+    with out.open("wb") as stdout:
+        options = ["--reason", "siem", "--follow", "--state", str(state)]
+        following = subprocess.Popen([*command, *options], stdout=stdout, stderr=subprocess.PIPE, env=os.environ)
+        try:
+            waiting = time.monotonic() + WAIT
+            while not state.exists() and following.poll() is None and time.monotonic() < waiting:
+                time.sleep(0.1)
+            following.send_signal(signal.SIGTERM)
+            _, said = following.communicate(timeout=WAIT)
+        finally:
+            following.kill()
+    assert (following.returncode, said) == (0, b"")
+    assert orjson.loads(state.read_bytes())["next"] == 3
+    assert [each["id"] for each in resources(out.read_text())] == ["head", "0", "1", "2", "foot"]
