@@ -111,8 +111,19 @@ class HttpUpstream:
         self, address: Address, form: str, headers: Mapping[str, str] = NO_HEADERS, *, deadline: Deadline
     ) -> Answer:
         """See `Upstream`."""
-        form_headers = {"content-type": "application/x-www-form-urlencoded", **headers}
-        return self._ask("POST", address, form.encode(), form_headers, deadline)
+        return self.post(address, form.encode(), "application/x-www-form-urlencoded", headers, deadline=deadline)
+
+    def post(
+        self,
+        address: Address,
+        body: bytes,
+        content_type: str,
+        headers: Mapping[str, str] = NO_HEADERS,
+        *,
+        deadline: Deadline,
+    ) -> Answer:
+        """The answer to POST of `body`. Never asked twice; raises as `Upstream` does."""
+        return self._ask("POST", address, body, {"content-type": content_type, **headers}, deadline)
 
     def _ask(
         self, method: str, address: Address, body: bytes | None, headers: Mapping[str, str], deadline: Deadline

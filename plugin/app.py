@@ -12,6 +12,11 @@ from plugin.faces.facade.audit_log import LogLinks
 from plugin.faces.facade.page_link import PageLinks
 from plugin.faces.facade.request import Translator
 from plugin.faces.facade.routes import Facade, PublicFeed
+from plugin.faces.transparency import Transparency
+from plugin.ledger.deliveries import kept_path
+from plugin.ledger.key import VerifierKey
+from plugin.ledger.reader import Reader
+from plugin.settings import Settings
 
 log = structlog.get_logger()
 
@@ -28,6 +33,8 @@ def create_app(assembled: Assembled) -> Flask:
         trusted_proxies=[ipaddress.ip_network(each) for each in settings.trusted_proxies],
     )
     _facade(assembled).mount(app)
+    if settings.ledger.public:
+        _transparency(settings).mount(app)
 
     @app.errorhandler(HTTPException)
     def elsewhere(error: HTTPException) -> Response:
@@ -44,6 +51,11 @@ def create_app(assembled: Assembled) -> Flask:
         return Response("Internal Server Error\n", 500, content_type="text/plain; charset=utf-8")
 
     return app
+
+
+def _transparency(settings: Settings) -> Transparency:
+    ledger = settings.ledger.path
+    return Transparency(ledger, VerifierKey.parse(Reader(ledger).meta().vkey), kept_path(ledger))
 
 
 def _facade(assembled: Assembled) -> Facade:

@@ -25,7 +25,6 @@ from plugin.ledger.deliveries import Deliveries, kept_path
 from plugin.ledger.errors import LedgerError
 from plugin.ledger.key import VerifierKey
 from plugin.ledger.reader import Reader
-from plugin.ledger.sink_file import FileSink
 from plugin.ledger.writer import Ledger
 from plugin.recorder import Recorder
 from plugin.sealing import KeysInvalid, Seal, derived, parse_keys
@@ -40,6 +39,7 @@ from plugin.settings import (
     SettingsError,
     read_secret,
 )
+from plugin.sinks import sinks_of
 from plugin.state.callers import Callers
 from plugin.state.quotas import Quotas
 from plugin.strangers import Strangers
@@ -162,8 +162,9 @@ def deliveries(settings: Settings, on_fork: Callable[[str, bool], None] = lambda
         key = VerifierKey.parse(reader.meta().vkey)
     except LedgerError as error:
         raise SettingsError(f"ledger: {error}") from error
-    sinks = [FileSink(each.path, key) for each in settings.ledger.sinks]
-    return Deliveries(reader, key, sinks, kept_path(settings.ledger.path), on_fork=on_fork)
+    return Deliveries(
+        reader, key, sinks_of(settings.ledger.sinks, key), kept_path(settings.ledger.path), on_fork=on_fork
+    )
 
 
 def check_sinks(settings: Settings) -> list[str]:

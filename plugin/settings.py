@@ -5,7 +5,6 @@ it, with `read_secret`; what the parts add up to is built in `plugin.assembly`.
 """
 
 import ipaddress
-import re
 import stat
 import tomllib
 from pathlib import Path
@@ -24,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from plugin.settings_sentence import sentence
 from policies.vocabulary.resource_types import CONSULTABLE
 
 
@@ -97,11 +97,39 @@ Id = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
 Text = Annotated[str, Field(min_length=1, max_length=1024)]
 
 
-class FileSink(Section):
+class FileSinkSettings(Section):
     """A file on another mount to which each checkpoint is appended."""
 
     kind: Literal["file"]
     path: Location
+
+
+class HttpsSinkSettings(Section):
+    """A web server that is sent each checkpoint, and answers 2xx when it keeps it."""
+
+    kind: Literal["https"]
+    url: Url
+
+
+class SyslogSinkSettings(Section):
+    """A syslog collector (RFC 5424). It acknowledges nothing."""
+
+    kind: Literal["syslog"]
+    address: HostPort
+    transport: Literal["tls", "tcp", "udp"] = "tls"
+
+
+class WitnessSinkSettings(Section):
+    """A witness (c2sp.org/tlog-witness): it cosigns only what continues what it saw."""
+
+    kind: Literal["witness"]
+    url: Url
+    vkey: Text
+
+
+SinkSettings = Annotated[
+    FileSinkSettings | HttpsSinkSettings | SyslogSinkSettings | WitnessSinkSettings, Discriminator("kind")
+]
 
 
 class LedgerSettings(Section):
@@ -110,8 +138,10 @@ class LedgerSettings(Section):
     start a second, empty history."""
     key_file: Location = Field(default=Path("secrets/checkpoint.key"), validate_default=True)
     """Signs checkpoints. Whoever holds it can rewrite history that no sink has seen."""
-    sinks: tuple[FileSink, ...] = ()
+    sinks: tuple[SinkSettings, ...] = ()
     """Where checkpoints go, so that the owner of this machine alone cannot cut the log unnoticed."""
+    public: bool = False
+    """Serve the signed head, hashes and proofs under `/ledger/`: how many records there are, and nothing of them."""
 
 
 class PolicySettings(Section):
@@ -362,57 +392,7 @@ def validated(document: dict[str, Any], path: Path) -> Settings:
     try:
         return Settings.model_validate(document, context={"folder": path.resolve().parent})
     except ValidationError as error:
-        raise SettingsError(f"{path.name}: {_sentence(error)}") from error
-
-
-LATER_VALUES = frozenset(
-    {
-        ("tokens", "opaque"),
-        ("claims", "iua"),
-        ("claims", "pro-sante-connect"),
-        ("kind", "private_key_jwt"),
-        ("kind", "mtls"),
-        ("kind", "https"),
-        ("kind", "syslog"),
-        ("kind", "witness"),
-        ("by", "claim"),
-    }
-)
-"""(key, value) that the surface promises and this version cannot keep yet: refused, so that nobody relies on them."""
-LATER_KEYS = frozenset({"dsn_file", "introspection"})
-
-# Tags that pydantic adds to a place for the members of a union: no keys that anybody wrote.
-_TAGS = frozenset(
-    {"fhir-rest", "bundle-folder", "identifier", "same-id", "none", "basic", "bearer", "client_credentials"}
-)
-_SAID = {
-    "extra_forbidden": "is not a key that is known here",
-    "missing": "is required",
-    "less_than_equal": "may not be more than {le}: a built-in limit can be tightened, never widened",
-    "greater_than_equal": "may not be less than {ge}",
-    "string_pattern_mismatch": "is made of a-z, 0-9 and -, at most 64 of them",
-    "union_tag_invalid": "is none of {expected_tags}",
-    "union_tag_not_found": "is required",
-}
-
-
-def _sentence(error: ValidationError) -> str:
-    """The first thing that is wrong. Values are told only where they are one of ours."""
-    first = error.errors(include_url=False)[0]
-    context: dict[str, Any] = first.get("ctx", {})
-    place = [str(part) for part in first["loc"] if part not in _TAGS]
-    value = first["input"]
-    if discriminator := str(context.get("discriminator", "")).strip("'"):
-        place.append(discriminator)
-        value = context.get("tag")
-    key, last = ".".join(place), place[-1] if place else ""
-    later = isinstance(value, str) and (last, value) in LATER_VALUES
-    if later or last in LATER_KEYS or (last == "claims" and isinstance(value, dict)):
-        what = f"'{value}'" if later else "this"
-        return f"{key}: {what} comes with a later version and is refused by this one"
-    ours = _SAID.get(first["type"])
-    what = ours.format(**context) if ours else re.sub(r"^Value error, ", "", first["msg"])
-    return f"{key}: {what}" if key else what
+        raise SettingsError(f"{path.name}: {sentence(error)}") from error
 
 
 OTHERS = stat.S_IRWXO | stat.S_IWGRP

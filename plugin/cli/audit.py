@@ -17,15 +17,13 @@ from plugin.audit.search import SearchRefused, read_parameters
 from plugin.audit.text import line
 from plugin.cli.failure import CANNOT, NO, Failure
 from plugin.cli.given import operator, settings_at
+from plugin.cli.proof import checkpoint, prove, verify
 from plugin.errors import ConsultError, RecordUnavailable, ShapeRefused
 from plugin.event import AuditAction, Body, Outcome
 from plugin.ledger import origin
-from plugin.ledger.errors import LedgerBroken, LedgerError, LedgerExists
-from plugin.ledger.key import SigningKey, VerifierKey, load_private_key
-from plugin.ledger.reader import Reader
+from plugin.ledger.errors import LedgerError, LedgerExists
 from plugin.ledger.record import StoredRecord
-from plugin.ledger.verify import verify as verified
-from plugin.settings import Settings, SettingsError, read_secret
+from plugin.settings import SettingsError
 from policies.vocabulary.consultation import AuditConsultation, Origin
 
 FORMATS = click.Choice(["text", "fhir", "ndjson"])
@@ -131,30 +129,8 @@ def search(
     click.echo(f"{found:,} records", err=True)
 
 
-@audit.command("verify")
-@click.option("--key", "vkey", metavar="VKEY", help="The public key that `audit init` printed; else that of key_file.")
-@click.pass_obj
-def verify(path: Path, vkey: str | None) -> None:
-    """Re-read the whole ledger and say whether it is unbroken. Exit 0: it is; 1: broken; 2: could not tell."""
-    settings = settings_at(path)
-    try:
-        report = verified(settings.ledger.path, vkey or _own_key(settings))
-    except LedgerBroken as error:
-        raise Failure(f"broken: {error}", NO) from error
-    except (LedgerError, SettingsError, ValueError) as error:
-        raise Failure(str(error), CANNOT) from error
-    if report.problem is not None:
-        where = "" if report.problem.position is None else f" at position {report.problem.position}"
-        raise Failure(f"broken{where}: {report.problem.sentence}; {report.records:,} records before it are sound", NO)
-    since = f"unbroken since {report.since[:10]}" if report.since else "nothing recorded yet"
-    click.echo(f"{report.records:,} records, {since}, head {report.root[:4]}…{report.root[-4:]}")
-
-
-def _own_key(settings: Settings) -> VerifierKey:
-    """The public half of the configured key, under the ledger's own name."""
-    read_secret(settings.ledger.key_file, "ledger.key_file")
-    name = Reader(settings.ledger.path).meta().origin
-    return SigningKey(name, load_private_key(settings.ledger.key_file)).verifier
+for command in (verify, checkpoint, prove):
+    audit.add_command(command)
 
 
 def _read(path: Path, asked: AuditConsultation) -> LogRelease:

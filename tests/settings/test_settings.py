@@ -135,9 +135,6 @@ LATER = {
     "ehr.0.auth.kind": ('{ kind = "client_credentials", client_id', '{ kind = "private_key_jwt", client_id'),
     "feed.0.auth.kind": ('auth  = { kind = "none" }', 'auth = { kind = "mtls" }'),
     "dsn_file": ('path     = "ledger/vitrine.sqlite"', 'dsn_file = "secrets/ledger.dsn"'),
-    "sinks.0.kind": ('{ kind = "file", path = "/mnt/elsewhere/checkpoints" }', '{ kind = "https", url = "https://x" }'),
-    "sinks.0.kind ": ('{ kind = "file", path = "/mnt/elsewhere/checkpoints" }', '{ kind = "syslog", url = "x" }'),
-    "sinks.0.kind  ": ('{ kind = "file", path = "/mnt/elsewhere/checkpoints" }', '{ kind = "witness", url = "x" }'),
     "feed.0.match.by": ('{ by = "identifier", systems = ["urn:oid:1.2.250.1.213.1.4.8"] }', '"claim"'),
 }
 

@@ -1,0 +1,139 @@
+"""`vitrine audit verify`, `checkpoint` and `prove`: what anybody may know of the log. They reveal no content."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from plugin.cli.failure import CANNOT, NO, Failure
+from plugin.cli.given import settings_at
+from plugin.ledger import evidence
+from plugin.ledger.deliveries import kept_path
+from plugin.ledger.errors import CheckpointInvalid, LedgerBroken, LedgerError
+from plugin.ledger.key import SigningKey, VerifierKey, load_private_key
+from plugin.ledger.notes import NoteFile
+from plugin.ledger.reader import Reader
+from plugin.ledger.verify import Report
+from plugin.ledger.verify import verify as verified
+from plugin.settings import Settings, SettingsError, read_secret
+
+KEY = click.option(
+    "--key", "vkey", metavar="VKEY", help="The public key that `audit init` printed; else that of key_file."
+)
+
+
+@click.command("verify")
+@KEY
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A file of checkpoints that was kept elsewhere: the ledger must continue its newest.",
+)
+@click.option("--witness", "witnesses", metavar="VKEY", multiple=True, help="Must have cosigned it; may be repeated.")
+@click.pass_obj
+def verify(path: Path, vkey: str | None, against: Path | None, witnesses: tuple[str, ...]) -> None:
+    """Re-read the whole ledger and say whether it is unbroken. Exit 0: it is; 1: broken; 2: could not tell."""
+    settings = settings_at(path)
+    if witnesses and against is None:
+        raise Failure("--witness: which checkpoint it cosigned is said by --against", CANNOT)
+    try:
+        key = VerifierKey.parse(vkey) if vkey else _own_key(settings)
+        note = None if against is None else _kept_elsewhere(against, key)
+        with _progress(settings) as progress:
+            report = verified(settings.ledger.path, key, progress, against=note, witnesses=witnesses)
+    except (LedgerBroken, CheckpointInvalid) as error:
+        raise Failure(f"broken: {error}", NO) from error
+    except (LedgerError, SettingsError, ValueError) as error:
+        raise Failure(str(error), CANNOT) from error
+    _tell(report)
+    if against is None:
+        click.echo("proven by our own key only: --against a checkpoint kept elsewhere shows a cut as well", err=True)
+
+
+@click.command("checkpoint")
+@KEY
+@click.pass_obj
+def checkpoint(path: Path, vkey: str | None) -> None:
+    """Print the newest checkpoint (c2sp.org/tlog-checkpoint), with the cosignatures that it has."""
+    settings = settings_at(path)
+    try:
+        key = VerifierKey.parse(vkey) if vkey else _own_key(settings)
+        note = evidence.newest(Reader(settings.ledger.path), key, kept_path(settings.ledger.path))
+    except LedgerBroken as error:
+        raise Failure(f"broken: {error}", NO) from error
+    except (LedgerError, SettingsError) as error:
+        raise Failure(str(error), CANNOT) from error
+    click.echo(note, nl=False)
+
+
+@click.command("prove")
+@click.argument("position", type=click.IntRange(min=0))
+@KEY
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    help="The folder to write to; else this one.",
+)
+@click.pass_obj
+def prove(path: Path, position: int, vkey: str | None, output: Path) -> None:
+    """Write POSITION.tlog-proof and POSITION.header, which together prove that record to anybody."""
+    settings = settings_at(path)
+    try:
+        key = VerifierKey.parse(vkey) if vkey else _own_key(settings)
+        found = evidence.prove(Reader(settings.ledger.path), position, key, kept_path(settings.ledger.path))
+        files = {
+            output / f"{position}.tlog-proof": found.proof.text().encode(),
+            output / f"{position}.header": found.header,
+        }
+        for file, content in files.items():
+            file.write_bytes(content)
+    except LedgerBroken as error:
+        raise Failure(f"broken: {error}", NO) from error
+    except ValueError as error:
+        raise Failure(f"there is no record {position}", NO) from error
+    except (LedgerError, SettingsError) as error:
+        raise Failure(str(error), CANNOT) from error
+    except OSError as error:
+        raise Failure(f"cannot write {error.filename}: {error.strerror}", CANNOT) from error
+    for file in files:
+        click.echo(file)
+
+
+def _own_key(settings: Settings) -> VerifierKey:
+    """The public half of the configured key, under the ledger's own name."""
+    read_secret(settings.ledger.key_file, "ledger.key_file")
+    name = Reader(settings.ledger.path).meta().origin
+    return SigningKey(name, load_private_key(settings.ledger.key_file)).verifier
+
+
+def _kept_elsewhere(file: Path, key: VerifierKey) -> str:
+    """The newest checkpoint of our key in a file of them, such as a sink's."""
+    try:
+        found = NoteFile(file).newest(key)
+    except OSError as error:
+        raise Failure(f"cannot read {file}: {error.strerror}", CANNOT) from error
+    if found is None:
+        raise Failure(f"{file} holds no checkpoint of this ledger", CANNOT)
+    return found[1]
+
+
+@contextmanager
+def _progress(settings: Settings) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    size = Reader(settings.ledger.path).head().size
+    with click.progressbar(length=size, label="verifying", file=sys.stderr) as bar:
+        yield lambda read: bar.update(read - bar.pos)
+
+
+def _tell(report: Report) -> None:
+    if report.problem is not None:
+        where = "" if report.problem.position is None else f" at position {report.problem.position}"
+        raise Failure(f"broken{where}: {report.problem.sentence}; {report.records:,} records before it are sound", NO)
+    since = f"unbroken since {report.since[:10]}" if report.since else "nothing recorded yet"
+    click.echo(f"{report.records:,} records, {since}, head {report.root[:4]}…{report.root[-4:]}")

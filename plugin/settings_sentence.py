@@ -1,0 +1,65 @@
+"""One sentence for what is wrong with a configuration, naming the key. Values are told only where they are ours."""
+
+import re
+from typing import Any
+
+from pydantic import ValidationError
+
+LATER_VALUES = frozenset(
+    {
+        ("tokens", "opaque"),
+        ("claims", "iua"),
+        ("claims", "pro-sante-connect"),
+        ("kind", "private_key_jwt"),
+        ("kind", "mtls"),
+        ("by", "claim"),
+    }
+)
+"""(key, value) that the surface promises and this version cannot keep yet: refused, so that nobody relies on them."""
+LATER_KEYS = frozenset({"dsn_file", "introspection"})
+
+# Tags that pydantic adds to a place for the members of a union: no keys that anybody wrote.
+_TAGS = frozenset(
+    [
+        "fhir-rest",
+        "bundle-folder",
+        "identifier",
+        "same-id",
+        "none",
+        "basic",
+        "bearer",
+        "client_credentials",
+        "file",
+        "https",
+        "syslog",
+        "witness",
+    ]
+)
+_SAID = {
+    "extra_forbidden": "is not a key that is known here",
+    "missing": "is required",
+    "less_than_equal": "may not be more than {le}: a built-in limit can be tightened, never widened",
+    "greater_than_equal": "may not be less than {ge}",
+    "string_pattern_mismatch": "is made of a-z, 0-9 and -, at most 64 of them",
+    "union_tag_invalid": "is none of {expected_tags}",
+    "union_tag_not_found": "is required",
+}
+
+
+def sentence(error: ValidationError) -> str:
+    """The first thing that is wrong."""
+    first = error.errors(include_url=False)[0]
+    context: dict[str, Any] = first.get("ctx", {})
+    place = [str(part) for part in first["loc"] if part not in _TAGS]
+    value = first["input"]
+    if discriminator := str(context.get("discriminator", "")).strip("'"):
+        place.append(discriminator)
+        value = context.get("tag")
+    key, last = ".".join(place), place[-1] if place else ""
+    later = isinstance(value, str) and (last, value) in LATER_VALUES
+    if later or last in LATER_KEYS or (last == "claims" and isinstance(value, dict)):
+        what = f"'{value}'" if later else "this"
+        return f"{key}: {what} comes with a later version and is refused by this one"
+    ours = _SAID.get(first["type"])
+    what = ours.format(**context) if ours else re.sub(r"^Value error, ", "", first["msg"])
+    return f"{key}: {what}" if key else what

@@ -1,0 +1,55 @@
+"""The sinks that a configuration names, on the gateway's one socket. Giving them checkpoints is up to `deliveries`."""
+
+from collections.abc import Sequence
+
+from fhir_adapters.interface import Deadline, FeedError
+from fhir_adapters.reach import Reach
+from fhir_adapters.upstream import HttpUpstream
+from plugin.ledger.errors import KeyInvalid, SinkFailed
+from plugin.ledger.key import VerifierKey, WitnessKey
+from plugin.ledger.sink import ANSWER_SECONDS, MAX_ANSWER, Answer, Sink
+from plugin.ledger.sink_file import FileSink
+from plugin.ledger.sink_https import HttpsSink
+from plugin.ledger.sink_syslog import SyslogSink, Transport
+from plugin.ledger.sink_witness import WitnessSink
+from plugin.settings import FileSinkSettings, HttpsSinkSettings, SettingsError, SinkSettings, SyslogSinkSettings
+
+
+class UpstreamPoster:
+    """`ledger.sink.Poster` for one host."""
+
+    def __init__(self, url: str) -> None:
+        """Raises ValueError if `url` could be read in two ways. Opens nothing."""
+        self._reach = Reach.of(url)
+        self._upstream = HttpUpstream("a sink", self._reach, max_body=MAX_ANSWER)
+
+    def post(self, url: str, body: bytes, content_type: str) -> Answer:
+        """See `Poster`."""
+        deadline = Deadline.after(ANSWER_SECONDS)
+        try:
+            answer = self._upstream.post(self._reach.judge(url), body, content_type, deadline=deadline)
+        except FeedError as error:
+            raise SinkFailed(str(error)) from error
+        return Answer(answer.status, answer.headers.get("content-type", ""), answer.body)
+
+
+def sinks_of(settings: Sequence[SinkSettings], key: VerifierKey) -> list[Sink]:
+    """The configured sinks of the ledger whose key is `key`. Raises SettingsError; opens nothing."""
+    return [_sink(each, key, f"ledger.sinks.{number}") for number, each in enumerate(settings)]
+
+
+def _sink(settings: SinkSettings, key: VerifierKey, place: str) -> Sink:
+    try:
+        match settings:
+            case FileSinkSettings():
+                return FileSink(settings.path, key)
+            case HttpsSinkSettings():
+                return HttpsSink(settings.url, UpstreamPoster(settings.url))
+            case SyslogSinkSettings():
+                host, _, port = settings.address.rpartition(":")
+                return SyslogSink(host.strip("[]"), int(port), Transport(settings.transport))
+            case _:
+                witness = WitnessKey.parse(settings.vkey)
+                return WitnessSink(settings.url, witness, UpstreamPoster(settings.url))
+    except (ValueError, KeyInvalid) as error:
+        raise SettingsError(f"{place}: {error}") from error

@@ -1,0 +1,74 @@
+"""`audit verify --against`, `checkpoint` and `prove`: what an outsider is given, and what it shows."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import apsw
+import pytest
+
+from plugin.ledger.key import VerifierKey
+from plugin.ledger.proof import TlogProof
+from tests.world import World, observation
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> World:
+    """A ledger with a few records."""
+    world = World(tmp_path)
+    world.lab.resources.append(observation("o1"))
+    for _ in range(4):
+        world.ask("/fhir/city-lab/Observation?patient=p1")
+    return world
+
+
+def audit(world: World, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "plugin.cli", "--config", str(world.folder / "vitrine.toml"), "audit", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_verify_says_what_only_our_own_key_vouches_for(recorded: World) -> None:
+    """Exit 0, one line; the window that no outsider has seen is told."""
+    done = audit(recorded, "verify")
+    assert done.stdout.startswith("4 records, unbroken since ")
+    assert "our own key only" in done.stderr
+
+
+def test_a_ledger_put_back_to_an_earlier_state_breaks_against_a_checkpoint_kept_elsewhere(recorded: World) -> None:
+    """It is well signed: nothing but the checkpoint elsewhere can tell."""
+    ledger = recorded.settings.ledger.path
+    with apsw.Connection(str(ledger)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    older = ledger.read_bytes()
+    recorded.ask("/fhir/city-lab/Observation?patient=p1")
+    elsewhere = recorded.folder / "elsewhere"
+    elsewhere.write_text(audit(recorded, "checkpoint").stdout)
+    assert audit(recorded, "verify", "--against", str(elsewhere)).stdout.startswith("5 records")
+    for file in ledger.parent.glob(f"{ledger.name}-*"):
+        file.unlink()
+    ledger.write_bytes(older)
+    assert audit(recorded, "verify").stdout.startswith("4 records")
+    assert "broken" in audit(recorded, "verify", "--against", str(elsewhere), code=1).stderr
+
+
+def test_a_proof_stands_alone(recorded: World) -> None:
+    """Two small files and the public key: no access to the ledger."""
+    audit(recorded, "prove", "2", "--output", str(recorded.folder))
+    proof = TlogProof.parse((recorded.folder / "2.tlog-proof").read_text())
+    assert proof.verify((recorded.folder / "2.header").read_bytes(), VerifierKey.parse(recorded.vkey)).size == 4
+    audit(recorded, "prove", "4", code=1)
+
+
+def test_wrong_keys_and_files_are_told_apart(recorded: World) -> None:
+    """Broken is 1; could not tell is 2."""
+    other = World(recorded.folder / "other") if (recorded.folder / "other").mkdir() is None else None
+    assert other is not None
+    audit(recorded, "verify", "--key", other.vkey, code=1)
+    audit(recorded, "verify", "--key", "no key", code=2)
+    audit(recorded, "verify", "--against", str(recorded.folder / "absent"), code=2)
+    audit(recorded, "verify", "--against", str(recorded.folder / "vitrine.toml"), code=2)
+    audit(recorded, "verify", "--witness", other.vkey, code=2)
+    assert recorded.named()
