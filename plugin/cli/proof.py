@@ -11,7 +11,7 @@ from plugin.cli.failure import CANNOT, NO, Failure
 from plugin.cli.given import settings_at
 from plugin.ledger import evidence
 from plugin.ledger.deliveries import kept_path
-from plugin.ledger.errors import CheckpointInvalid, LedgerBroken, LedgerError
+from plugin.ledger.errors import LedgerBroken, LedgerError
 from plugin.ledger.key import SigningKey, VerifierKey, load_private_key
 from plugin.ledger.notes import NoteFile
 from plugin.ledger.reader import Reader
@@ -43,7 +43,7 @@ def verify(path: Path, vkey: str | None, against: Path | None, witnesses: tuple[
         note = None if against is None else _kept_elsewhere(against, key)
         with _progress(settings) as progress:
             report = verified(settings.ledger.path, key, progress, against=note, witnesses=witnesses)
-    except (LedgerBroken, CheckpointInvalid) as error:
+    except LedgerBroken as error:
         raise Failure(f"broken: {error}", NO) from error
     except (LedgerError, SettingsError, ValueError) as error:
         raise Failure(str(error), CANNOT) from error
