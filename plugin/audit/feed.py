@@ -24,7 +24,7 @@ class LogRelease:
     next: LogMark | None = None
     """Where the next page of a search begins; None: there is none."""
     reader: str = ""
-    """`Person.key` of whom it was released to; a link to the next page is theirs alone."""
+    """To whom it was released: a link to the next page is theirs alone."""
     checkpoint: str = ""
     """Of a range: the log's newest signed head when it was asked for, which covers it."""
 

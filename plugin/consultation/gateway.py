@@ -185,7 +185,7 @@ class Gateway:
         else:
             release = self.log.find(asked.name) if asked.name else self.log.records(asked.first, asked.last)
         attempt.log_read = (release.first, release.last)
-        return replace(release, reader=identity.person.key)
+        return replace(release, reader=log_permission.reader(identity))
 
     def _offers(self, asked: ClinicalConsultation) -> bool:
         feed = self.feeds.get(asked.feed)

@@ -21,6 +21,11 @@ def refuse_writing(asked: AuditConsultation) -> None:
     raise Refused(Reason.VIEW_ONLY, rules=("view-only",))
 
 
+def reader(identity: Identity) -> str:
+    """For whom a next link is issued: a person, as an auditor of this EHR."""
+    return f"{identity.ehr} {identity.person.key}"
+
+
 def reach(identity: Identity, asked: AuditConsultation, ehr_bases: Mapping[str, str]) -> Reach:
     """Whose records this reader sees. Raises Refused: by shape, for want of a scope, or a link of another reader.
 
@@ -29,7 +34,7 @@ def reach(identity: Identity, asked: AuditConsultation, ehr_bases: Mapping[str, 
     """
     if asked.objection is not None:
         raise ShapeRefused(asked.objection)
-    if asked.search is not None and asked.search.reader not in (None, identity.person.key):
+    if asked.search is not None and asked.search.reader not in (None, reader(identity)):
         raise Refused(Reason.PAGE_LINK_FOREIGN, rules=("page-link",))
     if identity.subject is Subject.OPERATOR:
         return Reach(None, tuple(ehr_bases.values()))

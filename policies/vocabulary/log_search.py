@@ -28,7 +28,7 @@ class LogSearch:
     mark: LogMark | None = None
     """Set where a further page is asked for."""
     reader: str | None = None
-    """`Person.key` for whom the link to that page was issued."""
+    """For whom the link to that page was issued."""
 
     @property
     def text(self) -> str:
