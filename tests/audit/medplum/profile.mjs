@@ -2,7 +2,7 @@
 //
 // Medplum's crawler applies a profile to the direct children of what it is given and to nothing deeper: below, and in
 // slices, it goes on with the base type. So a profile becomes a tree of parts, one for each element that has children
-// (`AuditEvent`, `agent`, `agent:client`, `agent:client.network`, ...). A part is a StructureDefinition of its own: the
+// (`AuditEvent`, `agent`, `agent(client)`, `agent(client).network`, ...). A part is a StructureDefinition of its own: the
 // children of the base type, each overlaid with what the profile says. Which values are in a slice, and whether a value
 // conforms to its part, is Medplum's verdict each time.
 
@@ -100,7 +100,7 @@ export class Profile {
     return element;
   }
 
-  /** The slices that Medplum can tell apart, and those told by a value set, where it would take any value for a member. */
+  /** The slices that Medplum can tell apart, and those told by a value set, of which it would take any value. */
   #sorted(child) {
     const matched = [];
     const bound = [];
