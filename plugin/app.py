@@ -76,7 +76,13 @@ def _facade(assembled: Assembled) -> Facade:
         links=links,
         log_links=log_links,
         translator=Translator(
-            frozenset(each.id for each in settings.feed), settings.public_base, bases, links, log_links, ehrs
+            frozenset(each.id for each in settings.feed),
+            settings.public_base,
+            bases,
+            links,
+            log_links,
+            ehrs,
+            assembled.gateway.identifies,
         ),
         cors=bool(settings.cors_origins),
     )

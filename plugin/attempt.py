@@ -183,7 +183,8 @@ def _asked(asked: ClinicalConsultation, patient: str | None, *, something_withhe
     }
     if asked.interaction in _SCOPE_LETTERS and asked.resource_type is not None:
         body["scope"] = f"patient/{asked.resource_type}.{_SCOPE_LETTERS[asked.interaction]}"
-        body["query"] = _query(asked, asked.resource_type, patient, something_withheld=something_withheld)
+        if asked.objection is None:
+            body["query"] = _query(asked, asked.resource_type, patient, something_withheld=something_withheld)
     return body
 
 

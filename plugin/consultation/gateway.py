@@ -22,7 +22,7 @@ from plugin.consultation.findings import NoMatch
 from plugin.consultation.patient_match import PatientMatches
 from plugin.consultation.permission import Scope, permission
 from plugin.consultation.release import Release
-from plugin.errors import CallerThrottled, Overloaded, Refused
+from plugin.errors import CallerThrottled, ConsultError, Overloaded, Refused
 from plugin.recorder import Recorder
 from plugin.settings import IdentifierMatch, SameIdMatch
 from plugin.state.quotas import Quotas
@@ -116,6 +116,14 @@ class Gateway:
             release = self._look(attempt, identity, asked, scope)  # 4-8
         # 9 record: leaving the block has made the record durable, or raised
         return release  # 10 release  # noqa: RET504 - the two moments are the point
+
+    def identifies(self, credential: Credential) -> bool:
+        """Whether somebody verified stands behind `credential`: for a face, before it reads more than a request's head."""
+        try:
+            self.identifier.identify(credential)
+        except ConsultError:
+            return False
+        return True
 
     def _decide(self, attempt: Attempt, identity: Identity, asked: ClinicalConsultation) -> Scope:
         """2: quotas, the core rules, the shape of the request, the token's scopes."""

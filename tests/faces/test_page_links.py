@@ -149,3 +149,17 @@ def test_a_link_is_followed_by_get_at_the_type(world: World) -> None:
     assert refusal(world, f"{PATH}?_page={page}", method="POST")[2] == "view-only"
     assert refusal(world, f"{PATH}/o1?_page={page}")[2] == "unknown-parameter"
     assert refusal(world, f"/fhir/city-lab/Patient/p1/Observation?_page={page}")[2] == "page-link-invalid"
+
+
+def test_a_link_is_as_long_wherever_it_leads(world: World) -> None:
+    """Its length would else tell how far a page reached, and so that something before it is not shown."""
+    world.lab.resources += [observation(f"o{n}") for n in range(300)]
+    lengths = set()
+    for page_size in (3, 50, 1000):
+        world.lab.page_size = page_size
+        for count in (2, 5):
+            link: str | None = f"/fhir/city-lab/Observation?patient=p1&_count={count}"
+            for _ in range(4):
+                link = world.ask(str(link)).link("next")
+                lengths.add(len(str(link)))
+    assert len(lengths) == 1

@@ -605,3 +605,21 @@ def test_no_refusal_ever_says_suppressed() -> None:
     """The code would tell that there was something to suppress."""
     package = Path(__file__).parents[2] / "plugin"
     assert not [path for path in package.rglob("*.py") if "suppressed" in path.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/fhir/city-lab/Patient/p2/$everything"),
+        ("GET", "/fhir/city-lab/Observation?patient=p2&bogus=1"),
+        ("GET", "/fhir/city-lab/Observation?subject=Patient/p2&_format=xml"),
+        ("GET", "/fhir/city-lab/Patient/p2/Observation?bogus=1"),
+        ("POST", "/fhir/city-lab/Patient/p2/Observation"),
+        ("PUT", "/fhir/city-lab/Patient/p2"),
+    ],
+)
+def test_an_attempt_at_another_patient_is_recorded_as_that(world: World, method: str, path: str) -> None:
+    """Who tried to look at p2 must be found in the log, whatever else was wrong with the request."""
+    assert world.ask(path, method=method).status >= 400
+    assert world.last()["patient"] == "p2"
+    assert "query" not in world.last()["asked"]

@@ -96,7 +96,7 @@ def _below_instance(method: str, resource_type: str, resource_id: str, deeper: l
     if name == "_history" and len(rest) == 1 and FHIR_ID.fullmatch(rest[0]):
         return Target(_meant(method, Interaction.VREAD), Level.INSTANCE, resource_type, resource_id)
     if name.startswith("$") and not rest:
-        return _operation(name, Level.INSTANCE, resource_type)
+        return _operation(name, Level.INSTANCE, resource_type, resource_id)
     if resource_type == "Patient" and name in R4_TYPES and name != "Patient":
         if not rest:
             return _search(_meant(method, Interaction.SEARCH_TYPE), name, resource_id, allow="GET")
@@ -110,9 +110,9 @@ def _search(interaction: Interaction, resource_type: str, compartment: str | Non
     return Target(interaction, Level.TYPE, resource_type, compartment=compartment, objection=objection, allow=(allow,))
 
 
-def _operation(segment: str, level: Level, resource_type: str | None) -> Target:
-    name = segment[1:]
-    return Target(Interaction.OPERATION, level, resource_type, operation=name if name in OPERATIONS else None)
+def _operation(segment: str, level: Level, resource_type: str | None, resource_id: str | None = None) -> Target:
+    name = segment[1:] if segment[1:] in OPERATIONS else None
+    return Target(Interaction.OPERATION, level, resource_type, resource_id, operation=name)
 
 
 def _nowhere(method: str, level: Level, resource_type: str | None = None, resource_id: str | None = None) -> Target:

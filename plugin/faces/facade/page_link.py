@@ -25,9 +25,13 @@ class _Content(msgspec.Struct, array_like=True, frozen=True):
     reader: str
     parameters: tuple[tuple[str, str], ...]
     count: int
-    page: str | None
-    spent: int
+    place: bytes
+    """Page and entries spent, padded: a link is as long wherever it leads, so its length tells nothing withheld."""
     expires: int
+
+
+PLACE_BYTES = 768
+"""What place is padded to a multiple of. Pages of real servers have names of at most some 200 characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +70,7 @@ class PageLinks:
                     continuation.binding.reader,
                     continuation.parameters,
                     continuation.count,
-                    continuation.position.page,
-                    continuation.position.spent,
+                    _padded(continuation.position),
                     int(time.time()) + LIFE_SECONDS,
                 )
             )
@@ -87,5 +90,17 @@ class PageLinks:
             PageBinding(content.reader, content.ehr, content.patient),
             content.parameters,
             content.count,
-            PagePosition(content.page, content.spent),
+            _unpadded(content.place),
         )
+
+
+def _padded(position: PagePosition) -> bytes:
+    packed = msgspec.msgpack.encode((position.page, position.spent))
+    told = len(packed).to_bytes(4) + packed
+    return told + bytes(-len(told) % PLACE_BYTES)
+
+
+def _unpadded(place: bytes) -> PagePosition:
+    length = int.from_bytes(place[:4])
+    page, spent = msgspec.msgpack.decode(place[4 : 4 + length], type=tuple[str | None, int])
+    return PagePosition(page, spent)

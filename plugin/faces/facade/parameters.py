@@ -118,6 +118,18 @@ def _patient(name: str, value: str, bases: Sequence[str]) -> str:
     return value
 
 
+def first_patient(pairs: Pairs, bases: Sequence[str]) -> str | None:
+    """The first patient that parameters name in a form that is understood; None if none does."""
+    for name, value in pairs:
+        if _base_name(name) in {"patient", "subject"}:
+            for each in value.split(","):
+                try:
+                    return _patient("patient", each, bases)
+                except Objectionable:
+                    continue
+    return None
+
+
 def _base_name(name: str) -> str:
     """Without a modifier (`code:in`) or a chain (`subject.name`)."""
     return name.partition(":")[0].partition(".")[0]

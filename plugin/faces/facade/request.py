@@ -3,7 +3,7 @@
 What is wrong with a request travels in the consultation as an objection, so that the caller is identified first.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl
 
@@ -14,7 +14,7 @@ from plugin.faces.facade.address import Target, target
 from plugin.faces.facade.audit_log import LogLinks, asked_of_log
 from plugin.faces.facade.form import MEDIA_TYPE, FormReader, FormTooLarge, FormUnreadable
 from plugin.faces.facade.page_link import PARAMETER, LinkRefused, PageLinks
-from plugin.faces.facade.parameters import Objectionable, check_read, wish
+from plugin.faces.facade.parameters import Objectionable, check_read, first_patient, wish
 from policies.vocabulary.consultation import AuditConsultation, ClinicalConsultation, Objection, Reason
 from policies.vocabulary.interactions import CONSULTING, Delivery, Interaction
 
@@ -54,6 +54,8 @@ class Translator:
     links: PageLinks
     log_links: LogLinks
     ehr_bases: tuple[str, ...]
+    identifies: Callable[[Credential], bool]
+    """Whether a credential is good: nobody else's body is read."""
     forms: FormReader = field(default_factory=FormReader)
 
     def translate(self, request: Request, path: str) -> Translated:
@@ -61,11 +63,10 @@ class Translator:
         feed, place = self._place(request.method, path)
         query = parse_qsl(request.query_string.decode("latin-1"), keep_blank_values=True)
         early = _override_objection(request) or self._feed_objection(feed) or place.objection
-        form, problem = ([], None) if early else self._form(request, place)
+        credential = _credential(request, query, feed)
+        form, problem = ([], None) if early else self._form(request, place, credential)
+        credential = _credential(request, [*query, *form], feed)
         named = {name for name, _ in (*query, *form)}
-        credential = from_authorization(
-            request.headers.getlist("Authorization"), elsewhere="access_token" in named, feed=feed
-        )
         objection = early or _accept_objection(request, place, named) or problem
         asked = self._asked(request.method, feed, place, [*query, *form], objection)
         return Translated(credential, asked, place.allow)
@@ -75,12 +76,11 @@ class Translator:
         place = target(request.method, _segments(path))
         query = parse_qsl(request.query_string.decode("latin-1"), keep_blank_values=True)
         early = _override_objection(request)
-        form, problem = ([], None) if early else self._form(request, place)
+        credential = _credential(request, query, None)
+        form, problem = ([], None) if early else self._form(request, place, credential)
         pairs = [*query, *form]
         named = {name for name, _ in pairs}
-        credential = from_authorization(
-            request.headers.getlist("Authorization"), elsewhere="access_token" in named, feed=None
-        )
+        credential = _credential(request, pairs, None)
         objection = early or _accept_objection(request, place, named) or problem
         meant = asked_of_log(place, pairs, objection, self.log_links, self.ehr_bases)
         asked = AuditConsultation(
@@ -102,11 +102,13 @@ class Translator:
             return None
         return Objection(Reason.UNKNOWN_FEED if feed else Reason.UNKNOWN_ADDRESS)
 
-    def _form(self, request: Request, place: Target) -> tuple[list[tuple[str, str]], Objection | None]:
-        """The fields of a `_search` body. Of no other request is a body ever read."""
+    def _form(
+        self, request: Request, place: Target, credential: Credential
+    ) -> tuple[list[tuple[str, str]], Objection | None]:
+        """The fields of a `_search` body. Of no other request, and of nobody unknown, is a body ever read."""
         if request.method != "POST" or place.interaction is not Interaction.SEARCH_TYPE:
             return [], None
-        if not request.headers.get("Authorization"):
+        if not self.identifies(credential):
             return [], None
         try:
             body = self.forms.read(request)
@@ -132,17 +134,18 @@ class Translator:
             objection=objection,
             unrecorded_parameters=len(pairs),
         )
+        bases = (f"{self.public_base}/fhir/{asked.feed}", *self.patient_bases)
         if objection is not None or place.interaction not in CONSULTING or place.resource_type is None:
-            return asked
+            return _with(asked, patient=_named_patient(place, pairs, bases))
         try:
             if place.interaction is Interaction.READ:
                 check_read(pairs)
                 return asked
             if method == "GET" and PARAMETER in {name for name, _ in pairs}:
                 return self._next_page(asked, place, pairs)
-            return self._search(asked, place, pairs)
+            return _search(asked, place, pairs, bases)
         except Objectionable as refusal:
-            return _with(asked, objection=refusal.objection)
+            return _with(asked, objection=refusal.objection, patient=_named_patient(place, pairs, bases))
         except LinkRefused as refusal:
             return _with(asked, objection=Objection(refusal.reason))
 
@@ -166,18 +169,28 @@ class Translator:
             unrecorded_parameters=len(others),
         )
 
-    def _search(
-        self, asked: ClinicalConsultation, place: Target, pairs: Sequence[tuple[str, str]]
-    ) -> ClinicalConsultation:
-        bases = (f"{self.public_base}/fhir/{asked.feed}", *self.patient_bases)
-        wanted = wish(str(asked.resource_type), pairs, place.compartment, bases)
-        return _with(
-            asked,
-            patient=wanted.patient,
-            parameters=wanted.parameters,
-            count=wanted.count,
-            unrecorded_parameters=0,
-        )
+
+def _search(
+    asked: ClinicalConsultation, place: Target, pairs: Sequence[tuple[str, str]], bases: Sequence[str]
+) -> ClinicalConsultation:
+    wanted = wish(str(asked.resource_type), pairs, place.compartment, bases)
+    return _with(
+        asked, patient=wanted.patient, parameters=wanted.parameters, count=wanted.count, unrecorded_parameters=0
+    )
+
+
+def _credential(request: Request, pairs: Sequence[tuple[str, str]], feed: str | None) -> Credential:
+    elsewhere = any(name == "access_token" for name, _ in pairs)
+    return from_authorization(request.headers.getlist("Authorization"), elsewhere=elsewhere, feed=feed)
+
+
+def _named_patient(place: Target, pairs: Sequence[tuple[str, str]], bases: Sequence[str]) -> str | None:
+    """Whom a request that is refused names, for its record: an attempt at another patient is recorded as that."""
+    if place.compartment is not None:
+        return place.compartment
+    if place.resource_type == "Patient" and place.resource_id is not None:
+        return place.resource_id
+    return first_patient(pairs, bases)
 
 
 def _segments(path: str) -> list[str]:
