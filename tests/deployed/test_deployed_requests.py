@@ -154,6 +154,23 @@ def test_clients_that_never_end_a_request_keep_nobody_waiting(gateway):
             each.close()
 
 
+@pytest.mark.parametrize("authorization", ["x", "Bearer forged.forged.forged", None], ids=["none", "forged", "good"])
+def test_clients_that_never_send_their_search_keep_nobody_waiting(gateway, authorization):
+    """A server that is answered while its input is read hangs; one that waits for each runs out of threads."""
+    head = f"Authorization: {authorization or f'Bearer {gateway.token()}'}\r\n".encode()
+    silent = []
+    try:
+        for _ in range(40):
+            client = socket.create_connection(("127.0.0.1", gateway.port))
+            client.sendall(b"POST /fhir/city-lab/Observation/_search HTTP/1.1\r\n" + HOST + head + FORM)
+            client.sendall(b"Content-Length: 100\r\n\r\n")
+            silent.append(client)
+        assert [gateway.ask(OBSERVATION).status for _ in range(3)] == [200, 200, 200]
+    finally:
+        for client in silent:
+            client.close()
+
+
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "BREW", "PROPFIND", "OPTIONS", "HEAD", "A" * 5_000])
 def test_methods_that_nobody_offers_are_not_allowed(gateway, method):
     answer = gateway.say(request(gateway, f"{method} {OBSERVATION}".encode()))
