@@ -43,6 +43,10 @@ MAX_COUNT = 200
 
 _PAGING = frozenset({"_count", "_sort"})
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
+_FULL_URL = re.compile(
+    r"(https?://.+)/[A-Z][A-Za-z]{0,63}/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?", re.IGNORECASE
+)
+"""`<base>/<Type>/<id>`: the form of fullUrl that gives relative references a meaning (R4, references in Bundles)."""
 _SEPARATOR = "~"
 """Between the parts of a page's name. No FHIR type, digest or number holds it, and the query part encodes it."""
 
@@ -74,6 +78,8 @@ class BundleFolderFeed:
 
     A broken file makes every answer FeedAnswerInvalid, since nobody could tell what is missing; the message names the
     file and quotes nothing of it. The same resource in two files is one if both say the same, and invalid otherwise.
+    All absolute fullUrls share one base: a relative reference means a place under the base of its own fullUrl, so that
+    with two of them `Patient/1` would be two people.
     Unknown types, parameters and modifiers are FeedRefused. A page is FeedLinkExpired once a file has changed.
     """
 
@@ -158,6 +164,7 @@ class BundleFolderFeed:
     def _read_folder(self, call: Call) -> _Contents:
         digest = hashlib.sha256()
         entries: dict[tuple[str, str], Entry] = {}
+        bases: set[str] = set()
         total = 0
         for file in self._files():
             if call.deadline.remaining() <= 0:
@@ -167,7 +174,7 @@ class BundleFolderFeed:
             if total > MAX_FOLDER_BYTES:
                 raise FeedAnswerInvalid(f"{self._name} holds more than {MAX_FOLDER_BYTES} bytes")
             digest.update(os.fsencode(file.name) + f"\0{facts.st_size}\0{facts.st_mtime_ns}\0".encode())
-            self._add(entries, file.name, data)
+            self._add(entries, bases, file.name, data)
         return _Contents(digest.hexdigest()[:16], entries)
 
     def _files(self) -> list[Path]:
@@ -180,11 +187,15 @@ class BundleFolderFeed:
             raise FeedAnswerInvalid(f"{self._name} holds more than {MAX_FILES} files")
         return files
 
-    def _add(self, entries: dict[tuple[str, str], Entry], file_name: str, data: bytes) -> None:
+    def _add(self, entries: dict[tuple[str, str], Entry], bases: set[str], file_name: str, data: bytes) -> None:
         shown = os.fsencode(file_name).decode(errors="replace")
         source = f"{self._name}: file '{shown}'"
         for resource, full_url in _resources(parse(data, source), source):
             expect_resource(resource, None, source)
+            if found := _FULL_URL.fullmatch(full_url or ""):
+                bases.add(found[1])
+            if len(bases) > 1:
+                raise FeedAnswerInvalid(f"{source} names another base in its fullUrls than those before it")
             key = (resource["resourceType"], resource["id"])
             held = entries.get(key)
             if held is None:

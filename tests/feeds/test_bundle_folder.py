@@ -11,6 +11,8 @@ from fhir_adapters.fhir_rest import FhirRestConfig
 from fhir_adapters.interface import Call, FeedAnswerInvalid, FeedUnavailable
 from fhir_adapters.registry import FEEDS, UnknownFeedKind, build
 
+SAMPLES = Path(__file__).parents[2] / "sample_fhir"
+
 
 def write(folder: Path, name: str, *resources: Any) -> None:
     rows = [{"fullUrl": f"urn:uuid:{row['id']}", "resource": row} for row in resources]
@@ -93,6 +95,39 @@ def test_the_same_resource_twice_is_one_and_two_versions_are_none(folder: Path, 
     (folder / "again.json").write_text((folder / "single.json").read_text().replace("final", "amended"))
     with pytest.raises(FeedAnswerInvalid):
         feed.search("Observation", (("_id", "o20"),), call)
+
+
+@pytest.mark.parametrize(
+    ("full_url", "loads"),
+    [
+        ("https://lab.example/fhir/Patient/p3", True),
+        ("urn:uuid:4fe8e4a0-0000-4000-8000-000000000001", True),
+        (None, True),
+        ("https://other.example/fhir/Patient/p3", False),
+        ("https://lab.example/other/Patient/p3", False),
+        ("https://other.example/fhir/Patient/p3/_history/1", False),
+        ("http://lab.example/fhir/Patient/p3", False),
+    ],
+)
+def test_a_folder_holds_one_server(folder: Path, call: Call, full_url: str | None, loads: bool) -> None:
+    """Of two, each means its own patients by `Patient/p1`."""
+    more = {"resourceType": "Patient", "id": "p3"}
+    row = {"fullUrl": full_url, "resource": more}
+    (folder / "unlike.json").write_text(json.dumps({"resourceType": "Bundle", "type": "collection", "entry": [row]}))
+    feed = BundleFolderFeed("files", folder)
+    if loads:
+        assert feed.read("Patient", "p3", call) == more
+        return
+    with pytest.raises(FeedAnswerInvalid) as caught:
+        feed.read("Patient", "p1", call)
+    assert "'unlike.json'" in str(caught.value)
+    assert ".example" not in str(caught.value)
+
+
+@pytest.mark.parametrize("sample", sorted(path for path in SAMPLES.iterdir() if path.is_dir()), ids=lambda p: p.name)
+def test_the_sample_folders_load(sample: Path, call: Call) -> None:
+    """The demonstration serves them."""
+    assert BundleFolderFeed("files", sample).check(call).fhir_version == "4.0.1"
 
 
 def test_only_plain_json_files_of_the_folder_count(folder: Path, call: Call) -> None:
