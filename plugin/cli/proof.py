@@ -17,7 +17,7 @@ from plugin.ledger.notes import NoteFile
 from plugin.ledger.reader import Reader
 from plugin.ledger.verify import Report
 from plugin.ledger.verify import verify as verified
-from plugin.settings import Settings, SettingsError, read_secret
+from plugin.settings import FileSinkSettings, Settings, SettingsError, read_secret
 
 KEY = click.option(
     "--key", "vkey", metavar="VKEY", help="The public key that `audit init` printed; else that of key_file."
@@ -29,18 +29,18 @@ KEY = click.option(
 @click.option(
     "--against",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="A file of checkpoints that was kept elsewhere: the ledger must continue its newest.",
+    help="A file of checkpoints that was kept elsewhere; by default those of the file sinks. The newest counts.",
 )
 @click.option("--witness", "witnesses", metavar="VKEY", multiple=True, help="Must have cosigned it; may be repeated.")
 @click.pass_obj
 def verify(path: Path, vkey: str | None, against: Path | None, witnesses: tuple[str, ...]) -> None:
     """Re-read the whole ledger and say whether it is unbroken. Exit 0: it is; 1: broken; 2: could not tell."""
     settings = settings_at(path)
-    if witnesses and against is None:
-        raise Failure("--witness: which checkpoint it cosigned is said by --against", CANNOT)
     try:
         key = VerifierKey.parse(vkey) if vkey else _own_key(settings)
-        note = None if against is None else _kept_elsewhere(against, key)
+        note = _kept_elsewhere(against, key) if against is not None else _from_sinks(settings, key)
+        if witnesses and note is None:
+            raise Failure("--witness: there is no checkpoint elsewhere that it could have cosigned", CANNOT)
         with _progress(settings) as progress:
             report = verified(settings.ledger.path, key, progress, against=note, witnesses=witnesses)
     except LedgerBroken as error:
@@ -48,8 +48,10 @@ def verify(path: Path, vkey: str | None, against: Path | None, witnesses: tuple[
     except (LedgerError, SettingsError, ValueError) as error:
         raise Failure(str(error), CANNOT) from error
     _tell(report)
-    if against is None:
-        click.echo("proven by our own key only: --against a checkpoint kept elsewhere shows a cut as well", err=True)
+    held = report.held or 0
+    if held < report.records:
+        newer = f"from position {held} on" if held else "no checkpoint elsewhere was asked"
+        click.echo(f"vouched for by our own key only: {newer}", err=True)
 
 
 @click.command("checkpoint")
@@ -118,6 +120,19 @@ def _kept_elsewhere(file: Path, key: VerifierKey) -> str:
     if found is None:
         raise Failure(f"{file} holds no checkpoint of this ledger", CANNOT)
     return found[1]
+
+
+def _from_sinks(settings: Settings, key: VerifierKey) -> str | None:
+    """The newest checkpoint that a configured file sink holds; None without one. The other kinds show nothing back."""
+    found = []
+    for sink in settings.ledger.sinks:
+        if isinstance(sink, FileSinkSettings) and sink.path.exists():
+            try:
+                newest = NoteFile(sink.path).newest(key)
+            except OSError as error:
+                raise Failure(f"cannot read {sink.path}: {error.strerror}", CANNOT) from error
+            found += [] if newest is None else [newest]
+    return max(found, key=lambda each: each[0].size)[1] if found else None
 
 
 @contextmanager

@@ -118,7 +118,7 @@ class Gateway:
         return release  # 10 release  # noqa: RET504 - the two moments are the point
 
     def identifies(self, credential: Credential) -> bool:
-        """Whether somebody verified stands behind `credential`: for a face, before it reads more than a request's head."""
+        """Whether somebody verified stands behind `credential`: before a face reads more than a request's head."""
         try:
             self.identifier.identify(credential)
         except ConsultError:

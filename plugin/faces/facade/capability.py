@@ -1,6 +1,7 @@
 """The CapabilityStatement of one feed's base, made from the tables that requests are judged by (R4 5.1)."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from fhir.resources.R4B.capabilitystatement import CapabilityStatement
@@ -20,14 +21,21 @@ def capability_statement(
     base: str, title: str, types: Sequence[str], issuer: Mapping[str, Any] | None, *, cors: bool
 ) -> bytes:
     """CapabilityStatement JSON for the feed at `base`; `issuer` is its discovery document, None if it cannot be had."""
+    uris = tuple((name, issuer[key]) for name, key in _URIS.items() if issuer and key in issuer)
+    return _made(base, title, tuple(types), uris, cors=cors)
+
+
+@lru_cache(maxsize=256)
+def _made(base: str, title: str, types: tuple[str, ...], uris: tuple[tuple[str, str], ...], *, cors: bool) -> bytes:
+    """Made once for each feed and issuer: checking it against its model takes some milliseconds, and it is open."""
     security: dict[str, Any] = {
         "cors": cors,
         "service": [{"coding": [{"system": _SECURITY_SERVICE, "code": "SMART-on-FHIR"}]}],
         "description": "SMART scopes, one patient in context, a purpose of use; every look is recorded.",
     }
-    uris = [{"url": name, "valueUri": issuer[key]} for name, key in _URIS.items() if issuer and key in issuer]
     if uris:
-        security["extension"] = [{"url": _OAUTH_URIS, "extension": uris}]
+        parts = [{"url": name, "valueUri": uri} for name, uri in uris]
+        security["extension"] = [{"url": _OAUTH_URIS, "extension": parts}]
     return (
         CapabilityStatement.model_validate(
             {
