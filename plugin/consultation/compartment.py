@@ -4,12 +4,12 @@ A resource is about the patient by its subject alone. Types that may be about no
 resource that refers to them.
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from fhir_adapters.interface import Entry
+from plugin.consultation.feed_places import is_at_home, own_place, place
 from plugin.consultation.findings import Confined, Kept, Match
 from policies.coding import Contents, contents
 from policies.scope_check import within
@@ -19,8 +19,6 @@ from policies.vocabulary.scopes import Ceiling
 CONTAINED_OUT_OF_SCOPE = "contained-out-of-scope"
 """The rule of a resource that contains something which could not be shown by itself."""
 OUT_OF_SCOPE = "scope"
-
-_RELATIVE = re.compile(r"([A-Z][A-Za-z]{0,63})/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
 
 Resource = Mapping[str, Any]
 Resolve = Callable[[str], str | None]
@@ -42,7 +40,7 @@ class Compartment:
 
     def confine(self, entries: Sequence[Entry]) -> Confined:
         """Judge each entry of a whole answer."""
-        at_home = [entry for entry in entries if self._is_at_home(entry)]
+        at_home = [entry for entry in entries if is_at_home(self.base, entry)]
         resolve = _Resolver(self.base, at_home)
         primary: list[Kept] = []
         candidates: list[Kept] = []
@@ -61,14 +59,7 @@ class Compartment:
         if key not in self._contents:
             self._contents[key] = contents(resource)
         unfit = self._unfit(resource, resolve)
-        return Kept(_own_reference(resource), resource, self._contents[key], companion, unfit)
-
-    def _is_at_home(self, entry: Entry) -> bool:
-        """False for a resource whose fullUrl places it elsewhere: its references would mean other patients."""
-        url = entry.full_url
-        if not url or url.startswith("urn:") or (not self.base and "://" in url):
-            return True
-        return _below(self.base, url) == _own_reference(entry.resource)
+        return Kept(own_place(resource), resource, self._contents[key], companion, unfit)
 
     def _is_about_patient(self, resource: Resource, resolve: Resolve) -> bool:
         path = PATIENT_PATHS[resource["resourceType"]]
@@ -157,22 +148,12 @@ class _Resolver:
         self._places: dict[str, str | None] = {}
         for entry in entries:
             if entry.full_url:
-                own = _own_reference(entry.resource)
+                own = own_place(entry.resource)
                 # Two resources at one place: what a reference to it means cannot be told.
                 self._places[entry.full_url] = own if self._places.get(entry.full_url, own) == own else None
 
     def __call__(self, text: str) -> str | None:
-        return self._places[text] if text in self._places else _below(self._base, text)
-
-
-def _below(base: str, text: str) -> str | None:
-    """`Type/id` of a reference that is relative, or absolute under `base`; a version is left out."""
-    found = _RELATIVE.fullmatch(text.removeprefix(f"{base}/") if base else text)
-    return f"{found[1]}/{found[2]}" if found else None
-
-
-def _own_reference(resource: Resource) -> str:
-    return f"{resource['resourceType']}/{resource['id']}"
+        return self._places[text] if text in self._places else place(self._base, text)
 
 
 def _contained(container: Resource) -> list[Resource]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from fhir_adapters.interface import Call, Tree
 from plugin.consultation.feed_line import FeedLine
+from plugin.consultation.feed_places import is_at_home
 from plugin.consultation.findings import NO_QUALIFIED_IDENTIFIER, NOT_ACTIVE, NOT_SHARED, Match, NoMatch
 from plugin.settings import IdentifierMatch, SameIdMatch
 from policies.vocabulary.identity import Identity
@@ -117,7 +118,8 @@ def _same_id(identity: Identity, patient: str, rule: SameIdMatch, feed: FeedLine
 def _candidates(feed: FeedLine, identifiers: Sequence[tuple[str, str]], call: Call) -> tuple[list[Tree], bool]:
     """What the feed returns for the identifiers, not trusted to be what was asked for; and whether that was all.
 
-    Where it was not, a second patient of the same identifier may be among the rest.
+    Where it was not, a second patient of the same identifier may be among the rest. A patient whose fullUrl is of
+    another server is left out: here, that id means somebody else.
     """
     query = ",".join(f"{_escaped(system)}|{_escaped(value)}" for system, value in identifiers)
     page = feed.search("Patient", (("identifier", query),), call)
@@ -127,7 +129,11 @@ def _candidates(feed: FeedLine, identifiers: Sequence[tuple[str, str]], call: Ca
             break
         page = feed.page(page.next, call)
         found.extend(page.entries)
-    patients = [entry.resource for entry in found if entry.resource.get("resourceType") == "Patient"]
+    patients = [
+        entry.resource
+        for entry in found
+        if entry.resource.get("resourceType") == "Patient" and is_at_home(feed.base, entry)
+    ]
     return patients, page.next is None
 
 

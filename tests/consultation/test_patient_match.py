@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fhir_adapters.interface import Call, Deadline, FeedTimeout, Tree
+from fhir_adapters.interface import Call, Deadline, Entry, FeedTimeout, Page, Tree
 from plugin.consultation.feed_line import EhrLine, FeedLine
 from plugin.consultation.findings import Match, NoMatch
 from plugin.consultation.patient_match import MAX_CANDIDATE_PAGES, PatientMatches
@@ -182,6 +182,23 @@ def test_a_feed_that_returns_everybody_matches_the_one() -> None:
     fresh = Ward([here(ALMA_NIR)], [there(ALMA_NIR), *crowd])
     fresh.lab.ignores_parameters, fresh.lab.page_size = True, 5
     assert fresh.outcome() == "ambiguous", "a second one may be among those not seen"
+
+
+@pytest.mark.parametrize(
+    ("full_url", "outcome"),
+    [
+        ("https://lab.example/fhir/Patient/lab-1", "lab-1"),
+        ("urn:uuid:4fe8e4a0-0000-4000-8000-000000000001", "lab-1"),
+        (None, "lab-1"),
+        ("https://elsewhere.example/fhir/Patient/lab-1", "no-match"),
+        ("https://lab.example/fhir/Patient/lab-2", "no-match"),
+    ],
+)
+def test_a_candidate_that_lives_elsewhere_matches_nobody(full_url: str | None, outcome: str) -> None:
+    """Its id is asked for at this feed, where it means somebody else."""
+    ward = Ward([here(ALMA_NIR)], [])
+    ward.lab.search = lambda *_: Page((Entry(there(ALMA_NIR), full_url),), None)  # type: ignore[method-assign]
+    assert ward.outcome() == outcome
 
 
 def test_values_are_escaped_where_they_would_split_the_query() -> None:

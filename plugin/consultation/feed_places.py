@@ -1,0 +1,33 @@
+"""Where a thing is at a feed: what lies under its base, and which entries say that they live there."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from fhir_adapters.interface import Entry
+
+_RELATIVE = re.compile(r"([A-Z][A-Za-z]{0,63})/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
+
+
+def relative(base: str, text: str) -> str:
+    """`text` without `base` where it lies under it; anything else as it is. `base` may be ""."""
+    return text.removeprefix(f"{base}/") if base else text
+
+
+def place(base: str, text: str) -> str | None:
+    """`Type/id` of a reference that is relative, or absolute under `base`; a version is left out."""
+    found = _RELATIVE.fullmatch(relative(base, text))
+    return f"{found[1]}/{found[2]}" if found else None
+
+
+def own_place(resource: Mapping[str, Any]) -> str:
+    """`Type/id` of a resource of a feed's answer."""
+    return f"{resource['resourceType']}/{resource['id']}"
+
+
+def is_at_home(base: str, entry: Entry) -> bool:
+    """False for a resource whose fullUrl places it elsewhere: its id and references would mean other patients."""
+    url = entry.full_url
+    if not url or url.startswith("urn:") or (not base and "://" in url):
+        return True
+    return place(base, url) == own_place(entry.resource)
