@@ -12,6 +12,7 @@ from fhir_adapters.interface import Entry
 from plugin.consultation.feed_places import is_at_home, own_place, place
 from plugin.consultation.findings import Confined, Kept, Match
 from policies.coding import Contents, contents
+from policies.labels import DOCUMENTS
 from policies.scope_check import within
 from policies.vocabulary.resource_types import COMPANIONS, PATIENT_PATHS
 from policies.vocabulary.scopes import Ceiling
@@ -132,6 +133,8 @@ class Compartment:
             return False
         if resource_type not in COMPANIONS and resource_type not in self.types:
             return False
+        if resource_type in DOCUMENTS:
+            return False  # rules on documents go by the type of what is shown, and would see the container's
         ceiling = self.ceiling(resource_type)
         if not ceiling.allowed or not within(ceiling.restrictions, inside):
             return False

@@ -16,7 +16,15 @@ INS, OWN = "urn:oid:1.2.250.1.213.1.4.8", "280015999090180"
 MINE = {"system": INS, "value": OWN}
 THEIRS = {"system": INS, "value": "999"}
 MATCH = Match("lab-1", ((INS, OWN), ("urn:ipp", "77")), "identifier")
-TYPES = ("Observation", "DiagnosticReport", "AllergyIntolerance", "Patient", "Specimen", "Condition")
+TYPES = (
+    "Observation",
+    "DiagnosticReport",
+    "AllergyIntolerance",
+    "Patient",
+    "Specimen",
+    "Condition",
+    "DocumentReference",
+)
 
 
 def confine(*entries: Any, asked: str = "Observation", scope: str = "patient/*.rs", base: str = BASE) -> Confined:
@@ -251,6 +259,7 @@ def test_what_is_contained_must_fit_by_itself() -> None:
         {"resourceType": "Immunization", "id": "x", "patient": {"reference": "Patient/lab-1"}},
         {"resourceType": "Condition", "id": "x", "subject": {"reference": "Patient/lab-2"}},
         {"resourceType": "Condition", "id": "x", "subject": {"reference": "#q"}},
+        {"resourceType": "DocumentReference", "id": "x", "subject": {"reference": "Patient/lab-1"}},
         {"resourceType": "Device", "id": "x", "patient": {"reference": "Patient/lab-2"}},
         contained_patient(THEIRS),
         contained_patient(),
@@ -263,7 +272,10 @@ def test_what_is_contained_must_fit_by_itself() -> None:
     ],
 )
 def test_what_does_not_fit_withholds_its_container(inside: Any) -> None:
-    """A type that the feed is not asked for, another patient, a nested resource, or no resource at all."""
+    """A type that the feed is not asked for, another patient, a nested resource, a document, or no resource at all.
+
+    Into a contained document no rule could look.
+    """
     assert fate(inside) == CONTAINED_OUT_OF_SCOPE
 
 
