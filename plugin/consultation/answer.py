@@ -35,9 +35,19 @@ class Answer:
     """Steps 6 to 8 over everything that step 5 has brought so far."""
 
     def __init__(
-        self, asked: ClinicalConsultation, compartment: Compartment, labelling: Labelling, *, most: int
+        self,
+        attempt: Attempt,
+        asked: ClinicalConsultation,
+        compartment: Compartment,
+        labelling: Labelling,
+        *,
+        most: int,
     ) -> None:
-        """`most` resources may be read for one look, shown or not."""
+        """`attempt` learns what was held back, also of a look that fails later.
+
+        `most` resources may be read for one look, shown or not.
+        """
+        self._attempt = attempt
         self._asked = asked
         self._most = most
         self._compartment = compartment
@@ -48,7 +58,7 @@ class Answer:
 
     def read_one(self, entry: Entry | None) -> None:
         """Judge the resource that a read brought; None if the feed does not have it."""
-        self._judgement = self._judged([entry] if entry is not None else [])
+        self._judge([entry] if entry is not None else [])
         self._results = self._judgement.results
 
     def filled(self, read: Sequence[Read]) -> bool:
@@ -58,7 +68,7 @@ class Answer:
         """
         if len(read) > self._most:
             raise Refused(Reason.TOO_COSTLY, rules=("cap",))
-        self._judgement = self._judged([each.entry for each in read])
+        self._judge([each.entry for each in read])
         spent = {id(each.entry.resource) for each in read if each.spent}
         fresh = [each for each in self._judgement.results if id(each.resource) not in spent]
         self._results, beyond = fresh[: self._asked.count], fresh[self._asked.count :]
@@ -66,20 +76,22 @@ class Answer:
             self._next = self._position(read, beyond[0])
         return bool(beyond)
 
-    def release(self, attempt: Attempt, binding: PageBinding, base: str) -> Release:
+    def release(self, binding: PageBinding, base: str) -> Release:
         """What may be handed over once the record is durable. Raises Refused(NOT_FOUND) for a read of nothing."""
-        confined = self._judgement.confined
-        attempt.withheld, attempt.foreign = self._judgement.withheld, confined.foreign
         shown = list(self._results)
         if self._asked.interaction is not Interaction.READ:
-            shown += referred_to(shown, self._judgement.companions, confined.resolve.get)
+            shown += referred_to(shown, self._judgement.companions, self._judgement.confined.resolve.get)
         elif not shown:
-            raise Refused(Reason.NOT_FOUND, rules=attempt.rules)
-        attempt.released = [
+            raise Refused(Reason.NOT_FOUND, rules=self._attempt.rules)
+        self._attempt.released = [
             {"reference": each.reference, "category": self._labelling.labels(each).category} for each in shown
         ]
         ready_to_show = tuple(Shown(each.reference, ready(each.resource, base), each.companion) for each in shown)
         return Release(self._asked, ready_to_show, binding, self._next)
+
+    def _judge(self, entries: Sequence[Entry]) -> None:
+        self._judgement = self._judged(entries)
+        self._attempt.withheld, self._attempt.foreign = self._judgement.withheld, self._judgement.confined.foreign
 
     def _judged(self, entries: Sequence[Entry]) -> _Judgement:
         confined = self._compartment.confine(_distinct(entries))  # 6 confine

@@ -160,6 +160,7 @@ class Gateway:
                 return _nothing(attempt, asked, binding, match)
             attempt.match = match.by
             answer = Answer(
+                attempt,
                 asked,
                 Compartment(match, feed.line.base, scope.asked_type, feed.types, scope.ceiling),
                 Labelling(self.rules, identity, asked, attempt.care_relation),
@@ -175,7 +176,7 @@ class Gateway:
                     attempt.feed_answer = ANSWERED
                     if answer.filled(read) or ended:  # 6-8
                         break
-            return answer.release(attempt, binding, feed.line.base)
+            return answer.release(binding, feed.line.base)
 
     def _read_log(self, attempt: Attempt, identity: Identity, asked: AuditConsultation) -> LogRelease:
         """The log has its own rules, and is answered by itself alone."""

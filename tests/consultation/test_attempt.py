@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from fhir_adapters.interface import (
+    Call,
     FeedAnswerInvalid,
     FeedError,
     FeedLinkRefused,
     FeedRefused,
     FeedTimeout,
     FeedUnavailable,
+    Page,
 )
 from plugin.app import create_app
 from plugin.consultation import gateway as gateway_module
@@ -108,6 +110,31 @@ def test_a_failure_after_something_was_judged_releases_nothing(world: World) -> 
     record = world.last()
     assert (record["released"], record["feed"]["answer"]) == ([], "timeout")
     world.lab.page = page  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(("failure", "reason"), [(None, "too-costly"), (FeedTimeout("x"), "feed-timeout")])
+def test_a_look_that_ends_early_says_what_it_held_back(tmp_path: Any, failure: FeedError | None, reason: str) -> None:
+    """Whoever fishes for what is withheld until a limit stops them is seen in the log."""
+    world = strict_world(tmp_path)
+    token = world.token()
+    world.ask(READ, token=token)
+    secret, theirs = labelled(observation("secret")), observation("theirs", patient="lab-2")
+    world.lab.resources[:] = [secret, theirs, observation("o1")]
+    world.lab.ignores_parameters, world.lab.page_size = True, 1
+    rebuilt(world, most_resources=2)
+    page = world.lab.page
+
+    def fails_at_last(name: str, call: Call) -> Page:
+        if len(world.lab.queries) - before == 2:
+            world.lab.failure = failure
+        return page(name, call)
+
+    before = len(world.lab.queries)
+    world.lab.page = fails_at_last  # type: ignore[method-assign]
+    assert world.ask(SEARCH, token=token).reason == reason
+    record = world.last()
+    assert record["withheld"] == [{"reference": "Observation/secret", "rule": "restricted-is-not-shown"}]
+    assert (record["foreign"], record["released"]) == (1, [])
 
 
 def test_a_denial_is_one_record_and_reaches_no_feed(world: World) -> None:
