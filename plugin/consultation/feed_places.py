@@ -7,11 +7,27 @@ from typing import Any
 from fhir_adapters.interface import Entry
 
 _RELATIVE = re.compile(r"([A-Z][A-Za-z]{0,63})/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
+_ORIGIN = re.compile(r"(https?)://([a-z0-9.\-:\[\]]+)(?=/)", re.IGNORECASE | re.ASCII)
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 def relative(base: str, text: str) -> str:
-    """`text` without `base` where it lies under it; anything else as it is. `base` may be ""."""
-    return text.removeprefix(f"{base}/") if base else text
+    """`text` without `base` where it lies under it; anything else as it is. `base` may be "".
+
+    Letters' case in scheme and host, and a default port, make no other place (RFC 3986, 6.2.2.1 and 6.2.3).
+    """
+    if not base:
+        return text
+    prefix, plain = _plain(f"{base}/"), _plain(text)
+    return plain.removeprefix(prefix) if plain.startswith(prefix) else text
+
+
+def _plain(url: str) -> str:
+    origin = _ORIGIN.match(url)
+    if origin is None:
+        return url
+    scheme, host = origin[1].lower(), origin[2].lower()
+    return f"{scheme}://{host.removesuffix(_DEFAULT_PORTS[scheme])}{url[origin.end() :]}"
 
 
 def place(base: str, text: str) -> str | None:

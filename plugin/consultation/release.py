@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fhir_adapters.interface import Tree
+from plugin.consultation.feed_places import relative
 from policies.labels import ACT_CODE, CONFIDENTIALITY, STRICTNESS
 from policies.vocabulary.consultation import ClinicalConsultation, PageBinding, PagePosition
 
@@ -99,8 +100,8 @@ def _clean(name: str, value: Any, base: str) -> Any:
     left_out = _ATTACHMENT_CONTENT if _is_attachment(name, value) else frozenset()
     cleaned = {key: _clean(key, item, base) for key, item in value.items() if key not in left_out}
     reference = cleaned.get("reference")
-    if base and isinstance(reference, str) and reference.startswith(f"{base}/"):
-        cleaned["reference"] = reference[len(base) + 1 :]
+    if isinstance(reference, str):
+        cleaned["reference"] = relative(base, reference)
     return cleaned
 
 

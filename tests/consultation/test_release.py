@@ -117,6 +117,10 @@ def test_sampled_data_is_a_value() -> None:
     [
         (f"{BASE}/Patient/1", "Patient/1"),
         (f"{BASE}/Patient/1/_history/2", "Patient/1/_history/2"),
+        ("https://LAB.example/fhir/Patient/1", "Patient/1"),
+        ("HTTPS://lab.example:443/fhir/Patient/1", "Patient/1"),
+        ("https://lab.example:8443/fhir/Patient/1", "https://lab.example:8443/fhir/Patient/1"),
+        ("https://LAB.example/FHIR/Patient/1", "https://LAB.example/FHIR/Patient/1"),
         ("Patient/1", "Patient/1"),
         ("urn:uuid:1", "urn:uuid:1"),
         ("#p", "#p"),
