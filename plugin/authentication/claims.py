@@ -153,7 +153,8 @@ def _shows_login(claims: Mapping[str, Any]) -> bool:
 
 
 def _grants(scope: object) -> scopes.Grants:
-    words = scope.split() if isinstance(scope, str) else [] if scope is None else scope
+    # RFC 6749 3.3: spaces alone separate; a word with another blank in it is not understood.
+    words = [word for word in scope.split(" ") if word] if isinstance(scope, str) else [] if scope is None else scope
     if not isinstance(words, list) or not all(isinstance(word, str) and _SCOPE.fullmatch(word) for word in words):
         raise TokenInvalid("The scopes of the access token are not understood.")
     try:

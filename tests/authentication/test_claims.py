@@ -143,6 +143,14 @@ def test_scopes_are_read_as_a_string_or_a_list_and_may_be_absent(gate, server):
     assert identified(gate, server, {"scope": ...}).grants.grants == ()
 
 
+@pytest.mark.parametrize("blank", ["\t", "\n", "\u00a0", "\u2003"])
+def test_only_a_space_separates_scopes(gate, server, blank):
+    """RFC 6749 3.3: a server that let another blank through meant one word, and no grant of what stands behind it."""
+    with pytest.raises(TokenInvalid):
+        identified(gate, server, {"scope": f"openid{blank}patient/Observation.rs"})
+    assert identified(gate, server, {"scope": " openid  launch "}).grants.text == ("openid", "launch")
+
+
 def test_a_listed_client_brings_its_ehr_and_its_promise(server, clock):
     """Several hospitals may share an identity provider; the client tells whose patients are meant."""
     configured = settings(ehr("hospital"), ehr("clinic", client=[{"id": "clinic-pane"}]))
