@@ -21,6 +21,9 @@ RENEWALS_AT_ONCE = 5
 RENEWAL_SECONDS = 10.0
 """Then one renewal becomes free in so long: made-up key ids cannot turn the gateway against the issuer."""
 
+WAIT_SECONDS = 0.3
+"""For another thread's question: most issuers answer sooner, and a hung one must not hold every thread of the gateway."""
+
 _log = structlog.get_logger()
 
 
@@ -37,7 +40,8 @@ class _Held(Generic[T]):
 class Refreshed(Generic[T]):
     """Keeps what `load` returns. Safe to call from several threads; at most one of them loads at a time.
 
-    `load` may raise FeedError, DocumentRefused or IssuerUnreachable. Building one loads nothing.
+    `load` may raise FeedError, DocumentRefused or IssuerUnreachable, and keeps a deadline of its own. Building one loads
+    nothing.
     """
 
     def __init__(
@@ -58,13 +62,13 @@ class Refreshed(Generic[T]):
     def current(self) -> T:
         """The value, at most `lifetime` old. Raises IssuerUnreachable if there is none.
 
-        While one thread refreshes, the others go on with the old value, or wait if there is none.
+        While one thread refreshes, the others go on with the old value, or wait WAIT_SECONDS for one.
         """
         held = self._held
         if held is not None and self._age(held) < self._refresh:
             return held.value
         usable = held is not None and self._age(held) < self._lifetime
-        if self._turn.acquire(blocking=not usable):
+        if self._turn.acquire(timeout=0 if usable else WAIT_SECONDS):
             try:
                 self._load_if_due()
             finally:
@@ -76,10 +80,14 @@ class Refreshed(Generic[T]):
 
     def renewed(self, seen: T) -> T:
         """A newer value than `seen`, which lacks something; or `seen` itself if there is none to be had now."""
-        with self._turn:
-            if self._held is not None and self._held.value is seen and self._may_renew():
-                self._load_now()
-            return self._held.value if self._held is not None else seen
+        if self._turn.acquire(timeout=WAIT_SECONDS):
+            try:
+                if self._held is not None and self._held.value is seen and self._may_renew():
+                    self._load_now()
+            finally:
+                self._turn.release()
+        held = self._held
+        return held.value if held is not None else seen
 
     def _age(self, held: _Held[T]) -> float:
         return self._monotonic() - held.asked_at

@@ -54,6 +54,25 @@ def test_an_ageing_value_is_used_while_one_thread_refreshes_it(source, value, cl
     assert source.questions == 2
 
 
+def test_nobody_waits_long_for_the_question_of_another(source, value):
+    """Forged tokens of a hung issuer would otherwise hold as many threads as there are."""
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(value.current)
+        assert source.asked.wait(30)
+        with pytest.raises(IssuerUnreachable):
+            value.current()
+        source.go.set()
+        assert loading.result(30) == 1
+        source.go.clear()
+        source.asked.clear()
+        renewing = pool.submit(value.renewed, 1)
+        assert source.asked.wait(30)
+        assert value.renewed(1) == 1
+        source.go.set()
+        assert renewing.result(30) == 2
+    assert source.questions == 2
+
+
 def test_a_value_is_as_old_as_its_question(source, value, clock):
     """What is withdrawn while the answer travels is withdrawn all the same."""
     with ThreadPoolExecutor(1) as pool:
