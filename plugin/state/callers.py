@@ -1,6 +1,7 @@
 """Counts of callers who were never identified, and a bucket for each address that fails to authenticate.
 
-In memory, for one process. Both tables are bounded; what does not fit is counted as `other`.
+In memory, for one process. Both tables are bounded: a refusal that does not fit is counted as `other`, and an address
+that does not fit is not held back, since others would be held back with it.
 """
 
 import ipaddress
@@ -66,9 +67,9 @@ class Callers:
     """Kind -> count since the last draining, and since when; a kind with 0 was recorded and is known."""
 
     def admits(self, address: str) -> bool:
-        """False while the address has spent its failures."""
+        """False while the address has spent its failures. One without a bucket of its own is admitted."""
         with self._lock:
-            bucket = self._buckets.get(self._slot(address))
+            bucket = self._buckets.get(_owner(address))
             return bucket is None or bucket.level(self.clock()) + 1 <= BUCKET_SIZE
 
     def refused(self, kind: Kind, address: str, *, charged: bool) -> Refusals | None:
@@ -79,8 +80,7 @@ class Callers:
         now = self.clock()
         with self._lock:
             if charged:
-                bucket = self._buckets.setdefault(self._slot(address), _Bucket(0.0, now))
-                bucket.spent, bucket.at = min(bucket.level(now) + 1, BUCKET_SIZE), now
+                self._charge(_owner(address), now)
             kind = self._known(kind)
             if kind not in self._counts:
                 self._counts[kind] = (0, now)
@@ -110,10 +110,15 @@ class Callers:
         count, earliest = self._counts.get(kind, (0, since))
         self._counts[kind] = (count + more, min(earliest, since) if count else since)
 
-    def _slot(self, address: str) -> str:
-        """IPv6 callers own whole networks, so one of those has one bucket."""
-        slot = network_of(address) if ":" in address else address
-        return slot if slot in self._buckets or len(self._buckets) < MAX_KEYS else OTHER
+    def _charge(self, owner: str, now: float) -> None:
+        if owner in self._buckets or len(self._buckets) < MAX_KEYS:
+            bucket = self._buckets.setdefault(owner, _Bucket(0.0, now))
+            bucket.spent, bucket.at = min(bucket.level(now) + 1, BUCKET_SIZE), now
+
+
+def _owner(address: str) -> str:
+    """IPv6 callers own whole networks, so one of those has one bucket."""
+    return network_of(address) if ":" in address else address
 
 
 def network_of(address: str) -> str:
