@@ -14,6 +14,9 @@ from plugin.ledger.writer import Ledger
 GATEWAY_TENANT = "gateway"
 """The tenant of records that concern no EHR."""
 
+MAX_DOUBTFUL = 10_000
+"""Records that are looked up after an outage: a megabyte of ids. Those beyond are counted, so that memory is bounded."""
+
 
 class Recorder:
     """Appends bodies to the ledger, and settles what an outage left owing. Safe to call from several threads."""
@@ -24,6 +27,8 @@ class Recorder:
         self._on_damage = on_damage
         self._gateway = gateway
         self._doubtful: list[str] = []
+        self._beyond = 0
+        """How many more there were when `_doubtful` was full."""
         self._settling = threading.Lock()
 
     def append(self, body: Body, *, tenant: str, retention_class: RetentionClass) -> None:
@@ -37,8 +42,7 @@ class Recorder:
             self._append(body, tenant, retention_class)
         except LedgerError as error:
             if "record" in body:
-                with self._settling:
-                    self._doubtful.append(body["record"])
+                self._doubt(body["record"])
             if isinstance(error, StorageFailed | LedgerBroken):
                 self._on_damage()
             raise RecordUnavailable from error
@@ -51,8 +55,15 @@ class Recorder:
             retention_class=RetentionClass.OPERATION,
         )
 
+    def _doubt(self, record: str) -> None:
+        with self._settling:
+            if len(self._doubtful) < MAX_DOUBTFUL:
+                self._doubtful.append(record)
+            else:
+                self._beyond += 1
+
     def _settle(self) -> None:
-        if not self._doubtful:
+        if not self._doubtful and not self._beyond:
             return
         with self._settling:
             there = [record for record in self._doubtful if self._ledger.contains(record)]
@@ -61,10 +72,10 @@ class Recorder:
                 request = record.rpartition(".")[0]
                 self._operation({"action": AuditAction.RELEASE_WITHDRAWN, "record": record, "request": request})
                 self._doubtful.remove(record)
-            if lost:
-                note = f"{lost} records could not be written; nothing was released for them"
-                self._operation({"action": AuditAction.LEDGER_GAP, "note": note})
+            if lost or self._beyond:
+                self._operation({"action": AuditAction.LEDGER_GAP, "note": _gap(lost, self._beyond)})
             self._doubtful.clear()
+            self._beyond = 0
 
     def _operation(self, body: Body) -> None:
         self._append(
@@ -74,3 +85,9 @@ class Recorder:
     def _append(self, body: Body, tenant: str, retention_class: RetentionClass) -> None:
         whole: Mapping[str, object] = {**body, "gateway": self._gateway}
         self._ledger.append(whole, tenant=tenant, retention_class=retention_class)
+
+
+def _gap(lost: int, beyond: int) -> str:
+    """How many records are missing, and of how many more that is not known."""
+    note = f"{lost} records could not be written; nothing was released for them"
+    return f"{note}, nor for {beyond} more that were not looked up" if beyond else note

@@ -17,6 +17,7 @@ from fhir_adapters.interface import (
     FeedUnavailable,
     Page,
 )
+from plugin import recorder as recorder_module
 from plugin.app import create_app
 from plugin.consultation import gateway as gateway_module
 from plugin.consultation.gateway import Admission
@@ -193,6 +194,23 @@ def test_a_ledger_that_refuses_releases_nothing_and_the_gap_is_told(world: World
     assert gap["action"] == "ledger:gap"
     assert gap["note"].startswith("2 records")
     assert released["action"] == "consultation:released"
+
+
+def test_a_long_outage_costs_bounded_memory_and_loses_no_count(
+    world: World, ledger: FaultyLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids are kept up to a bound; beyond it the gap says how many were not looked up."""
+    monkeypatch.setattr(recorder_module, "MAX_DOUBTFUL", 2)
+    ledger.faults = [("before", LedgerUnavailable("disk full"))] * 5
+    for _ in range(5):
+        refusal(world.ask(READ), 503, "no-store")
+    assert world.ask(READ).status == 200
+    gap, _ = world.bodies()
+    assert gap["note"] == (
+        "2 records could not be written; nothing was released for them, nor for 3 more that were not looked up"
+    )
+    assert world.ask(READ).status == 200
+    assert len(world.bodies()) == 3, "nothing more is owed"
 
 
 def test_a_ledger_that_wrote_but_said_no_releases_nothing_and_the_release_is_withdrawn(
