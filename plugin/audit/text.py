@@ -1,7 +1,7 @@
 """One readable line for a record, for people at a terminal (`vitrine audit list --format text`).
 
 A summary: the record holds more, and `--format fhir` or `ndjson` is for programs. Names come from tokens, so nothing
-that a terminal would obey reaches the line.
+that a terminal would obey reaches the line, nor a run of blanks, which would look like the end of a column.
 """
 
 from collections.abc import Mapping
@@ -25,17 +25,15 @@ def line(header: Mapping[str, Any], body: Body) -> str:
 
     One line without its end. `header` has `position` and `time`.
     """
-    parts = [
-        f"{header['position']:>6}",
-        str(header["time"]),
-        f"{_outcome(body):<{_OUTCOME_WIDTH}}",
-        body.get("action", _NOBODY),
-        _who(body),
-        *_about(body),
-    ]
+    columns = [f"{header['position']:>6}", _cell(str(header["time"])), f"{_cell(_outcome(body)):<{_OUTCOME_WIDTH}}"]
+    parts = [body.get("action", _NOBODY), _who(body), *_about(body)]
     if reason := body.get("reason"):
         parts.append(f"({reason})")
-    return "  ".join(printable(part) for part in parts)
+    return "  ".join([*columns, *(_cell(part) for part in parts)])
+
+
+def _cell(text: str) -> str:
+    return " ".join(printable(text).split()) or _NOBODY
 
 
 def _outcome(body: Body) -> str:

@@ -36,6 +36,14 @@ def test_a_name_from_a_token_cannot_command_the_terminal(name: str) -> None:
     assert found.isprintable()
 
 
+@pytest.mark.parametrize("blanks", ["  ", "\t ", "\u00a0\u2003", "     "])
+def test_a_subject_cannot_imitate_the_columns(blanks: str) -> None:
+    """Columns end with two blanks, and nothing inside one has two."""
+    subject = f"u{blanks}patient hospital/p9{blanks}feed city-lab"
+    found = line(bodies.header(), bodies.consultation(person={"subject": subject}))
+    assert "  u patient hospital/p9 feed city-lab via results-pane  patient hospital/p1  " in found
+
+
 @given(bodies.any_body)
 def test_every_record_is_one_printable_line(body: bodies.Body) -> None:
     """One odd record must not stop a listing."""
