@@ -15,7 +15,7 @@ GATEWAY_TENANT = "gateway"
 """The tenant of records that concern no EHR."""
 
 MAX_DOUBTFUL = 10_000
-"""Records that are looked up after an outage: a megabyte of ids. Those beyond are counted, so that memory is bounded."""
+"""Records that are looked up after an outage: a megabyte of ids. More are counted only, so that memory is bounded."""
 
 
 class Recorder:

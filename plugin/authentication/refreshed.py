@@ -22,7 +22,7 @@ RENEWAL_SECONDS = 10.0
 """Then one renewal becomes free in so long: made-up key ids cannot turn the gateway against the issuer."""
 
 WAIT_SECONDS = 0.3
-"""For another thread's question: most issuers answer sooner, and a hung one must not hold every thread of the gateway."""
+"""For another thread's question: most issuers answer sooner, and a hung one must not hold all our threads."""
 
 _log = structlog.get_logger()
 
@@ -40,8 +40,8 @@ class _Held(Generic[T]):
 class Refreshed(Generic[T]):
     """Keeps what `load` returns. Safe to call from several threads; at most one of them loads at a time.
 
-    `load` may raise FeedError, DocumentRefused or IssuerUnreachable, and keeps a deadline of its own. Building one loads
-    nothing.
+    `load` may raise FeedError, DocumentRefused or IssuerUnreachable, and keeps a deadline of its own. Building one
+    loads nothing.
     """
 
     def __init__(
