@@ -6,6 +6,7 @@ Callers of the gateway get fixed sentences (`plugin.errors`); this is for `vitri
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from plugin.authentication import claims, compact
 from plugin.authentication.bearer_token import BearerTokens, Check
@@ -13,7 +14,12 @@ from plugin.authentication.issuers import Issuers
 from plugin.authentication.listings import Listings
 from plugin.errors import IssuerUnreachable, TokenInvalid
 from plugin.settings import Settings
+from policies.decision import decide_core, decide_log
+from policies.rulebook import Rulebook
+from policies.vocabulary.consultation import AuditConsultation, ClinicalConsultation
 from policies.vocabulary.identity import Identity, Subject
+from policies.vocabulary.interactions import Delivery, Interaction, Level
+from policies.vocabulary.verdict import Permit
 
 MAX_SHOWN_LENGTH = 160
 """Characters of a value on the operator's terminal."""
@@ -49,30 +55,36 @@ class Finding:
     check: str
     passed: bool
     text: str
+    undecided: bool = False
+    """Not passed only because its issuer could not be asked."""
 
 
-def explain(settings: Settings, issuers: Issuers, token: str, clock: Callable[[], float] = time.time) -> list[Finding]:
-    """Every check that held, then the one that failed and why; or, if all held, the identity that the token gives.
+def explain(
+    settings: Settings, rules: Rulebook, issuers: Issuers, token: str, clock: Callable[[], float] = time.time
+) -> list[Finding]:
+    """Every check that held, then the one that failed and why; or, if all held, the identity that the token gives,
+    and whether the core rules let it search for results of the patient in context, or search the log.
 
     The token is checked for the feed that its audience names, if there is one. Accepted exactly if every finding
-    passed. Raises nothing of its own.
+    passed; the rules of the site, which need a feed and a patient, may still refuse. Raises nothing of its own.
     """
+    feed = _feed_named(token, settings)
     listings = Listings(settings.ehr)
     held: list[Check] = []
     try:
-        verified = BearerTokens(listings, issuers, settings.public_base, clock).verify(
-            token, _feed_named(token, settings), held.append
-        )
+        verified = BearerTokens(listings, issuers, settings.public_base, clock).verify(token, feed, held.append)
     except (TokenInvalid, IssuerUnreachable) as refusal:
         failed = list(Check)[len(held)]
         hint = _hint(failed, token, listings, settings.public_base, clock())
         text = f"{refusal.text} {hint}" if hint else refusal.text
-        return [*(Finding(check, True, _HELD[check]) for check in held), Finding(failed, False, text)]
+        undecided = isinstance(refusal, IssuerUnreachable)
+        return [*(Finding(check, True, _HELD[check]) for check in held), Finding(failed, False, text, undecided)]
     findings = [Finding(check, True, _HELD[check]) for check in held]
     try:
-        return findings + _identity(claims.identity(verified))
+        identity = claims.identity(verified)
     except TokenInvalid as refusal:
         return [*findings, Finding("claims", False, refusal.text)]
+    return [*findings, *_identity(identity), _judged(rules, identity, feed or settings.feed[0].id, clock())]
 
 
 def _identity(identity: Identity) -> list[Finding]:
@@ -90,6 +102,20 @@ def _identity(identity: Identity) -> list[Finding]:
         Finding("purpose of use", True, purposes + source),
         Finding("auditor", True, "yes" if identity.auditor else "no"),
     ]
+
+
+def _judged(rules: Rulebook, identity: Identity, feed: str, now: float) -> Finding:
+    """What the core rules say to a search, as structured data, of any type that is offered."""
+    asked = ClinicalConsultation(
+        feed, Interaction.SEARCH_TYPE, Level.TYPE, Delivery.STRUCTURED, patient=identity.launch_patient
+    )
+    hour = datetime.fromtimestamp(now, UTC).hour
+    verdict = decide_core(rules, identity, asked, type_offered=True, hour=hour)
+    if isinstance(verdict, Permit):
+        return Finding("rules", True, "none of the core refuses a search for results")
+    if isinstance(decide_log(rules, identity, AuditConsultation("")), Permit):
+        return Finding("rules", True, "the log may be searched, but no results")
+    return Finding("rules", False, f"a search for results is refused by {', '.join(verdict.rules)}")
 
 
 def _feed_named(token: str, settings: Settings) -> str | None:

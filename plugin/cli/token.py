@@ -28,8 +28,10 @@ def explain(path: Path) -> None:
     text = sys.stdin.buffer.read(MAX_INPUT).decode("ascii", errors="replace").strip()
     if not text:
         raise Failure("no token on stdin", CANNOT)
-    findings = explained(settings, assembly.issuers_of(settings), text)
+    findings = explained(settings, assembly.rulebook(settings), assembly.issuers_of(settings), text)
     for finding in findings:
         click.echo(f"{'yes' if finding.passed else 'NO '}  {finding.check}: {printable(finding.text)}")
+    if any(finding.undecided for finding in findings):
+        raise Failure("it cannot be told whether the token would be accepted: its issuer cannot be reached", CANNOT)
     if not all(finding.passed for finding in findings):
         raise Failure("the token would be refused", NO)

@@ -5,6 +5,7 @@ import pytest
 from plugin.authentication.bearer_token import Check
 from plugin.authentication.explain import explain
 from plugin.authentication.issuers import Issuers
+from policies.rulebook import load
 from tests.authentication.pretend_issuer import NOW, settings
 
 
@@ -12,7 +13,8 @@ from tests.authentication.pretend_issuer import NOW, settings
 def told(server, clock):
     configured = settings()
     issuers = Issuers([issuer for one in configured.ehr for issuer in one.issuer], server, clock)
-    return lambda token: explain(configured, issuers, token, clock)
+    rules = load(None, unlabelled_documents="withhold")
+    return lambda token: explain(configured, rules, issuers, token, clock)
 
 
 def test_a_good_token_is_explained_down_to_its_scopes(told, server):
@@ -57,4 +59,24 @@ def test_garbage_and_outages_are_explained_too(told, server):
     """The operator pastes anything."""
     assert told("what is this")[-1].check == Check.FORM
     server.reachable = False
-    assert told(server.token())[-1].check == Check.KEY
+    last = told(server.token())[-1]
+    assert (last.check, last.passed, last.undecided) == (Check.KEY, False, True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"sub": "results-pane"}, "natural-person"),
+        ({"fhirUser": "Patient/p1"}, "natural-person"),
+        ({"client_id": "unlisted"}, "renders-only"),
+        ({"client_id": "unlisted"}, "purpose-stated"),
+        ({"extensions": {"ihe_iua": {"purpose_of_use": ["HRESCH"]}}}, "care-only"),
+        ({"patient": ...}, "one-patient"),
+    ],
+)
+def test_a_good_token_that_the_rules_refuse_is_a_no(told, server, changes, rule):
+    """Every check of the token holds, and every look would end in a 403 that names no rule."""
+    *before, last = told(server.token(changes))
+    assert all(finding.passed for finding in before)
+    assert (last.check, last.passed, last.undecided) == ("rules", False, False)
+    assert rule in last.text

@@ -147,7 +147,13 @@ def test_feed_check_says_no_to_a_feed_that_cannot_be_used(place):
 
 @pytest.mark.parametrize(
     ("claims", "code"),
-    [({}, YES), ({"aud": "https://elsewhere.example"}, NO), ({"exp": 1}, NO), ({"fhirUser": None}, YES)],
+    [
+        ({}, YES),
+        ({"aud": "https://elsewhere.example"}, NO),
+        ({"exp": 1}, NO),
+        ({"fhirUser": None}, NO),
+        ({"patient": None}, NO),
+    ],
 )
 def test_token_explain_answers_and_never_shows_the_token(place, claims, code):
     token = place.token(**claims)
@@ -155,6 +161,14 @@ def test_token_explain_answers_and_never_shows_the_token(place, claims, code):
     assert "issuer" in done.stdout
     for part in token.split("."):
         assert part not in done.output
+
+
+def test_token_explain_cannot_tell_without_the_issuer(place):
+    issuer = f'issuer = "{place.neighbours.url}"'
+    nowhere = 'jwks_uri = "http://127.0.0.1:1/jwks"'  # nothing listens there
+    place.path.write_text(place.path.read_text().replace(issuer, f"{issuer}\n  {nowhere}"))
+    done = vitrine(place.path, "token", "explain", stdin=place.token(), code=CANNOT)
+    assert "cannot be told" in done.stderr
 
 
 @pytest.mark.parametrize(
