@@ -26,6 +26,14 @@ class AuditAction(StrEnum):
     """The first record of a ledger."""
     LEDGER_GAP = "ledger:gap"
     RELEASE_WITHDRAWN = "release:withdrawn"
+    LEDGER_PURGED = "ledger:purged"
+    """Bodies whose period is over go: written before they do."""
+    LEDGER_HELD = "ledger:held"
+    """A legal hold: what it names is kept whatever its period."""
+    LEDGER_HOLD_LIFTED = "ledger:hold-lifted"
+    LEDGER_KEY_ROTATED = "ledger:key-rotated"
+    LEDGER_RECOVERED = "ledger:recovered"
+    """The first record of a ledger that follows a lost one."""
 
 
 class Outcome(StrEnum):
@@ -38,13 +46,15 @@ class Outcome(StrEnum):
 
 
 class RetentionClass(StrEnum):
-    """A record's class is its kind of event, immutable; configuration will map classes to periods."""
+    """A record's class is its kind of event, immutable; `ledger.retention` maps classes to periods."""
 
     CONSULTATION = "consultation"
     REFUSAL = "refusal"
     LOG_READING = "log-reading"
     CALLERS = "callers"
     OPERATION = "operation"
+    LEDGER = "ledger"
+    """What explains the ledger itself: purges, holds, keys, recoveries. Has no period and is never purged."""
 
 
 class CodingBody(TypedDict, total=False):
@@ -151,6 +161,60 @@ class CallersBody(TypedDict, total=False):
     """`issuer subject client`, where signature and expiry of a token held and something else failed."""
 
 
+class DueBody(TypedDict):
+    """Records of one class whose bodies a purge removes."""
+
+    retention_class: str
+    period: str
+    """As configured: `3-years`, `400 days`."""
+    before: str
+    """Every one of them is older than this."""
+    ranges: list[list[int]]
+    """First and last position, both included, in order."""
+
+
+class PurgeBody(TypedDict):
+    reason: str
+    due: list[DueBody]
+
+
+class HoldBody(TypedDict, total=False):
+    """What is held must have all that is named."""
+
+    id: str
+    reason: str
+    tenant: str
+    patient: str
+    """As the search column has it, `<fhir_base>/Patient/<id>`."""
+    person: str
+    """Likewise, `<issuer> <subject>`."""
+    first: int
+    last: int
+
+
+class RotationBody(TypedDict):
+    reason: str
+    note: str
+    """Both keys by name, signed by both (C2SP signed-note)."""
+
+
+class LostBody(TypedDict, total=False):
+    """What is known of a ledger that could not be continued."""
+
+    reason: str
+    origin: str
+    vkey: str
+    size: int
+    root: str
+    """Hex."""
+    checkpoint: str
+    """The newest signed note that states size and root."""
+    found_in: str
+    """`file`, or the name of a sink."""
+    file: str
+    """The name under which the damaged file is kept."""
+
+
 class Body(TypedDict, total=False):
     nonce: str
     action: str
@@ -180,3 +244,7 @@ class Body(TypedDict, total=False):
     callers: CallersBody
     note: str
     """Our own words, for operational records."""
+    purge: PurgeBody
+    hold: HoldBody
+    rotation: RotationBody
+    lost: LostBody

@@ -4,6 +4,7 @@ What `verify` does, by the piece, so that several processes can share it. Nothin
 """
 
 import gc
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ import orjson
 
 from plugin.ledger.errors import LedgerBroken, LedgerError, LedgerUnreadable
 from plugin.ledger.merkle import leaf_hash
-from plugin.ledger.record import flaw
+from plugin.ledger.purge import Purges, row_flaw
 from plugin.ledger.store import Opening, View
 from plugin.ledger.tiles import HEIGHT, WIDTH, Shelf, root_of
 
@@ -37,6 +38,10 @@ class Examined:
     leaves: Sequence[bytes]
     """The leaf hashes of the rest."""
     problem: Problem | None
+    purged: int = 0
+    """Records without their body, as a purge record says."""
+    unfinished: int = 0
+    """Records that a purge record names and that still have their body: a purge was interrupted."""
 
     @property
     def records(self) -> int:
@@ -44,18 +49,19 @@ class Examined:
         return len(self.roots) * WIDTH + len(self.leaves)
 
 
-def examine(opening: Opening, first: int, end: int) -> Examined:
+def examine(opening: Opening, first: int, end: int, purges: Purges) -> Examined:
     """Records `first` (a multiple of WIDTH) to before `end`. Raises LedgerUnreadable or LedgerBroken."""
     with opening() as view:
         view.freeze()
-        leaves, problem = _leaves(view, first, end)
+        counts: Counter[str] = Counter()
+        leaves, problem = _leaves(view, first, end, purges, counts)
         full = len(leaves) // WIDTH
         tiles = [leaves[at * WIDTH : (at + 1) * WIDTH] for at in range(full)]
         roots = [root_of(tile) for tile in tiles]
         shelf = view.shelf()
         for number, (tile, root) in enumerate(zip(tiles, roots, strict=True), first // WIDTH):
             problem = problem or tile_problem(shelf, 0, number, tile, root)
-        return Examined(roots, leaves[full * WIDTH :], problem)
+        return Examined(roots, leaves[full * WIDTH :], problem, counts["purged"], counts["unfinished"])
 
 
 def prepare_process() -> None:
@@ -63,10 +69,10 @@ def prepare_process() -> None:
     gc.disable()
 
 
-def examine_apart(opening: Opening, first: int, end: int) -> Examined | tuple[type[LedgerError], str]:
+def examine_apart(opening: Opening, first: int, end: int, purges: Purges) -> Examined | tuple[type[LedgerError], str]:
     """`examine` for another process, to which errors do not travel well."""
     try:
-        return examine(opening, first, end)
+        return examine(opening, first, end, purges)
     except (LedgerBroken, LedgerUnreadable) as error:
         return type(error), str(error)
 
@@ -90,17 +96,23 @@ def tile_problem(shelf: Shelf, level: int, number: int, hashes: Sequence[bytes],
     return Problem(first, f"the stored hashes of records {first} and on are not theirs")
 
 
-def _leaves(view: View, first: int, end: int) -> tuple[list[bytes], Problem | None]:
-    """The leaf of each sound row, up to the first that is not."""
+def _leaves(
+    view: View, first: int, end: int, purges: Purges, counts: Counter[str]
+) -> tuple[list[bytes], Problem | None]:
+    """The leaf of each sound row, up to the first that is not, and how many of them a purge names."""
     leaves: list[bytes] = []
     expected = first
     for row in view.rows(first, end):
         position, header, body = row[:3]
         if position > expected:
             break
-        wrong = flaw(position, header, body, row[3:])
+        wrong = row_flaw(purges, position, header, body, row[3:])
         if wrong is not None:
             return leaves, Problem(position, wrong)
+        if body is None:
+            counts["purged"] += 1
+        elif purges.at(position) is not None:
+            counts["unfinished"] += 1
         leaves.append(leaf_hash(header))
         expected += 1
     return leaves, Problem(expected, f"record {expected} is missing") if expected < end else None

@@ -16,6 +16,7 @@ from plugin.ledger.merkle import Edge
 from plugin.ledger.postgres_connection import READ_SECONDS, Connection, Dsn, connect, read, written
 from plugin.ledger.postgres_schema import (
     INDEXED_CHARACTERS,
+    IS_OWN,
     SAFE_SETTINGS,
     check_role,
     check_server,
@@ -210,6 +211,15 @@ class View:
             f"SELECT position, header, body FROM ledger.records WHERE {_IS_RECORD} OR {_IS_REQUEST}"  # noqa: S608
             " ORDER BY position",
             _named(name),
+            binary=True,
+        )
+        return [StoredRecord(*values) for values in found]
+
+    def own(self, action: str) -> list[StoredRecord]:
+        """See `store.View.own`."""
+        found = self._connection.execute(
+            f"SELECT position, header, body FROM ledger.records WHERE action = %s AND {IS_OWN} ORDER BY position",  # noqa: S608
+            (action,),
             binary=True,
         )
         return [StoredRecord(*values) for values in found]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from psycopg import errors, sql
 
 from plugin.ledger.errors import LedgerBroken, LedgerExists, LedgerUnavailable
+from plugin.ledger.own import END, PREFIX
 from plugin.ledger.postgres_connection import Connection, Dsn, connect, written
 from plugin.ledger.record import SEARCH_COLUMNS
 from plugin.ledger.store import Head, Meta
@@ -44,6 +45,8 @@ CREATE TABLE ledger.tiles (
 # The head is written at each commit: a page with room keeps its versions together, so that none needs an index entry.
 
 _KEPT = " AND ".join(f"(NEW.{name} IS NULL OR NEW.{name} = OLD.{name})" for name in SEARCH_COLUMNS)
+IS_OWN = f"action >= '{PREFIX}' AND action < '{END}'"
+"""Records by which the ledger explains itself."""
 # The triggers keep a slip of an administrator out, as the rights keep the gateway out; against intent is `verify`.
 _AIDS = f"""
 CREATE INDEX records_by_person ON ledger.records (left(person, {INDEXED_CHARACTERS}), time, position)
@@ -53,6 +56,7 @@ CREATE INDEX records_by_patient ON ledger.records (left(patient, {INDEXED_CHARAC
 CREATE INDEX records_by_outcome ON ledger.records (left(outcome, {INDEXED_CHARACTERS}), time, position);
 CREATE INDEX records_by_request ON ledger.records (left(request, {INDEXED_CHARACTERS})) WHERE request IS NOT NULL;
 CREATE INDEX records_by_record ON ledger.records (left(record, {INDEXED_CHARACTERS})) WHERE record IS NOT NULL;
+CREATE INDEX records_of_the_ledger ON ledger.records (action, position) WHERE {IS_OWN};
 
 CREATE FUNCTION ledger.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE EXCEPTION 'records are append-only'; END $$;

@@ -184,6 +184,17 @@ def flaw(position: int, header: bytes, body: bytes | None, columns: tuple[str | 
     return _header_flaw(position, header, fields) or _body_flaw(position, fields, body, columns)
 
 
+def purged_flaw(position: int, header: bytes, columns: tuple[str | None, ...]) -> str | None:
+    """What is wrong with the record at `position` whose body was purged; None if nothing is."""
+    try:
+        fields = _HEADER.decode(header)
+    except (msgspec.DecodeError, RecursionError):
+        return f"the header of record {position} is not in the form of a header"
+    if any(column is not None for column in columns):
+        return f"record {position} was purged, but not its search columns"
+    return _header_flaw(position, header, fields)
+
+
 def _is_plainly_sound(position: int, header: bytes, body: bytes, columns: tuple[str | None, ...]) -> bool:
     """True only if `flaw` has nothing to say. False of what takes a closer look, sound or not.
 

@@ -15,6 +15,7 @@ import apsw
 
 from plugin.ledger.errors import LedgerBroken, LedgerUnavailable, LedgerUnreadable, StorageFailed
 from plugin.ledger.merkle import Edge
+from plugin.ledger.own import END, PREFIX
 from plugin.ledger.record import SEARCH_COLUMNS
 from plugin.ledger.shelf import TABLE as TILES
 from plugin.ledger.shelf import SqliteShelf
@@ -45,8 +46,15 @@ TABLES = (
 """Word for word as SQLite keeps them: `check_tables` compares."""
 DERIVED = (TILES,)
 """Tables that a ledger may have besides; each is made when it is first needed."""
+IS_OWN = f"action >= '{PREFIX}' AND action < '{END}'"
+"""Word for word in the index and in what asks by it: SQLite uses a partial index for nothing else."""
+_GONE = " AND ".join(f"NEW.{name} IS NULL" for name in ("body", *SEARCH_COLUMNS))
 # The triggers keep a slip of an administrator out; against intent there is `verify`.
-AIDS = """
+ONLY_PURGE = f"""CREATE TRIGGER records_are_never_changed BEFORE UPDATE ON records
+  WHEN NOT (NEW.position = OLD.position AND NEW.header = OLD.header AND {_GONE})
+  BEGIN SELECT RAISE(ABORT, 'records are append-only, but for a purge'); END"""
+"""A purge takes a body and all search columns together, and can touch nothing else."""
+AIDS = f"""
 CREATE INDEX records_by_person ON records (person, time) WHERE person IS NOT NULL;
 CREATE INDEX records_by_patient ON records (patient, time) WHERE patient IS NOT NULL;
 CREATE INDEX records_by_outcome ON records (outcome, time);
@@ -54,8 +62,8 @@ CREATE INDEX records_by_action ON records (action, time);
 CREATE INDEX records_by_time ON records (time);
 CREATE INDEX records_by_request ON records (request) WHERE request IS NOT NULL;
 CREATE INDEX records_by_record ON records (record) WHERE record IS NOT NULL;
-CREATE TRIGGER records_are_never_changed BEFORE UPDATE ON records
-  BEGIN SELECT RAISE(ABORT, 'records are append-only'); END;
+CREATE INDEX records_of_the_ledger ON records (action, position) WHERE {IS_OWN};
+{ONLY_PURGE};
 CREATE TRIGGER records_are_never_deleted BEFORE DELETE ON records
   BEGIN SELECT RAISE(ABORT, 'records are append-only'); END;
 """
@@ -78,14 +86,14 @@ class SqliteStore:
 
     def meta(self) -> Meta:
         """See `Store.meta`."""
-        with _written(self._path):
+        with written(self._path):
             connection = self._open()
             check_tables(connection)
             return read_meta(connection)
 
     def commit(self, make_batch: Callable[[Head], Batch]) -> None:
         """See `Store.commit`."""
-        with _written(self._path):
+        with written(self._path):
             connection = self._open()
             self._check_file()
             with self._transaction(connection, "IMMEDIATE"):
@@ -103,7 +111,7 @@ class SqliteStore:
 
     def tail(self, count: int) -> tuple[Head, Sequence[Row]]:
         """See `Store.tail`."""
-        with _written(self._path):
+        with written(self._path):
             connection = self._open()
             with self._transaction(connection, "DEFERRED"):
                 rows = [as_row(row) for row in connection.execute(_TAIL, (count,))]
@@ -111,7 +119,7 @@ class SqliteStore:
 
     def contains(self, record: str) -> bool:
         """See `Store.contains`."""
-        with _written(self._path):
+        with written(self._path):
             found = self._open().execute("SELECT 1 FROM records WHERE record = ? LIMIT 1", (record,))
             return found.fetchone() is not None
 
@@ -160,7 +168,8 @@ def connect(path: Path, flags: int) -> apsw.Connection:
     connection = apsw.Connection(str(path), flags=flags)
     try:
         connection.set_busy_handler(_wait)
-        connection.execute("PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF")
+        # SQLite moves rows as a table grows: what it leaves behind would outlive a purge without secure_delete.
+        connection.execute("PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = FAST")
     except apsw.Error:
         connection.close(True)
         raise
@@ -175,7 +184,7 @@ def _wait(tries: int) -> bool:
 
 def make(path: Path, meta: Meta, head: Head) -> None:
     """Make the tables and the first head in an existing, empty file. Raises LedgerUnavailable."""
-    with _written(path):
+    with written(path):
         connection = connect(path, apsw.SQLITE_OPEN_READWRITE)
         try:
             mode = connection.execute("PRAGMA journal_mode = WAL").get
@@ -240,7 +249,7 @@ def reading(path: Path) -> Iterator[apsw.Connection]:
 
 
 @contextmanager
-def _written(path: Path) -> Iterator[None]:
+def written(path: Path) -> Iterator[None]:
     """Translates what SQLite raises towards a writer."""
     try:
         yield

@@ -11,10 +11,12 @@ import apsw
 from plugin.ledger.errors import LedgerMissing
 from plugin.ledger.record import StoredRecord
 from plugin.ledger.shelf import SqliteShelf
-from plugin.ledger.sqlite import ROW, check_tables, read_head, read_meta, reading
+from plugin.ledger.sqlite import IS_OWN, ROW, check_tables, read_head, read_meta, reading
 from plugin.ledger.store import Head, Meta, Opening
 
 _ROWS = f"SELECT {ROW} FROM records WHERE position >= ? AND position < ? ORDER BY position"  # noqa: S608
+
+_OWN = f"SELECT position, header, body FROM records WHERE action = ? AND {IS_OWN} ORDER BY position"  # noqa: S608
 
 
 class SqliteView:
@@ -68,6 +70,10 @@ class SqliteView:
             (name,),
         )
         return [StoredRecord(*row) for row in found]
+
+    def own(self, action: str) -> list[StoredRecord]:
+        """See `View.own`."""
+        return [StoredRecord(*row) for row in self._connection.execute(_OWN, (action,))]
 
 
 @contextmanager

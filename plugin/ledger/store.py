@@ -122,6 +122,9 @@ class View(Protocol):
     def find(self, name: str) -> list[StoredRecord]:
         """The records whose record id or request id is `name`, in order."""
 
+    def own(self, action: str) -> list[StoredRecord]:
+        """The records of an action that explains the ledger (`own.PREFIX`), in order. From their search column."""
+
 
 Opening = Callable[[], AbstractContextManager[View]]
 """Opens a view. Pickles, for other processes are handed it. Raises LedgerUnreadable; LedgerMissing if there is none."""

@@ -28,6 +28,8 @@ from plugin.ledger.examine import (
 )
 from plugin.ledger.key import VerifierKey, WitnessKey
 from plugin.ledger.merkle import Edge
+from plugin.ledger.own import OwnInvalid
+from plugin.ledger.purge import Purges, purges_of
 from plugin.ledger.sqlite_view import opening
 from plugin.ledger.store import FORMAT, Head, Meta, Opening
 from plugin.ledger.tiles import WIDTH, root_of
@@ -52,22 +54,32 @@ class Report:
     problem: Problem | None
     held: int | None = None
     """Records of the checkpoint given in `against`: the rest is proven by the ledger's own key alone."""
+    purged: int = 0
+    """Of the records, those without a body, each as a purge record says."""
+    unfinished: int = 0
+    """Those that a purge record names and that still have their body: a purge was interrupted."""
 
 
 class _Trail:
     """What was read so far, so that a problem can be reported with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, purges: Purges | None = None, misleading: OwnInvalid | None = None) -> None:
+        """`misleading`: the purge record that cannot be one, if there is one."""
+        self.purges = purges or Purges()
+        self.misleading = misleading
         self.tiles = Edge()
         self.roots: list[bytes] = []
         self.rest: Sequence[bytes] = ()
         self.since: str | None = None
+        self.purged = self.unfinished = 0
 
     def add(self, piece: Examined) -> None:
         """Take in the next piece."""
         self.tiles = self.tiles.extend(piece.roots)
         self.roots.extend(piece.roots)
         self.rest = piece.leaves
+        self.purged += piece.purged
+        self.unfinished += piece.unfinished
 
     def edge(self) -> Edge:
         """The edge over all that was read: tiles are full subtrees, so theirs is the upper part of it."""
@@ -75,7 +87,8 @@ class _Trail:
 
     def report(self, problem: Problem | None) -> Report:
         edge = self.edge()
-        return Report(edge.size, self.since if edge.size else None, edge.root().hex(), problem)
+        since = self.since if edge.size else None
+        return Report(edge.size, since, edge.root().hex(), problem, purged=self.purged, unfinished=self.unfinished)
 
 
 def verify(
@@ -97,12 +110,24 @@ def verify(
     """
     verifier = VerifierKey.parse(key) if isinstance(key, str) else key
     held = None if against is None else _held(against, verifier, witnesses)
-    view, trail = opening(place), _Trail()
+    opened, trail = opening(place), _Trail()
     try:
-        report = trail.report(_problem(view, verifier, trail, progress, processes) or _held_problem(view, held))
+        while True:
+            trail = _Trail(*_purges(opened))
+            problem = _problem(opened, verifier, trail, progress, processes) or _held_problem(opened, held)
+            # Again if a purge was recorded meanwhile: what looks like a loss may be its work.
+            if problem is None or trail.purges == _purges(opened)[0]:
+                break
     except LedgerBroken as error:  # the database is damaged, or has no head
-        report = trail.report(Problem(None, str(error)))
-    return replace(report, held=None if held is None else held.size)
+        problem = Problem(None, str(error))
+    return replace(trail.report(problem), held=None if held is None else held.size)
+
+
+def _purges(opened: Opening) -> tuple[Purges, OwnInvalid | None]:
+    with opened() as view:
+        view.meta()  # what has none is no ledger, rather than a broken one
+        view.check_tables()
+        return purges_of(view)
 
 
 def _problem(
@@ -120,14 +145,17 @@ def _problem(
     if lowest is not None and lowest < 0:
         return Problem(lowest, f"a record stands at position {lowest}, where none belongs")
     end = 0 if highest is None else highest + 1
-    for piece in _pieces(opened, end, processes):
+    for piece in _pieces(opened, end, processes, trail.purges):
         trail.add(piece)
         progress(trail.tiles.size * WIDTH + len(trail.rest))
         if piece.problem is not None:
             return piece.problem
     if isinstance(head, LedgerBroken):
         raise head
-    return _head_problem(head, trail.edge(), verifier) or _tiles_problem(opened, trail.roots)
+    problem = _head_problem(head, trail.edge(), verifier) or _tiles_problem(opened, trail.roots)
+    if problem is None and trail.misleading is not None:
+        return Problem(trail.misleading.position, str(trail.misleading))
+    return problem
 
 
 def _head(read: Callable[[], Head]) -> Head | LedgerBroken:
@@ -138,21 +166,22 @@ def _head(read: Callable[[], Head]) -> Head | LedgerBroken:
         return error
 
 
-def _pieces(opened: Opening, end: int, processes: int | None) -> Iterator[Examined]:
+def _pieces(opened: Opening, end: int, processes: int | None, purges: Purges) -> Iterator[Examined]:
     """All pieces, in order. Raises what `examine` raises."""
-    ranges = ((first, min(first + CHUNK, end)) for first in range(0, end, CHUNK))
+    ends = ((first, min(first + CHUNK, end)) for first in range(0, end, CHUNK))
+    ranges = ((first, last, purges.within(first, last)) for first, last in ends)
     count = len(os.sched_getaffinity(0)) if processes is None else processes
     if count == 1 or (processes is None and end <= ALONE):
-        for first, last in ranges:
-            yield examine(opened, first, last)
+        for piece in ranges:
+            yield examine(opened, *piece)
         return
     # Spawned, not forked: whoever calls this may have threads.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(count, mp_context=context, initializer=prepare_process) as pool:
         waiting: deque[Future[Examined | tuple[type[LedgerError], str]]] = deque()
         try:
-            for first, last in ranges:
-                waiting.append(pool.submit(examine_apart, opened, first, last))
+            for piece in ranges:
+                waiting.append(pool.submit(examine_apart, opened, *piece))
                 if len(waiting) > count * _AHEAD:
                     yield _result(waiting.popleft())
             while waiting:

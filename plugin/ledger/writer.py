@@ -27,7 +27,8 @@ from plugin.ledger.filesystem import refuse_network
 from plugin.ledger.group import GroupCommit
 from plugin.ledger.key import SigningKey, load_private_key
 from plugin.ledger.merkle import leaf_hash
-from plugin.ledger.record import Position, columns_of, encode_body, encode_header, encode_time, flaw
+from plugin.ledger.purge import purges_of_tail, row_flaw
+from plugin.ledger.record import Position, columns_of, encode_body, encode_header, encode_time
 from plugin.ledger.sqlite import SqliteStore
 from plugin.ledger.store import FORMAT, Batch, Head, Row, Store
 
@@ -91,8 +92,9 @@ class Ledger:
         first = head.size - min(head.size, START_RECORDS)
         if [row.position for row in rows] != list(range(first, head.size)):
             raise LedgerBroken(f"the last records are not those that lead to a head of {head.size}")
+        purges = purges_of_tail(rows)
         for row in rows:
-            wrong = flaw(row.position, row.header, row.body, row.columns)
+            wrong = row_flaw(purges, row.position, row.header, row.body, row.columns)
             if wrong is not None:
                 raise LedgerBroken(wrong)
 

@@ -1,0 +1,149 @@
+"""How long records are kept: which are past their period and not held. Pure: reads no ledger and no clock.
+
+A record's class is in its header and never changes; which period a class has is the caller's to say, and a class
+without one is kept for ever. Removing what is due is for `purge`.
+"""
+
+import calendar
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Self
+
+from plugin.ledger.own import OWN_CLASS
+from plugin.ledger.record import encode_time
+
+PRESETS = {"6-months": 6, "1-year": 12, "3-years": 36, "10-years": 120, "20-years": 240}
+"""Named periods, in calendar months. None is a default: the controller chooses."""
+_DAYS = re.compile(r"([1-9][0-9]{0,4}) days")
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """How long the records of a class are kept."""
+
+    text: str
+    months: int = 0
+    days: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """A preset's name, or `400 days`. Raises ValueError."""
+        if text in PRESETS:
+            return cls(text, months=PRESETS[text])
+        found = _DAYS.fullmatch(text)
+        if found is None:
+            raise ValueError(f"a period is one of {', '.join(PRESETS)}, or a number of days: '400 days'")
+        return cls(text, days=int(found.group(1)))
+
+    def before(self, now: datetime) -> datetime:
+        """The moment that a record must be older than to be past this period.
+
+        The same day so many months ago; where that month is shorter, its last day.
+        """
+        years, month = divmod(now.year * 12 + now.month - 1 - self.months, 12)
+        day = min(now.day, calendar.monthrange(years, month + 1)[1])
+        return now.replace(year=years, month=month + 1, day=day) - timedelta(days=self.days)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Keeps every record that has all that it names. Names at least one thing."""
+
+    id: str
+    tenant: str | None = None
+    patient: str | None = None
+    """As the search column of a record has it; `person` likewise."""
+    person: str | None = None
+    first: int | None = None
+    last: int | None = None
+    """Positions, both included; None: from the beginning, to the end."""
+
+    def keeps(self, record: "Outline") -> bool:
+        """True if the record is held by this."""
+        return (
+            self.tenant in {None, record.tenant}
+            and self.patient in {None, record.patient}
+            and self.person in {None, record.person}
+            and (self.first is None or self.first <= record.position)
+            and (self.last is None or record.position <= self.last)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What retention asks of a record that still has its body."""
+
+    position: int
+    time: str
+    """As `record.encode_time` writes it: text order is time order."""
+    tenant: str
+    retention_class: str
+    person: str | None
+    patient: str | None
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many records of one class and tenant there are to go, from when to when, and how many stay for a hold."""
+
+    due: int = 0
+    since: str = ""
+    until: str = ""
+    held: int = 0
+
+    def add(self, record: Outline) -> None:
+        """Count one that is due."""
+        self.due += 1
+        self.since = min(self.since or record.time, record.time)
+        self.until = max(self.until, record.time)
+
+
+@dataclass(slots=True)
+class Due:
+    """What is due of one class."""
+
+    retention_class: str
+    period: str
+    before: str
+    """Each record of it is older than this."""
+    ranges: list[list[int]] = field(default_factory=list)
+    """First and last position, both included, in order, none touching the next."""
+
+    def add(self, position: int) -> None:
+        """Take in a position behind all others."""
+        if self.ranges and self.ranges[-1][1] == position - 1:
+            self.ranges[-1][1] = position
+        else:
+            self.ranges.append([position, position])
+
+
+class Selection:
+    """Finds what is due among records that are shown to it one after another, in the order of their positions."""
+
+    def __init__(self, periods: Mapping[str, Period], holds: Sequence[Hold], now: datetime) -> None:
+        """`periods` by class. Raises ValueError if one is given to the class that explains the ledger."""
+        if OWN_CLASS in periods:
+            raise ValueError(f"records of class {OWN_CLASS} are never purged")
+        self._holds = holds
+        self._due = {name: Due(name, period.text, encode_time(period.before(now))) for name, period in periods.items()}
+        self.tallies: dict[tuple[str, str], Tally] = {}
+        """By class and tenant, in the order in which they were met."""
+
+    def show(self, record: Outline) -> bool:
+        """Look at a record; True if it is due."""
+        due = self._due.get(record.retention_class)
+        if due is None or record.time >= due.before:
+            return False
+        tally = self.tallies.setdefault((record.retention_class, record.tenant), Tally())
+        if any(hold.keeps(record) for hold in self._holds):
+            tally.held += 1
+            return False
+        tally.add(record)
+        due.add(record.position)
+        return True
+
+    def due(self) -> list[Due]:
+        """What was found, of each class that has some."""
+        return [due for due in self._due.values() if due.ranges]

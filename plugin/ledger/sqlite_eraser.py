@@ -1,0 +1,91 @@
+"""Removes bodies and search columns from the embedded ledger: a `disposal.Eraser` on its file.
+
+What goes is overwritten in the file (`secure_delete`), and SQLite's log is emptied. Copies are elsewhere: in backups,
+and on media that keep what was overwritten.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from plugin.ledger.errors import LedgerMissing, LedgerUnavailable
+from plugin.ledger.record import SEARCH_COLUMNS
+from plugin.ledger.sqlite import ONLY_PURGE, check_tables, connect, written
+
+PIECE = 500
+"""Records of one transaction: some ten milliseconds, for which appends wait."""
+PAUSE_SECONDS = 0.01
+"""Between two transactions: who waits for the lock looks for it every quarter of a millisecond."""
+
+_TRIGGER = "records_are_never_changed"
+_FACTS = ", ".join(f"{name} = NULL" for name in ("body", *SEARCH_COLUMNS))
+_ERASE = f"UPDATE records SET {_FACTS} WHERE position BETWEEN ? AND ? AND body IS NOT NULL"  # noqa: S608
+
+
+class SqliteEraser:
+    """See `disposal.Eraser`."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises LedgerMissing if there is no file."""
+        if not path.is_file():
+            raise LedgerMissing(f"{path}: there is no ledger")
+        self._path = path
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """See `Eraser.alone`. A lock on a file beside the ledger: nobody may open the ledger's own but SQLite."""
+        beside = self._path.with_name(f"{self._path.name}.purging")
+        try:
+            descriptor = os.open(beside, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise LedgerUnavailable(f"{beside}: {error.strerror}") from error
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise LedgerUnavailable("another purge or hold of this ledger is under way") from error
+            yield
+        finally:
+            os.close(descriptor)
+
+    def erase(self, first: int, last: int) -> int:
+        """See `Eraser.erase`."""
+        with written(self._path):
+            connection = connect(self._path, apsw.SQLITE_OPEN_READWRITE)
+            try:
+                connection.execute("PRAGMA secure_delete = ON")
+                check_tables(connection)
+                _allow(connection)
+                erased = 0
+                for begin in range(first, last + 1, PIECE):
+                    erased += _piece(connection, begin, min(begin + PIECE - 1, last))
+                    time.sleep(PAUSE_SECONDS)
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                return erased
+            finally:
+                connection.close(True)
+
+
+def _piece(connection: apsw.Connection, first: int, last: int) -> int:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute(_ERASE, (first, last))
+        erased = connection.changes()
+        connection.execute("COMMIT")
+    except apsw.Error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return erased
+
+
+def _allow(connection: apsw.Connection) -> None:
+    """A ledger that was made before there were purges has a trigger that refuses them too: put ours in its place."""
+    found = connection.execute("SELECT sql FROM sqlite_schema WHERE type = 'trigger' AND name = ?", (_TRIGGER,)).get
+    if found != ONLY_PURGE:
+        connection.execute(f"BEGIN IMMEDIATE; DROP TRIGGER IF EXISTS {_TRIGGER}; {ONLY_PURGE}; COMMIT")
