@@ -5,10 +5,11 @@ it, with `read_secret`; what the parts add up to is built in `plugin.assembly`.
 """
 
 import ipaddress
+import re
 import stat
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -83,6 +84,15 @@ def _host_port(value: str) -> str:
     return value
 
 
+_DAYS = re.compile(r"[1-9][0-9]{0,4} days")
+
+
+def _period(value: str) -> str:
+    if value not in get_args(Preset) and not _DAYS.fullmatch(value):
+        raise ValueError(f"must be one of {', '.join(get_args(Preset))}, or a number of days: '400 days'")
+    return value
+
+
 def _network(value: str) -> str:
     ipaddress.ip_network(value)
     return value
@@ -132,6 +142,12 @@ SinkSettings = Annotated[
 ]
 
 
+Preset = Literal["6-months", "1-year", "3-years", "10-years", "20-years"]
+Period = Annotated[str, AfterValidator(_period)]
+RetentionClass = Literal["consultation", "refusal", "log-reading", "callers", "operation"]
+"""The classes of records that may have a period; what explains the ledger itself is kept for ever."""
+
+
 class LedgerSettings(Section):
     path: Location = Field(default=Path("ledger/vitrine.sqlite"), validate_default=True)
     """The ledger's file. It must exist already (`vitrine audit init` makes it): a mistyped path would otherwise
@@ -142,6 +158,9 @@ class LedgerSettings(Section):
     """Where checkpoints go, so that the owner of this machine alone cannot cut the log unnoticed."""
     public: bool = False
     """Serve the signed head, hashes and proofs under `/ledger/`: how many records there are, and nothing of them."""
+    retention: dict[RetentionClass, Period] = {}
+    """How long the records of each class are kept before `vitrine audit purge` may empty them. A class that is not
+    named is kept for ever, and nothing is purged but by that command."""
 
 
 class PolicySettings(Section):

@@ -8,7 +8,7 @@ for, and a REST profile only for a release: a refusal keeps the shape and claims
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from plugin.audit import codes, entities
+from plugin.audit import codes, custody, entities
 from plugin.audit.agents import agents, gateway
 from plugin.audit.codes import Element, Roles
 from plugin.event import AuditAction, Body, Outcome
@@ -95,8 +95,9 @@ def _pattern(header: Mapping[str, Any], body: Body) -> _Pattern:
         about = [entities.callers(header, body)]
         return _Pattern(codes.USER_AUTHENTICATION, None, codes.EXECUTE, codes.SEND_ROLES, about, answered=True)
     kind, subtype_or_none = codes.OPERATIONS.get(action, codes.SECURITY_CONFIGURATION)
-    about = [entities.operation(header, body)]
-    return _Pattern(kind, subtype_or_none, codes.EXECUTE, codes.OPERATION_ROLES, about, answered=False)
+    about = [entities.operation(header, body), *custody.entities(body)]
+    deed = codes.ACTIONS.get(action, codes.EXECUTE)
+    return _Pattern(kind, subtype_or_none, deed, codes.OPERATION_ROLES, about, answered=False)
 
 
 def _consultation(header: Mapping[str, Any], body: Body) -> _Pattern:

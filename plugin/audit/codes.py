@@ -20,6 +20,7 @@ RESTFUL_INTERACTION: Final = "http://hl7.org/fhir/restful-interaction"
 ENTITY_TYPE: Final = "http://terminology.hl7.org/CodeSystem/audit-entity-type"
 OBJECT_ROLE: Final = "http://terminology.hl7.org/CodeSystem/object-role"
 RESOURCE_TYPES: Final = "http://hl7.org/fhir/resource-types"
+LIFECYCLE: Final = "http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle"
 SOURCE_TYPE: Final = "http://terminology.hl7.org/CodeSystem/security-source-type"
 PARTICIPATION: Final = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 IDENTIFIER_TYPE: Final = "http://terminology.hl7.org/CodeSystem/v2-0203"
@@ -53,6 +54,7 @@ def concept(*codings: Element) -> Element:
 REST: Final = coding(AUDIT_EVENT_TYPE, "rest", "RESTful Operation")
 LOG_USED: Final = coding(DCM, "110101", "Audit Log Used")
 APPLICATION_ACTIVITY: Final = coding(DCM, "110100", "Application Activity")
+PATIENT_RECORD: Final = coding(DCM, "110110", "Patient Record")
 SECURITY_ALERT: Final = coding(DCM, "110113", "Security Alert")
 USER_AUTHENTICATION: Final = coding(DCM, "110114", "User Authentication")
 RETRIEVE_AUDIT_EVENT: Final = coding("urn:ihe:event-type-code", "ITI-81", "Retrieve ATNA Audit Event")
@@ -74,6 +76,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     Interaction.UPDATE.value: "U",
     Interaction.PATCH.value: "U",
     Interaction.DELETE.value: "D",
+    AuditAction.LEDGER_PURGED.value: "D",
 }
 EXECUTE: Final = "E"
 """The action of searches, operations and everything that `ACTIONS` does not name."""
@@ -87,6 +90,13 @@ OPERATIONS: Final[Mapping[str, tuple[Element, Element | None]]] = {
     AuditAction.LEDGER_OPENED.value: (SECURITY_ALERT, coding(DCM, "110134", "Audit Recording Started")),
     AuditAction.LEDGER_GAP.value: (SECURITY_ALERT, coding(DCM, "110133", "Audit Recording Stopped")),
     AuditAction.RELEASE_WITHDRAWN.value: (SECURITY_ALERT, None),
+    AuditAction.LEDGER_PURGED.value: (
+        PATIENT_RECORD,
+        coding(LIFECYCLE, "destroy"),
+    ),
+    AuditAction.LEDGER_HELD.value: (PATIENT_RECORD, coding(LIFECYCLE, "hold")),
+    AuditAction.LEDGER_HOLD_LIFTED.value: (PATIENT_RECORD, coding(LIFECYCLE, "unhold")),
+    AuditAction.LEDGER_RECOVERED.value: (SECURITY_ALERT, coding(DCM, "110134", "Audit Recording Started")),
 }
 """Type and subtype of what happens to the gateway itself."""
 SECURITY_CONFIGURATION: Final = (SECURITY_ALERT, coding(DCM, "110129", "Security Configuration"))

@@ -13,6 +13,7 @@ from plugin.cli.config import config
 from plugin.cli.failure import CANNOT, Failure
 from plugin.cli.feed import feed
 from plugin.cli.given import CONFIG_VARIABLE
+from plugin.cli.retention import hold, purge
 from plugin.cli.serve import serve
 from plugin.cli.token import token
 
@@ -51,6 +52,8 @@ def main(context: click.Context, path: Path) -> None:
     context.obj = path
 
 
+audit.add_command(purge)
+audit.add_command(hold)
 audit.add_command(export)
 audit.add_command(report)
 for command in (serve, config, feed, token, audit):

@@ -151,4 +151,7 @@ def _tell(report: Report) -> None:
         where = "" if report.problem.position is None else f" at position {report.problem.position}"
         raise Failure(f"broken{where}: {report.problem.sentence}; {report.records:,} records before it are sound", NO)
     since = f"unbroken since {report.since[:10]}" if report.since else "nothing recorded yet"
-    click.echo(f"{report.records:,} records, {since}, head {report.root[:4]}…{report.root[-4:]}")
+    purged = f" ({report.purged:,} of them purged by rule)" if report.purged else ""
+    click.echo(f"{report.records:,} records{purged}, {since}, head {report.root[:4]}…{report.root[-4:]}")
+    if report.unfinished:
+        click.echo(f"a purge was interrupted: `audit purge` removes {report.unfinished:,} more", err=True)

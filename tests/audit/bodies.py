@@ -159,7 +159,36 @@ OPERATIONS = (
     "policy:loaded",
 )
 
+HOLD = {"id": "h1", "reason": "case 7", "patient": "https://ehr.hospital.example/fhir/Patient/p1", "first": 3}
+OF_THE_LEDGER: dict[str, Body] = {
+    str(AuditAction.LEDGER_PURGED): operation(
+        AuditAction.LEDGER_PURGED,
+        purge={
+            "reason": "yearly",
+            "due": [
+                {
+                    "retention_class": "consultation",
+                    "period": "1-year",
+                    "before": "2025-01-01T00:00:00.000000Z",
+                    "ranges": [[0, 4], [7, 7]],
+                }
+            ],
+        },
+    ),
+    str(AuditAction.LEDGER_HELD): operation(AuditAction.LEDGER_HELD, hold=HOLD),
+    str(AuditAction.LEDGER_HOLD_LIFTED): operation(
+        AuditAction.LEDGER_HOLD_LIFTED, hold={"id": "h1", "reason": "settled"}
+    ),
+    str(AuditAction.LEDGER_KEY_ROTATED): operation(
+        AuditAction.LEDGER_KEY_ROTATED, rotation={"reason": "yearly", "note": "two\nkeys\n"}
+    ),
+    str(AuditAction.LEDGER_RECOVERED): operation(
+        AuditAction.LEDGER_RECOVERED, lost={"reason": "disk lost", "origin": "vitrine.example/ledger/1", "size": 7}
+    ),
+}
+
 ONE_OF_EACH: dict[str, Body] = {
+    **OF_THE_LEDGER,
     **{
         f"{action} {interaction}": consultation(action, interaction)
         for action in CONSULTATION_OUTCOMES

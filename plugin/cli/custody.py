@@ -1,0 +1,35 @@
+"""Records of what an operator does to the ledger itself, with who it was, in the class that is never purged."""
+
+from typing import cast
+
+from plugin.authentication.identify import OPERATOR_CLIENT, OPERATOR_ISSUER
+from plugin.cli.failure import CANNOT, Failure
+from plugin.cli.given import operator
+from plugin.event import AuditAction, Body, Outcome, RetentionClass
+from plugin.recorder import GATEWAY_TENANT, Recorder
+
+
+def stated(reason: str) -> str:
+    """The reason, or the end of the command if it says nothing."""
+    if not reason.strip():
+        raise Failure("--reason says nothing", CANNOT)
+    return reason.strip()
+
+
+def body(action: AuditAction, note: str, facts: Body) -> Body:
+    """A whole body: `facts` are those of the action."""
+    who = operator()
+    common: Body = {
+        "action": action,
+        "outcome": Outcome.SUCCESS,
+        "reason": None,
+        "note": note,
+        "person": {"issuer": OPERATOR_ISSUER, "subject": str(who.uid), "kind": "operator", "name": who.name},
+        "client": {"id": OPERATOR_CLIENT, "address": "local"},
+    }
+    return cast("Body", {**common, **facts})
+
+
+def record(recorder: Recorder, action: AuditAction, note: str, facts: Body) -> None:
+    """Make it durable. Raises RecordUnavailable."""
+    recorder.append(body(action, note, facts), tenant=GATEWAY_TENANT, retention_class=RetentionClass.LEDGER)
