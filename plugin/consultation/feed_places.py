@@ -16,7 +16,7 @@ def relative(base: str, text: str) -> str:
 
     Letters' case in scheme and host, and a default port, make no other place (RFC 3986, 6.2.2.1 and 6.2.3).
     """
-    if not base:
+    if not base or "://" not in text:
         return text
     prefix, plain = _plain(f"{base}/"), _plain(text)
     return plain.removeprefix(prefix) if plain.startswith(prefix) else text

@@ -30,6 +30,7 @@ BUNDLE_HANDLING = HANDLING[:2]
 _KEPT_META = ("lastUpdated", "profile", "security", "tag")
 """versionId invites version probing, source names the system behind the feed."""
 
+_CONTAINERS = (dict, list)
 _ATTACHMENT_NAMES = frozenset({"attachment", "presentedForm", "photo"})
 _ATTACHMENT_CONTENT = frozenset({"url", "_url", "data", "_data"})
 
@@ -91,14 +92,19 @@ def ready(resource: Mapping[str, Any], base: str) -> Tree:
 
 
 def _clean(name: str, value: Any, base: str) -> Any:
+    # Most of a resource is text and numbers, for which no call is made: this walk is as long as the answer.
     if isinstance(value, list):
-        return [_clean(name, item, base) for item in value]
+        return [_clean(name, item, base) if isinstance(item, _CONTAINERS) else item for item in value]
     if not isinstance(value, dict):
         return value
     if name == "meta":
         value = {key: item for key, item in value.items() if key in _KEPT_META}
     left_out = _ATTACHMENT_CONTENT if _is_attachment(name, value) else frozenset()
-    cleaned = {key: _clean(key, item, base) for key, item in value.items() if key not in left_out}
+    cleaned = {
+        key: _clean(key, item, base) if isinstance(item, _CONTAINERS) else item
+        for key, item in value.items()
+        if key not in left_out
+    }
     reference = cleaned.get("reference")
     if isinstance(reference, str):
         cleaned["reference"] = relative(base, reference)
