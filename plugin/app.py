@@ -14,7 +14,6 @@ from plugin.faces.facade.request import Translator
 from plugin.faces.facade.routes import Facade, PublicFeed
 from plugin.faces.transparency import Transparency
 from plugin.ledger.deliveries import kept_path
-from plugin.ledger.key import VerifierKey
 from plugin.ledger.reader import Reader
 from plugin.settings import Settings
 
@@ -55,7 +54,7 @@ def create_app(assembled: Assembled) -> Flask:
 
 def _transparency(settings: Settings) -> Transparency:
     ledger = settings.ledger.path
-    return Transparency(ledger, VerifierKey.parse(Reader(ledger).meta().vkey), kept_path(ledger))
+    return Transparency(ledger, Reader(ledger).keys().current, kept_path(ledger))
 
 
 def _facade(assembled: Assembled) -> Facade:

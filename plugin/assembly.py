@@ -23,7 +23,6 @@ from plugin.event import GatewayBody
 from plugin.ledger import writer
 from plugin.ledger.deliveries import Deliveries, kept_path
 from plugin.ledger.errors import LedgerError
-from plugin.ledger.key import VerifierKey
 from plugin.ledger.reader import Reader
 from plugin.ledger.writer import Ledger
 from plugin.recorder import Recorder
@@ -159,7 +158,7 @@ def deliveries(settings: Settings, on_fork: Callable[[str, bool], None] = lambda
     """What brings the ledger's checkpoints to `ledger.sinks`. Raises SettingsError. `on_fork`: see Deliveries."""
     try:
         reader = Reader(settings.ledger.path)
-        key = VerifierKey.parse(reader.meta().vkey)
+        key = reader.keys().current
     except LedgerError as error:
         raise SettingsError(f"ledger: {error}") from error
     return Deliveries(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from plugin.errors import RecordUnavailable
 from plugin.event import AuditAction, Body, GatewayBody, Outcome, RetentionClass
 from plugin.ledger.errors import LedgerBroken, LedgerError, StorageFailed
+from plugin.ledger.key import SigningKey
 from plugin.ledger.writer import Ledger
 
 GATEWAY_TENANT = "gateway"
@@ -45,6 +46,15 @@ class Recorder:
                 self._doubt(body["record"])
             if isinstance(error, StorageFailed | LedgerBroken):
                 self._on_damage()
+            raise RecordUnavailable from error
+
+    def rotate(self, body: Body, key: SigningKey) -> None:
+        """Make the record durable by which `key` takes over from the one in use. Raises RecordUnavailable."""
+        try:
+            self._settle()
+            whole: Mapping[str, object] = {**body, "gateway": self._gateway}
+            self._ledger.rotate(whole, key, tenant=GATEWAY_TENANT, retention_class=RetentionClass.LEDGER)
+        except LedgerError as error:
             raise RecordUnavailable from error
 
     def operational(self, action: AuditAction, note: str, outcome: Outcome = Outcome.SUCCESS) -> None:

@@ -14,6 +14,7 @@ from plugin.cli.failure import CANNOT, Failure
 from plugin.cli.feed import feed
 from plugin.cli.given import CONFIG_VARIABLE
 from plugin.cli.retention import hold, purge
+from plugin.cli.rotation import rotate
 from plugin.cli.serve import serve
 from plugin.cli.token import token
 
@@ -54,6 +55,7 @@ def main(context: click.Context, path: Path) -> None:
 
 audit.add_command(purge)
 audit.add_command(hold)
+audit.add_command(rotate)
 audit.add_command(export)
 audit.add_command(report)
 for command in (serve, config, feed, token, audit):

@@ -10,7 +10,7 @@ import structlog
 
 from plugin import assembly
 from plugin.ledger.deliveries import Deliveries
-from plugin.settings import Settings
+from plugin.settings import Settings, SettingsError
 
 WATCH_SECONDS = 60.0
 """Between two looks at how the sinks are doing; as often a sink that fails is told of."""
@@ -27,16 +27,16 @@ def delivered(settings: Settings) -> Iterator[None]:
     if not settings.ledger.sinks:
         yield
         return
-    deliveries = assembly.deliveries(settings, _forked)
     stopped = threading.Event()
+    deliveries = assembly.deliveries(settings, _forked)
     deliveries.start()
-    threading.Thread(target=_watch, args=(deliveries, stopped), daemon=True, name="sinks").start()
+    watch = threading.Thread(target=_watch, args=(settings, deliveries, stopped), name="sinks")
+    watch.start()
     try:
         yield
     finally:
         stopped.set()
-        deliveries.stop()
-        _tell(deliveries)
+        watch.join()
 
 
 def _forked(sentence: str, first: bool) -> None:
@@ -45,9 +45,26 @@ def _forked(sentence: str, first: bool) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _watch(deliveries: Deliveries, stopped: threading.Event) -> None:
+def _watch(settings: Settings, deliveries: Deliveries, stopped: threading.Event) -> None:
+    """Tell of trouble until the stop. After `audit rotate`, go on with the new key."""
     while not stopped.wait(WATCH_SECONDS):
         _tell(deliveries)
+        renewed = _renewed(settings, deliveries)
+        if renewed is not None:
+            deliveries.stop()
+            renewed.start()
+            deliveries = renewed
+    deliveries.stop()
+    _tell(deliveries)
+
+
+def _renewed(settings: Settings, deliveries: Deliveries) -> Deliveries | None:
+    """Deliveries under the ledger's key, if it is another now; None also where that cannot be told."""
+    try:
+        renewed = assembly.deliveries(settings, _forked)
+    except SettingsError:  # whoever appends finds out what is wrong with the ledger
+        return None
+    return None if renewed.key.text == deliveries.key.text else renewed
 
 
 def _tell(deliveries: Deliveries) -> None:

@@ -1,7 +1,7 @@
 """`vitrine audit verify`, `checkpoint` and `prove`: what anybody may know of the log. They reveal no content."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import click
 from plugin.cli.failure import CANNOT, NO, Failure
 from plugin.cli.given import settings_at
 from plugin.ledger import evidence
+from plugin.ledger.checkpoint import Checkpoint
 from plugin.ledger.deliveries import kept_path
 from plugin.ledger.errors import LedgerBroken, LedgerError
 from plugin.ledger.key import SigningKey, VerifierKey, load_private_key
@@ -38,7 +39,8 @@ def verify(path: Path, vkey: str | None, against: Path | None, witnesses: tuple[
     settings = settings_at(path)
     try:
         key = VerifierKey.parse(vkey) if vkey else _own_key(settings)
-        note = _kept_elsewhere(against, key) if against is not None else _from_sinks(settings, key)
+        keys = _chain_of(settings, key)
+        note = _kept_elsewhere(against, keys) if against is not None else _from_sinks(settings, keys)
         if witnesses and note is None:
             raise Failure("--witness: there is no checkpoint elsewhere that it could have cosigned", CANNOT)
         with _progress(settings) as progress:
@@ -61,7 +63,7 @@ def checkpoint(path: Path, vkey: str | None) -> None:
     """Print the newest checkpoint (c2sp.org/tlog-checkpoint), with the cosignatures that it has."""
     settings = settings_at(path)
     try:
-        key = VerifierKey.parse(vkey) if vkey else _own_key(settings)
+        key = _chain_of(settings, VerifierKey.parse(vkey) if vkey else _own_key(settings))[0]
         note = evidence.newest(Reader(settings.ledger.path), key, kept_path(settings.ledger.path))
     except LedgerBroken as error:
         raise Failure(f"broken: {error}", NO) from error
@@ -84,7 +86,7 @@ def prove(path: Path, position: int, vkey: str | None, output: Path) -> None:
     """Write POSITION.tlog-proof and POSITION.header, which together prove that record to anybody."""
     settings = settings_at(path)
     try:
-        key = VerifierKey.parse(vkey) if vkey else _own_key(settings)
+        key = _chain_of(settings, VerifierKey.parse(vkey) if vkey else _own_key(settings))[0]
         found = evidence.prove(Reader(settings.ledger.path), position, key, kept_path(settings.ledger.path))
         files = {
             output / f"{position}.tlog-proof": found.proof.text().encode(),
@@ -111,26 +113,38 @@ def _own_key(settings: Settings) -> VerifierKey:
     return SigningKey(name, load_private_key(settings.ledger.key_file)).verifier
 
 
-def _kept_elsewhere(file: Path, key: VerifierKey) -> str:
-    """The newest checkpoint of our key in a file of them, such as a sink's."""
+def _chain_of(settings: Settings, key: VerifierKey) -> Sequence[VerifierKey]:
+    """All keys of the ledger, the newest first, if this is one of them; else this one, for which nothing will fit."""
     try:
-        found = NoteFile(file).newest(key)
+        chain = Reader(settings.ledger.path).keys()
+    except LedgerBroken:  # what is wrong is told by what reads the rest
+        return (key,)
+    return chain.keys[::-1] if key in chain else (key,)
+
+
+def _newest(file: Path, keys: Sequence[VerifierKey]) -> tuple[Checkpoint, str] | None:
+    """The newest checkpoint in a file of them, such as a sink's."""
+    try:
+        notes = (NoteFile(file).newest(key) for key in keys)
+        return max((note for note in notes if note is not None), key=lambda each: each[0].size, default=None)
     except OSError as error:
         raise Failure(f"cannot read {file}: {error.strerror}", CANNOT) from error
+
+
+def _kept_elsewhere(file: Path, keys: Sequence[VerifierKey]) -> str:
+    """The newest checkpoint of our keys there."""
+    found = _newest(file, keys)
     if found is None:
         raise Failure(f"{file} holds no checkpoint of this ledger", CANNOT)
     return found[1]
 
 
-def _from_sinks(settings: Settings, key: VerifierKey) -> str | None:
+def _from_sinks(settings: Settings, keys: Sequence[VerifierKey]) -> str | None:
     """The newest checkpoint that a configured file sink holds; None without one. The other kinds show nothing back."""
     found = []
     for sink in settings.ledger.sinks:
         if isinstance(sink, FileSinkSettings) and sink.path.exists():
-            try:
-                newest = NoteFile(sink.path).newest(key)
-            except OSError as error:
-                raise Failure(f"cannot read {sink.path}: {error.strerror}", CANNOT) from error
+            newest = _newest(sink.path, keys)
             found += [] if newest is None else [newest]
     return max(found, key=lambda each: each[0].size)[1] if found else None
 

@@ -33,11 +33,21 @@ class Checkpoint:
         return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
 
 
-def sign(checkpoint: Checkpoint, key: SigningKey) -> str:
-    """The checkpoint as a signed note. The key's name is the origin (c2sp.org/tlog-checkpoint)."""
-    text = checkpoint.text()
-    signature = base64.b64encode(key.verifier.id + key.sign(text.encode())).decode()
-    return f"{text}\n— {key.verifier.name} {signature}\n"
+def sign(checkpoint: Checkpoint, *keys: SigningKey) -> str:
+    """The checkpoint as a signed note. The name of each key is the origin (c2sp.org/tlog-checkpoint)."""
+    return signed(checkpoint.text(), *keys)
+
+
+def signed(text: str, *keys: SigningKey) -> str:
+    """Any text that ends in a newline as a signed note, with a line for each key, in this order."""
+    signatures = ((key.verifier, base64.b64encode(key.verifier.id + key.sign(text.encode())).decode()) for key in keys)
+    return f"{text}\n" + "".join(f"— {verifier.name} {signature}\n" for verifier, signature in signatures)
+
+
+def is_first_signer(note: str, key: VerifierKey) -> bool:
+    """True if the first signature line of a note is under the name and id of `key`. Checks no signature."""
+    name, material = _signature(note.rpartition("\n\n")[2].partition("\n")[0])
+    return name == key.name and material[:KEY_ID_SIZE] == key.id
 
 
 def verify_note(note: str, key: VerifierKey) -> str:

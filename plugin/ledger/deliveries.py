@@ -65,7 +65,7 @@ class Deliveries:
         first contact since the start: then the ledger should be closed, `writer.Ledger.refuse`.
         """
         self._reader = reader
-        self._key = key
+        self.key = key
         # Witnesses first: what the others are given then carries the cosignatures.
         self._sinks = [*sorted(sinks, key=lambda sink: not sink.cosigns), FileSink(kept, key)]
         self._on_fork = on_fork
@@ -139,7 +139,7 @@ class Deliveries:
         """The newest checkpoint, with the cosignatures that it was given in earlier rounds. Raises LedgerError."""
         note = self._reader.head().checkpoint
         try:
-            stated = checkpoint.verify(note, self._key)
+            stated = checkpoint.verify(note, self.key)
         except CheckpointInvalid as error:
             raise LedgerBroken(f"the head's checkpoint: {error}") from error
         if self._last is not None and self._last.stated == stated:

@@ -37,7 +37,7 @@ class Eraser(Protocol):
     """
 
     def alone(self) -> AbstractContextManager[None]:
-        """Keeps other purges of this ledger, and new holds, out as long as the block lasts.
+        """Keeps other purges of this ledger, new holds and changes of key out as long as the block lasts.
 
         Raises LedgerUnavailable if somebody else is inside.
         """

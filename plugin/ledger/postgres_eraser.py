@@ -32,7 +32,7 @@ class PostgresEraser:
             locked = connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,)).fetchone()
         try:
             if locked != (True,):
-                raise LedgerUnavailable("another purge or hold of this ledger is under way")
+                raise LedgerUnavailable("another purge, hold or change of key of this ledger is under way")
             yield
         finally:
             connection.close()

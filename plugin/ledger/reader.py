@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from plugin.ledger.record import StoredRecord
+from plugin.ledger.rotation import KeyChain, key_chain_of
 from plugin.ledger.sqlite_view import opening
 from plugin.ledger.store import Head, Meta, Opening
 from plugin.ledger.tree import Tree
@@ -35,6 +36,11 @@ class Reader:
         """What the ledger says of itself: its origin and `vkey`. Trust only a `vkey` that was kept elsewhere."""
         with self._view() as view:
             return view.meta()
+
+    def keys(self) -> KeyChain:
+        """The keys of its checkpoints, oldest first, as its own records say; trust them as `meta`."""
+        with self._view() as view:
+            return key_chain_of(view)
 
     def head(self) -> Head:
         """The newest head: `size`, `root`, `checkpoint`."""

@@ -48,7 +48,7 @@ class SqliteEraser:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise LedgerUnavailable("another purge or hold of this ledger is under way") from error
+                raise LedgerUnavailable("another purge, hold or change of key of this ledger is under way") from error
             yield
         finally:
             os.close(descriptor)

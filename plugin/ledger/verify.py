@@ -15,7 +15,7 @@ from pathlib import Path
 
 from plugin.ledger import checkpoint
 from plugin.ledger.checkpoint import Checkpoint
-from plugin.ledger.errors import CheckpointInvalid, LedgerBroken, LedgerError, LedgerUnreadable
+from plugin.ledger.errors import CheckpointInvalid, KeyInvalid, LedgerBroken, LedgerError, LedgerUnreadable
 from plugin.ledger.examine import (
     CHUNK,
     Examined,
@@ -30,8 +30,9 @@ from plugin.ledger.key import VerifierKey, WitnessKey
 from plugin.ledger.merkle import Edge
 from plugin.ledger.own import OwnInvalid
 from plugin.ledger.purge import Purges, purges_of
+from plugin.ledger.rotation import ROTATED, KeyChain, key_chain
 from plugin.ledger.sqlite_view import opening
-from plugin.ledger.store import FORMAT, Head, Meta, Opening
+from plugin.ledger.store import FORMAT, Head, Meta, Opening, View
 from plugin.ledger.tiles import WIDTH, root_of
 from plugin.ledger.tree import Tree
 
@@ -100,7 +101,7 @@ def verify(
     witnesses: Sequence[WitnessKey | str] = (),
     processes: int | None = None,
 ) -> Report:
-    """Read every record and compare with the head that `key` (or its `vkey`) signed.
+    """Read every record and compare with the head that `key` (or its `vkey`) signed, or the key that followed it.
 
     `place` is the file of an embedded ledger, or what opens a view of another one.
     `against` is a checkpoint that was kept elsewhere, as text: the ledger must continue it, and each of `witnesses`
@@ -109,8 +110,8 @@ def verify(
     no `vkey`; CheckpointInvalid if `against` is no checkpoint of this key, or not cosigned.
     """
     verifier = VerifierKey.parse(key) if isinstance(key, str) else key
-    held = None if against is None else _held(against, verifier, witnesses)
     opened, trail = opening(place), _Trail()
+    held = None if against is None else _held(against, _others(opened, verifier), witnesses)
     try:
         while True:
             trail = _Trail(*_purges(opened))
@@ -135,9 +136,12 @@ def _problem(
 ) -> Problem | None:
     with opened() as view:
         view.freeze()
-        wrong = _meta_flaw(view.meta(), verifier)
-        if wrong is not None:
-            return Problem(None, wrong)
+        meta = view.meta()
+        if meta.format != FORMAT:
+            return Problem(None, f"the ledger says that it is of form {meta.format}, which is unknown")
+        chain, misleading = _chain(view, meta)
+        if verifier not in chain or meta.origin != verifier.name:
+            return Problem(None, "the ledger was made with another key")
         view.check_tables()
         lowest, highest = view.bounds()
         trail.since = stated_time(view)
@@ -152,10 +156,18 @@ def _problem(
             return piece.problem
     if isinstance(head, LedgerBroken):
         raise head
-    problem = _head_problem(head, trail.edge(), verifier) or _tiles_problem(opened, trail.roots)
-    if problem is None and trail.misleading is not None:
-        return Problem(trail.misleading.position, str(trail.misleading))
-    return problem
+    for record in (misleading, trail.misleading):
+        if record is not None:
+            return Problem(record.position, str(record))
+    return _head_problem(head, trail.edge(), chain.current) or _tiles_problem(opened, trail.roots)
+
+
+def _chain(view: View, meta: Meta) -> tuple[KeyChain, OwnInvalid | None]:
+    """The keys, as far as they hold together: without even the first of them, none."""
+    try:
+        return key_chain(meta, view.own(ROTATED))
+    except KeyInvalid:
+        return KeyChain(()), None
 
 
 def _head(read: Callable[[], Head]) -> Head | LedgerBroken:
@@ -200,9 +212,19 @@ def _result(done: "Future[Examined | tuple[type[LedgerError], str]]") -> Examine
     return result
 
 
-def _held(note: str, verifier: VerifierKey, witnesses: Sequence[WitnessKey | str]) -> Checkpoint:
+def _others(opened: Opening, verifier: VerifierKey) -> Sequence[VerifierKey]:
+    """The key, and those before and after it, any of which may have signed what was kept elsewhere."""
+    try:
+        with opened() as view:
+            chain, _ = _chain(view, view.meta())
+    except LedgerBroken:
+        return (verifier,)
+    return (verifier, *(key for key in chain.keys if verifier in chain and key.text != verifier.text))
+
+
+def _held(note: str, keys: Sequence[VerifierKey], witnesses: Sequence[WitnessKey | str]) -> Checkpoint:
     """What the checkpoint that was kept elsewhere states. Raises CheckpointInvalid or KeyInvalid."""
-    stated = checkpoint.verify(note, verifier)
+    stated = _stated(note, keys)
     for witness in witnesses:
         key = WitnessKey.parse(witness) if isinstance(witness, str) else witness
         try:
@@ -210,6 +232,16 @@ def _held(note: str, verifier: VerifierKey, witnesses: Sequence[WitnessKey | str
         except CheckpointInvalid as error:
             raise CheckpointInvalid(f"the checkpoint is not cosigned by {key.name}: {error}") from error
     return stated
+
+
+def _stated(note: str, keys: Sequence[VerifierKey]) -> Checkpoint:
+    """What a checkpoint states that one of the keys signed. Raises CheckpointInvalid as the first of them has it."""
+    for key in keys[1:]:
+        try:
+            return checkpoint.verify(note, key)
+        except CheckpointInvalid:
+            continue
+    return checkpoint.verify(note, keys[0])
 
 
 def _held_problem(opened: Opening, held: Checkpoint | None) -> Problem | None:
@@ -240,14 +272,6 @@ def _tiles_problem(opened: Opening, roots: list[bytes]) -> Problem | None:
                 if problem is not None:
                     return problem
             level += 1
-    return None
-
-
-def _meta_flaw(meta: Meta, verifier: VerifierKey) -> str | None:
-    if meta.format != FORMAT:
-        return f"the ledger says that it is of form {meta.format}, which is unknown"
-    if meta.vkey != verifier.text or meta.origin != verifier.name:
-        return "the ledger was made with another key"
     return None
 
 

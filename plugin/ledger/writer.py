@@ -16,20 +16,22 @@ from plugin.ledger import checkpoint
 from plugin.ledger.checkpoint import Checkpoint
 from plugin.ledger.errors import (
     CheckpointInvalid,
-    KeyInvalid,
     LedgerBroken,
     LedgerError,
     LedgerMissing,
     LedgerUnavailable,
+    LedgerUnreadable,
     StorageFailed,
 )
 from plugin.ledger.filesystem import refuse_network
 from plugin.ledger.group import GroupCommit
-from plugin.ledger.key import SigningKey, load_private_key
+from plugin.ledger.key import SigningKey
 from plugin.ledger.merkle import leaf_hash
 from plugin.ledger.purge import purges_of_tail, row_flaw
 from plugin.ledger.record import Position, columns_of, encode_body, encode_header, encode_time
+from plugin.ledger.rotation import current_key, key_chain_of
 from plugin.ledger.sqlite import SqliteStore
+from plugin.ledger.sqlite_view import viewing
 from plugin.ledger.store import FORMAT, Batch, Head, Row, Store
 
 TURN_SECONDS = 2.0
@@ -62,6 +64,8 @@ class Ledger:
         self._group: GroupCommit[_Entry, Position] = GroupCommit(self._commit, self._taking_turn)
         self._seen: Head | None = None
         self._refusal: LedgerError | None = None
+        self._retiring: SigningKey | None = None
+        """The key before this one, while the head is signed that hands over."""
         _ledgers.add(self)
 
     def append(self, body: Mapping[str, object], *, tenant: str, retention_class: str) -> Position:
@@ -72,6 +76,23 @@ class Ledger:
         releases nothing either. After StorageFailed or LedgerBroken every further append of this process is refused.
         """
         return self._group.submit(_entry(body, tenant, retention_class), TURN_SECONDS)
+
+    def rotate(self, body: Mapping[str, object], key: SigningKey, *, tenant: str, retention_class: str) -> Position:
+        """Like `append`, of the record by which `key` takes over: the head that it leads to is signed by both keys.
+
+        Other processes that have the old key append nothing after it: they find that the head is not theirs.
+        """
+        entry = _entry(body, tenant, retention_class)
+        with self._taking_turn():
+            old, self._key, self._retiring = self._key, key, self._key
+            try:
+                (position,) = self._commit([entry])
+            except LedgerError:
+                self._key = old
+                raise
+            finally:
+                self._retiring = None
+        return position
 
     def contains(self, record: str) -> bool:
         """True if a record with this id (`record` of its body) is there: for after a commit of unknown outcome.
@@ -135,7 +156,8 @@ class Ledger:
             header = encode_header(position, time, entry.tenant, entry.retention_class, entry.body)
             rows.append(Row(position, header, entry.body, (time, *entry.facts)))
         edge = head.edge.extend(leaf_hash(row.header) for row in rows)
-        note = checkpoint.sign(Checkpoint(self._key.verifier.name, edge.size, edge.root()), self._key)
+        signers = [key for key in (self._key, self._retiring) if key is not None]
+        note = checkpoint.sign(Checkpoint(self._key.verifier.name, edge.size, edge.root()), *signers)
         return Batch(rows, Head(edge, note, time))
 
     def _check_continues(self, head: Head) -> None:
@@ -147,10 +169,14 @@ class Ledger:
         self._check_signature(head)
 
     def _check_signature(self, head: Head) -> None:
+        key = (self._retiring or self._key).verifier
         try:
-            stated = checkpoint.verify(head.checkpoint, self._key.verifier)
+            stated = checkpoint.verify(head.checkpoint, key)
         except CheckpointInvalid as error:
             raise LedgerBroken(f"the head's checkpoint: {error}") from error
+        # The head that hands over has our signature behind that of the next key: what follows is not ours to sign.
+        if not checkpoint.is_first_signer(head.checkpoint, key):
+            raise LedgerBroken("the ledger goes on with another key than this process has")
         if (stated.size, stated.root) != (head.size, head.root):
             raise LedgerBroken("the head is not the one that its checkpoint states")
 
@@ -180,18 +206,16 @@ def open(path: Path, key_path: Path) -> Ledger:
     if not path.is_file():
         raise LedgerMissing(f"{path}: there is no ledger; `vitrine audit init` makes one")
     refuse_network(path)
-    private = load_private_key(key_path)
     store = SqliteStore(path)
     meta = store.meta()
     if meta.format != FORMAT:
         raise LedgerBroken(f"{path} is of form {meta.format}; this program writes form {FORMAT}")
     try:
-        key = SigningKey(meta.origin, private)
-    except KeyInvalid as error:
-        raise LedgerBroken(f"{path}: the ledger's origin: {error}") from error
-    if key.verifier.text != meta.vkey:
-        raise LedgerBroken(f"{key_path} is not the key that {path} was made with")
-    return Ledger(store, key)
+        with viewing(path) as view:
+            chain = key_chain_of(view)
+    except LedgerUnreadable as error:
+        raise LedgerUnavailable(str(error)) from error
+    return Ledger(store, current_key(key_path, chain))
 
 
 # A connection must not cross a fork: SQLite in the child would claim locks that only the parent holds. So each fork
