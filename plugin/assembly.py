@@ -139,7 +139,12 @@ def open_ledger(settings: Settings) -> Ledger:
 
 def operational_recorder(settings: Settings) -> Recorder:
     """For records of the gateway's own life, where no gateway is running. Raises SettingsError."""
-    return Recorder(open_ledger(settings), _gateway_body(settings, rulebook(settings)))
+    return recorder_of(settings, open_ledger(settings))
+
+
+def recorder_of(settings: Settings, ledger: Ledger) -> Recorder:
+    """The same, on a ledger that is open. Raises SettingsError."""
+    return Recorder(ledger, _gateway_body(settings, rulebook(settings)))
 
 
 def _gateway_body(settings: Settings, rules: Rulebook) -> GatewayBody:

@@ -13,6 +13,7 @@ from plugin.cli.config import config
 from plugin.cli.failure import CANNOT, Failure
 from plugin.cli.feed import feed
 from plugin.cli.given import CONFIG_VARIABLE
+from plugin.cli.recovery import recover
 from plugin.cli.retention import hold, purge
 from plugin.cli.rotation import rotate
 from plugin.cli.serve import serve
@@ -56,6 +57,7 @@ def main(context: click.Context, path: Path) -> None:
 audit.add_command(purge)
 audit.add_command(hold)
 audit.add_command(rotate)
+audit.add_command(recover)
 audit.add_command(export)
 audit.add_command(report)
 for command in (serve, config, feed, token, audit):

@@ -1,0 +1,140 @@
+"""`vitrine audit recover`: a new ledger for one that cannot be continued, which says what it follows."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+import orjson
+
+from plugin import assembly
+from plugin.cli.custody import record, stated
+from plugin.cli.failure import CANNOT, NO, Failure
+from plugin.cli.given import settings_at
+from plugin.errors import RecordUnavailable
+from plugin.event import AuditAction, LostBody
+from plugin.ledger import origin, recovery
+from plugin.ledger.errors import LedgerError
+from plugin.ledger.reader import Reader
+from plugin.ledger.recovery import LastKnown, NewPlace
+from plugin.ledger.rotation import current_key
+from plugin.ledger.verify import verify
+from plugin.settings import FileSinkSettings, Settings, SettingsError, read_secret
+
+
+@click.command()
+@click.option("--reason", required=True, metavar="TEXT", help="Why; recorded.")
+@click.option(
+    "--checkpoint",
+    "kept",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    multiple=True,
+    help="A file of checkpoints that was kept elsewhere, besides those of the file sinks; may be repeated.",
+)
+@click.pass_obj
+def recover(path: Path, reason: str, kept: tuple[Path, ...]) -> None:
+    """Begin a new ledger where the old one is lost. Stop the gateway first. Prints the new public key (C2SP vkey).
+
+    The lost file and its key are kept aside, untouched, and the first record of the new one cites its last known head.
+    A ledger that is unbroken is not lost: exit 1.
+    """
+    why, settings = stated(reason), settings_at(path)
+    ledger = settings.ledger
+    try:
+        new = NewPlace.beside(ledger.path, ledger.key_file)
+        if _finished(settings, new):
+            return
+        _refuse_intact(settings)
+        sinks = [sink.path for sink in ledger.sinks if isinstance(sink, FileSinkSettings)]
+        known = recovery.last_known(ledger.path, ledger.key_file, [*sinks, *kept])
+        if known is None and not ledger.path.exists():
+            raise Failure("nothing is known of a lost ledger; `vitrine audit init` makes a new one", NO)
+        aside = recovery.aside_of(ledger.path, datetime.now(UTC))
+        new.clear()
+        _begin(settings, new, _lost(why, known, aside if ledger.path.exists() else None))
+        recovery.set_aside(ledger.path, ledger.key_file, aside)
+        recovery.put_in_place(new, ledger.path, ledger.key_file)
+        _say(settings)
+    except (LedgerError, SettingsError, RecordUnavailable) as error:
+        raise Failure(str(error), CANNOT) from error
+
+
+def _finished(settings: Settings, new: NewPlace) -> bool:
+    """Do the rest of a recovery that was interrupted after its record; False if there is none."""
+    ledger = settings.ledger
+    first = None if ledger.path.exists() else new.first_record()
+    if first is None or first.body is None:
+        return False
+    lost: LostBody = orjson.loads(first.body)["lost"]
+    aside = ledger.path.with_name(lost["file"]) if "file" in lost else recovery.aside_of(ledger.path, datetime.now(UTC))
+    if new.key_path.exists():  # else that of the lost one is aside, and the new one is in its place
+        recovery.set_aside(ledger.path, ledger.key_file, aside)
+    recovery.put_in_place(new, ledger.path, ledger.key_file)
+    _say(settings)
+    return True
+
+
+def _say(settings: Settings) -> None:
+    """The public key, and what the new ledger says of the lost one."""
+    reader = Reader(settings.ledger.path)
+    (first,) = reader.records(0, 0)
+    lost: LostBody = orjson.loads(first.body or b"")["lost"]
+    click.echo(reader.meta().vkey)
+    size = f"its last known head has {lost['size']:,} records" if "size" in lost else "nothing is known of its head"
+    file = f"what is left of it is kept as {lost['file']}" if "file" in lost else "nothing is left of it"
+    click.echo(f"{size}; {file}; keep the line above elsewhere, to verify with", err=True)
+
+
+def _refuse_intact(settings: Settings) -> None:
+    """Raises Failure if the ledger is sound, or closed to this user; SettingsError if others read its key.
+
+    Only reads: what is lost stays as it is.
+    """
+    path, key_file = settings.ledger.path, settings.ledger.key_file
+    for file in (path, key_file):
+        if file.exists() and not os.access(file, os.R_OK | os.W_OK):
+            raise Failure(f"{file} is not this user's: whether the ledger is lost cannot be told", CANNOT)
+    if key_file.exists():
+        read_secret(key_file, "ledger.key_file")  # one that is open to others is mended, not lost
+    try:
+        chain = Reader(path).keys()
+        current_key(key_file, chain)
+        assembly.check_sinks(settings)
+        report = verify(path, chain.current)
+    except LedgerError:
+        return
+    except SettingsError as error:
+        if not isinstance(error.__cause__, LedgerError):
+            raise
+        return
+    if report.problem is None:
+        raise Failure("the ledger is unbroken and can be continued: there is nothing to recover", NO)
+
+
+def _begin(settings: Settings, new: NewPlace, lost: LostBody) -> None:
+    """Make the new ledger with its first record, where nobody looks for it yet."""
+    host = urlsplit(settings.public_base).hostname or ""
+    assembly.rulebook(settings)  # the first record names the rules
+    origin.create(new.path, new.key_path, origin.new_origin(host))
+    there = settings.ledger.model_copy(update={"path": new.path, "key_file": new.key_path})
+    ledger = assembly.open_ledger(settings.model_copy(update={"ledger": there}))
+    try:
+        note = "the first record of a ledger that follows a lost one"
+        record(assembly.recorder_of(settings, ledger), AuditAction.LEDGER_RECOVERED, note, {"lost": lost})
+    finally:
+        ledger.close()
+
+
+def _lost(reason: str, known: LastKnown | None, aside: Path | None) -> LostBody:
+    lost: LostBody = {"reason": reason}
+    if aside is not None:
+        lost["file"] = aside.name
+    if known is not None:
+        lost["origin"] = known.stated.origin
+        lost["vkey"] = known.vkey
+        lost["size"] = known.stated.size
+        lost["root"] = known.stated.root.hex()
+        lost["checkpoint"] = known.note
+        lost["found_in"] = known.found_in
+    return lost
