@@ -88,7 +88,7 @@ class Server:
         self.wait_until_ready()
 
     def wait_until_ready(self) -> None:
-        """Until it takes connections again: it recovers by itself when one of its processes was killed."""
+        """Until it takes connections."""
         deadline = time.monotonic() + WAIT_SECONDS
         while True:
             try:
@@ -99,6 +99,17 @@ class Server:
                 time.sleep(0.05)
             else:
                 return
+
+    def kill(self, backend: int) -> None:
+        """End one of the server's processes as `kill -9` does, and wait until the server has recovered from it.
+
+        The server notices a moment later, and until then still takes connections: so one that stands by has to be
+        ended by it first.
+        """
+        with psycopg.connect(self.dsn("postgres"), autocommit=True) as bystander:
+            os.kill(backend, signal.SIGKILL)
+            _until(lambda: not _answers(bystander))
+        self.wait_until_ready()
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """SIGINT ends sessions and shuts down in order; SIGQUIT stops as a power failure would."""
@@ -156,6 +167,14 @@ class Server:
 def wait_for_setting(store: PostgresStore, name: str, value: str) -> None:
     """Until the store's own session has read the server's configuration again."""
     _until(lambda: store._connection.execute(f"SHOW {name}").fetchone() == (value,))
+
+
+def _answers(connection: psycopg.Connection[tuple]) -> bool:
+    try:
+        connection.execute("SELECT 1")
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def _until(holds: Callable[[], bool]) -> None:

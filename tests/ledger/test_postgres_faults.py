@@ -88,11 +88,10 @@ def test_a_session_ended_before_the_commit_leaves_nothing(place, ledger, store):
 
 def test_a_server_process_killed_before_the_commit_leaves_nothing(place, ledger, store):
     """kill -9 makes the server end all sessions and recover from its log."""
-    store.meanwhile = lambda backend: os.kill(backend, signal.SIGKILL)
+    store.meanwhile = place.server.kill
     with pytest.raises(LedgerUnavailable):
         numbered(ledger, 1)
     store.meanwhile = lambda backend: None
-    place.server.wait_until_ready()
     assert not ledger.contains("1.0")
     assert numbered(ledger, 2).position == 1
     assert place.sound() == 2
@@ -142,9 +141,8 @@ def test_a_server_process_killed_in_the_commit_leaves_all_or_nothing(place, ledg
         thread = threading.Thread(target=_refused, args=(ledger, 1, []))
         thread.start()
         place.server.wait_for("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted", 1)
-        os.kill(backends[0], signal.SIGKILL)
+        place.server.kill(backends[0])
         thread.join()
-        place.server.wait_until_ready()
     there = ledger.contains("1.0")
     assert numbered(ledger, 2).position == (2 if there else 1)
     assert place.sound() == (3 if there else 2)
