@@ -67,5 +67,5 @@ def test_nothing_of_what_records_say_is_shown(open_world: World) -> None:
     for path in ("checkpoint", "tile/0/000.p/5", "proof/0", "consistency/1/5"):
         answer = open_world.ask(f"/ledger/{path}", token="")
         assert answer.status == 200
-        assert not any(word in answer.data for word in (b"dr-roy", b"p1", b"Observation", b"hospital"))
+        assert not any(word in answer.data for word in (b"dr-roy", b"Patient/p1", b"Observation", b"hospital"))
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
