@@ -15,7 +15,7 @@ from benchmarks import folder, servers
 from benchmarks.people import HOST, TokenMaker, number
 from plugin import assembly
 from plugin.app import create_app
-from plugin.settings import load
+from plugin.settings.file import load
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from plugin.app import create_app
 from plugin.cli.worker import CONFIG_VARIABLE
 from plugin.ledger.record import Position
 from plugin.recorder import Recorder
-from plugin.settings import load
+from plugin.settings.file import load
 
 
 class ForgetfulLedger:

@@ -15,7 +15,7 @@ from plugin.faces.facade.routes import Facade, PublicFeed
 from plugin.faces.transparency import Transparency
 from plugin.ledger.deliveries import kept_path
 from plugin.ledger.reader import Reader
-from plugin.settings import Settings
+from plugin.settings.document import Settings
 
 log = structlog.get_logger()
 

@@ -27,17 +27,11 @@ from plugin.ledger.reader import Reader
 from plugin.ledger.writer import Ledger
 from plugin.recorder import Recorder
 from plugin.sealing import KeysInvalid, Seal, derived, parse_keys
-from plugin.settings import (
-    Auth,
-    BasicAuth,
-    BearerAuth,
-    BundleFolder,
-    ClientCredentialsAuth,
-    FeedEntry,
-    Settings,
-    SettingsError,
-    read_secret,
-)
+from plugin.settings.document import Settings
+from plugin.settings.errors import SettingsError
+from plugin.settings.feed import BundleFolder, FeedEntry
+from plugin.settings.secret import read_secret
+from plugin.settings.servers import Auth, BasicAuth, BearerAuth, ClientCredentialsAuth
 from plugin.sinks import sinks_of
 from plugin.state.callers import Callers
 from plugin.state.quotas import Quotas

@@ -12,7 +12,8 @@ from plugin.ledger.sink_file import FileSink
 from plugin.ledger.sink_https import HttpsSink
 from plugin.ledger.sink_syslog import SyslogSink, Transport
 from plugin.ledger.sink_witness import WitnessSink
-from plugin.settings import FileSinkSettings, HttpsSinkSettings, SettingsError, SinkSettings, SyslogSinkSettings
+from plugin.settings.errors import SettingsError
+from plugin.settings.ledger import FileSinkSettings, HttpsSinkSettings, SinkSettings, SyslogSinkSettings
 
 
 class UpstreamPoster:

@@ -27,7 +27,7 @@ from plugin.ledger import origin
 from plugin.ledger.reader import Reader
 from plugin.ledger.verify import verify
 from plugin.sealing import new_key
-from plugin.settings import load
+from plugin.settings.file import load
 
 PUBLIC_BASE = "https://vitrine.example"
 EHR_BASE = "https://ehr.example/fhir"

@@ -22,7 +22,7 @@ from plugin.authentication.issuers import Issuers
 from plugin.authentication.key_ring import KeyRing, SigningKey
 from plugin.authentication.listings import Listing, Listings, client_of, identifies
 from plugin.errors import TokenExpired, TokenInvalid
-from plugin.settings import Issuer
+from plugin.settings.ehr import Issuer
 
 LEEWAY_SECONDS = 30
 """How far the issuer's clock may be off. RFC 7519 allows a few minutes; hospitals run NTP."""

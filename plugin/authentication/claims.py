@@ -12,7 +12,7 @@ from typing import Any
 
 from plugin.authentication.bearer_token import VerifiedToken
 from plugin.errors import TokenInvalid
-from plugin.settings import Auditors, ClientSettings, Issuer
+from plugin.settings.ehr import Auditors, ClientSettings, Issuer
 from policies.vocabulary import scopes
 from policies.vocabulary.identity import Client, Coding, Identity, Person, Subject
 from policies.vocabulary.purposes import ACT_REASON, PurposeSource

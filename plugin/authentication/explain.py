@@ -13,7 +13,7 @@ from plugin.authentication.bearer_token import BearerTokens, Check
 from plugin.authentication.issuers import Issuers
 from plugin.authentication.listings import Listings
 from plugin.errors import IssuerUnreachable, TokenInvalid
-from plugin.settings import Settings
+from plugin.settings.document import Settings
 from policies.decision import decide_core, decide_log
 from policies.rulebook import Rulebook
 from policies.vocabulary.consultation import AuditConsultation, ClinicalConsultation

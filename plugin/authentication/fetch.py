@@ -7,7 +7,8 @@ from fhir_adapters.interface import Deadline, FeedLinkRefused, FeedRefused, Feed
 from fhir_adapters.reach import Address, Reach
 from fhir_adapters.upstream import HttpUpstream, Upstream
 from plugin.authentication.issuers import MAX_DOCUMENT_BYTES
-from plugin.settings import Issuer, SettingsError
+from plugin.settings.ehr import Issuer
+from plugin.settings.errors import SettingsError
 
 FETCH_SECONDS = 3.0
 """A clinician waits meanwhile, and a key set is a static file of some kB."""

@@ -22,7 +22,7 @@ from plugin.authentication.credential import (
 from plugin.authentication.issuers import Issuers
 from plugin.authentication.listings import Listings
 from plugin.errors import CredentialMalformed, Unidentified
-from plugin.settings import Settings
+from plugin.settings.document import Settings
 from policies.vocabulary.identity import Client, Identity, Person, Subject
 from policies.vocabulary.purposes import PurposeSource
 from policies.vocabulary.scopes import Grants

@@ -17,7 +17,8 @@ from fhir_adapters.interface import FeedAnswerInvalid, FeedLinkRefused, FeedRefu
 from plugin.authentication import key_ring
 from plugin.authentication.key_ring import KeyRing
 from plugin.authentication.refreshed import DocumentRefused, Refreshed
-from plugin.settings import Issuer, is_loopback
+from plugin.settings.ehr import Issuer
+from plugin.settings.values import is_loopback
 
 KEYS_REFRESH_SECONDS = 300.0
 KEYS_LIFETIME_SECONDS = 600.0

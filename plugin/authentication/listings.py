@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from plugin.settings import ClientSettings, Ehr, Issuer
+from plugin.settings.ehr import ClientSettings, Ehr, Issuer
 
 
 @dataclass(frozen=True, slots=True)

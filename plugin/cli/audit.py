@@ -23,7 +23,7 @@ from plugin.event import AuditAction, Body, Outcome
 from plugin.ledger import origin
 from plugin.ledger.errors import LedgerError, LedgerExists
 from plugin.ledger.record import StoredRecord
-from plugin.settings import SettingsError
+from plugin.settings.errors import SettingsError
 from policies.vocabulary.consultation import AuditConsultation, Origin
 
 FORMATS = click.Choice(["text", "fhir", "ndjson"])

@@ -37,7 +37,8 @@ from plugin.cli.given import operator, settings_at
 from plugin.errors import ConsultError, LogUnreadable
 from plugin.ledger.errors import LedgerError
 from plugin.ledger.reader import Reader
-from plugin.settings import Settings, SettingsError
+from plugin.settings.document import Settings
+from plugin.settings.errors import SettingsError
 from policies.vocabulary.consultation import AuditConsultation, Origin
 
 FOLLOW_SECONDS = 10.0

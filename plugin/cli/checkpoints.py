@@ -10,7 +10,8 @@ import structlog
 
 from plugin import assembly
 from plugin.ledger.deliveries import Deliveries
-from plugin.settings import Settings, SettingsError
+from plugin.settings.document import Settings
+from plugin.settings.errors import SettingsError
 
 WATCH_SECONDS = 60.0
 """Between two looks at how the sinks are doing; as often a sink that fails is told of."""

@@ -9,7 +9,9 @@ from plugin import assembly
 from plugin.cli.failure import CANNOT, NO, Failure
 from plugin.cli.given import settings_at
 from plugin.sealing import new_key
-from plugin.settings import Settings, SettingsError, load
+from plugin.settings.document import Settings
+from plugin.settings.errors import SettingsError
+from plugin.settings.file import load
 
 TEMPLATE = """\
 # Vitrine, a consult-only gateway. Every key is described in docs/configuration.md; unknown keys stop the start.

@@ -9,7 +9,8 @@ from plugin import assembly
 from plugin.audit.characters import printable
 from plugin.cli.failure import CANNOT, NO, Failure
 from plugin.cli.given import settings_at
-from plugin.settings import FeedEntry, SettingsError
+from plugin.settings.errors import SettingsError
+from plugin.settings.feed import FeedEntry
 
 CHECK_SECONDS = 15.0
 """A CapabilityStatement can be nearly two megabytes, and nobody's patient waits for it."""

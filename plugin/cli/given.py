@@ -6,7 +6,9 @@ from pathlib import Path
 
 from plugin.authentication.credential import LocalOperator
 from plugin.cli.failure import CANNOT, Failure
-from plugin.settings import Settings, SettingsError, load
+from plugin.settings.document import Settings
+from plugin.settings.errors import SettingsError
+from plugin.settings.file import load
 
 CONFIG_VARIABLE = "VITRINE_CONFIG"
 """Names the file where no option does; `serve` tells its workers by it."""

@@ -18,7 +18,10 @@ from plugin.ledger.notes import NoteFile
 from plugin.ledger.reader import Reader
 from plugin.ledger.verify import Report
 from plugin.ledger.verify import verify as verified
-from plugin.settings import FileSinkSettings, Settings, SettingsError, read_secret
+from plugin.settings.document import Settings
+from plugin.settings.errors import SettingsError
+from plugin.settings.ledger import FileSinkSettings
+from plugin.settings.secret import read_secret
 
 KEY = click.option(
     "--key", "vkey", metavar="VKEY", help="The public key that `audit init` printed; else that of key_file."

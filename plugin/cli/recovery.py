@@ -20,7 +20,10 @@ from plugin.ledger.reader import Reader
 from plugin.ledger.recovery import LastKnown, NewPlace
 from plugin.ledger.rotation import current_key
 from plugin.ledger.verify import verify
-from plugin.settings import FileSinkSettings, Settings, SettingsError, read_secret
+from plugin.settings.document import Settings
+from plugin.settings.errors import SettingsError
+from plugin.settings.ledger import FileSinkSettings
+from plugin.settings.secret import read_secret
 
 
 @click.command()

@@ -24,7 +24,8 @@ from plugin.ledger.hold import PlacedHold, holds_of
 from plugin.ledger.retention import Due, Period
 from plugin.ledger.sqlite_eraser import SqliteEraser
 from plugin.ledger.sqlite_view import opening, viewing
-from plugin.settings import Settings, SettingsError
+from plugin.settings.document import Settings
+from plugin.settings.errors import SettingsError
 from policies.vocabulary.consultation import AuditConsultation, Origin
 
 WHY = click.option("--reason", required=True, metavar="TEXT", help="Why; recorded.")

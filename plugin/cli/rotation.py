@@ -15,7 +15,8 @@ from plugin.ledger.key import SigningKey, VerifierKey
 from plugin.ledger.reader import Reader
 from plugin.ledger.rotation import current_key, interrupted, prepare, rotation_note, swap
 from plugin.ledger.sqlite_eraser import SqliteEraser
-from plugin.settings import Settings, SettingsError
+from plugin.settings.document import Settings
+from plugin.settings.errors import SettingsError
 
 
 @click.command()

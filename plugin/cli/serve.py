@@ -23,7 +23,8 @@ from plugin.cli.given import CONFIG_VARIABLE, settings_at
 from plugin.cli.operations import operations_server
 from plugin.errors import RecordUnavailable
 from plugin.event import AuditAction
-from plugin.settings import Settings, SettingsError
+from plugin.settings.document import Settings
+from plugin.settings.errors import SettingsError
 from plugin.telemetry import LIBRARIES, configure_logging
 
 THREADS = 16

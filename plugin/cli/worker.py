@@ -14,7 +14,8 @@ from plugin import assembly
 from plugin.app import create_app
 from plugin.cli.failure import CANNOT
 from plugin.cli.given import CONFIG_VARIABLE
-from plugin.settings import SettingsError, load
+from plugin.settings.errors import SettingsError
+from plugin.settings.file import load
 from plugin.telemetry import configure_logging
 
 MINUTE = 60.0

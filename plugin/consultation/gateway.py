@@ -24,7 +24,7 @@ from plugin.consultation.permission import Scope, permission
 from plugin.consultation.release import Release
 from plugin.errors import CallerThrottled, ConsultError, Overloaded, Refused
 from plugin.recorder import Recorder
-from plugin.settings import IdentifierMatch, SameIdMatch
+from plugin.settings.feed import IdentifierMatch, SameIdMatch
 from plugin.state.quotas import Quotas
 from plugin.strangers import Strangers
 from policies.decision import decide_core, decide_log, decide_site

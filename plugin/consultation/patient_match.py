@@ -15,7 +15,7 @@ from fhir_adapters.interface import Call, Tree
 from plugin.consultation.feed_line import FeedLine
 from plugin.consultation.feed_places import is_at_home
 from plugin.consultation.findings import NO_QUALIFIED_IDENTIFIER, NOT_ACTIVE, NOT_SHARED, Match, NoMatch
-from plugin.settings import IdentifierMatch, SameIdMatch
+from plugin.settings.feed import IdentifierMatch, SameIdMatch
 from policies.vocabulary.identity import Identity
 
 INS_SYSTEMS = frozenset({"urn:oid:1.2.250.1.213.1.4.8", "urn:oid:1.2.250.1.213.1.4.9"})

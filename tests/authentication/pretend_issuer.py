@@ -13,7 +13,7 @@ from joserfc.util import urlsafe_b64encode
 from fhir_adapters.interface import FeedRefused, FeedUnavailable
 from plugin.authentication.identify import Identifier
 from plugin.authentication.issuers import Issuers
-from plugin.settings import Settings
+from plugin.settings.document import Settings
 
 ISSUER = "https://login.hospital.example/realms/r"
 BASE = "https://vitrine.hospital.example"

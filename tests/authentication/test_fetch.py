@@ -11,7 +11,8 @@ from fhir_adapters.interface import FeedAnswerInvalid, FeedLinkRefused, FeedRefu
 from plugin.authentication.credential import BearerToken
 from plugin.authentication.fetch import IssuerDocuments
 from plugin.authentication.issuers import MAX_DOCUMENT_BYTES
-from plugin.settings import Issuer, SettingsError
+from plugin.settings.ehr import Issuer
+from plugin.settings.errors import SettingsError
 from tests.authentication.pretend_issuer import Clock, PretendIssuer, identifier, settings
 
 

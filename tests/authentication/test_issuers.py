@@ -11,7 +11,7 @@ from plugin.authentication.credential import BearerToken
 from plugin.authentication.issuers import MAX_DOCUMENT_BYTES, Issuers
 from plugin.authentication.refreshed import RENEWALS_AT_ONCE, DocumentRefused
 from plugin.errors import IssuerUnreachable, TokenExpired, TokenInvalid
-from plugin.settings import Issuer
+from plugin.settings.ehr import Issuer
 from tests.authentication.pretend_issuer import ISSUER, NOW, SPARE_KEYS, PretendIssuer, identifier, settings
 
 

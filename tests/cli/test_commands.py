@@ -14,7 +14,7 @@ from plugin import assembly
 from plugin.cli import main
 from plugin.event import AuditAction
 from plugin.ledger.reader import Reader
-from plugin.settings import load
+from plugin.settings.file import load
 from tests.deployed.deployment import odd_feed
 from tests.deployed.neighbours import http_answer, json_answer
 

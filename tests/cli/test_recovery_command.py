@@ -14,7 +14,8 @@ from plugin.ledger.errors import LedgerUnavailable
 from plugin.ledger.reader import Reader
 from plugin.ledger.sqlite import SqliteStore
 from plugin.ledger.verify import verify
-from plugin.settings import Settings, load
+from plugin.settings.document import Settings
+from plugin.settings.file import load
 from tests.world import World
 
 WHY = ("--reason", "disk replaced")

@@ -15,7 +15,7 @@ from plugin.ledger.key import SigningKey, load_private_key
 from plugin.ledger.reader import Reader
 from plugin.ledger.sqlite import SqliteStore
 from plugin.ledger.sqlite_eraser import SqliteEraser
-from plugin.settings import load
+from plugin.settings.file import load
 from tests.ledger.conftest import body_of
 from tests.world import World
 

@@ -15,7 +15,7 @@ from plugin.ledger.key import VerifierKey
 from plugin.ledger.notes import NoteFile
 from plugin.ledger.reader import Reader
 from plugin.ledger.sqlite import SqliteStore
-from plugin.settings import load
+from plugin.settings.file import load
 from tests.world import World
 
 WHY = ("--reason", "yearly")

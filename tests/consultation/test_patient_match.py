@@ -10,7 +10,7 @@ from plugin.consultation.feed_line import EhrLine, FeedLine
 from plugin.consultation.findings import Match, NoMatch
 from plugin.consultation.patient_match import MAX_CANDIDATE_PAGES, PatientMatches
 from plugin.errors import EhrUnreachable, FeedTooSlow
-from plugin.settings import IdentifierMatch, SameIdMatch
+from plugin.settings.feed import IdentifierMatch, SameIdMatch
 from policies.vocabulary import scopes
 from policies.vocabulary.identity import Client, Identity, Person, Subject
 from tests.world import ALMA, MemoryFeed, ehr_patient, lab_patient

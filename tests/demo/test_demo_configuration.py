@@ -7,7 +7,8 @@ import pytest
 
 from demo.addresses import HOST, Addresses, PortError
 from demo.configuration import FolderError, fresh_folder, write_configuration
-from plugin.settings import load, read_secret
+from plugin.settings.file import load
+from plugin.settings.secret import read_secret
 
 
 @pytest.fixture

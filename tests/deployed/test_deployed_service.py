@@ -15,7 +15,7 @@ import apsw
 import pytest
 
 from plugin import assembly
-from plugin.settings import load
+from plugin.settings.file import load
 from tests.deployed.deployment import Deployment, odd_feed
 from tests.deployed.neighbours import http_answer
 

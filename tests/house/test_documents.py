@@ -1,5 +1,6 @@
 """The documents say what is there: commands, settings, and nothing of any machine."""
 
+import importlib
 import re
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from plugin.cli import main
-from plugin.settings import Settings
+from plugin.settings.document import Settings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -27,8 +28,8 @@ def keys_of(model: type[BaseModel]) -> set[str]:
     found = set()
     for name, each in model.model_fields.items():
         found.add(name)
-        for part in re.findall(r"plugin\.settings\.(\w+)", str(each.annotation)):
-            found |= keys_of(getattr(__import__("plugin.settings", fromlist=[part]), part))
+        for module, part in re.findall(r"(plugin\.settings\.\w+)\.(\w+)", str(each.annotation)):
+            found |= keys_of(getattr(importlib.import_module(module), part))
     return found
 
 

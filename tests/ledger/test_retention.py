@@ -164,6 +164,6 @@ def test_ranges_name_exactly_what_is_due(records, holds):
 
 def test_settings_know_the_same_presets():
     """Two lists of one promise."""
-    from plugin.settings import Preset
+    from plugin.settings.ledger import Preset
 
     assert set(get_args(Preset)) == set(PRESETS)

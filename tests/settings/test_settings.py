@@ -6,7 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from plugin.settings import SameIdMatch, SettingsError, load, read_secret, validated
+from plugin.settings.errors import SettingsError
+from plugin.settings.feed import SameIdMatch
+from plugin.settings.file import load, validated
+from plugin.settings.secret import read_secret
 
 TOP = 'public_base = "https://vitrine.hospital.example"\n'
 ISSUER = '[[ehr.issuer]]\nissuer = "https://login.hospital.example"\n'

@@ -7,7 +7,7 @@ import apsw
 import pytest
 
 from plugin.errors import StateUnavailable
-from plugin.settings import Limits
+from plugin.settings.rules import Limits
 from plugin.state.quotas import HOUR, Quotas
 
 KEY = b"k" * 32

@@ -19,7 +19,7 @@ from plugin.faces.facade.operation_outcome import challenge, outcome
 from plugin.faces.facade.page_link import PageLinks
 from plugin.faces.facade.request import Translated, Translator
 from plugin.faces.http import Malformed
-from plugin.settings import Issuer
+from plugin.settings.ehr import Issuer
 from policies.vocabulary.consultation import Origin, Reason
 from policies.vocabulary.interactions import Interaction
 

@@ -1,0 +1,79 @@
+"""The file as a whole: its own keys, and what its tables must agree on."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from plugin.settings.ehr import Ehr, Issuer
+from plugin.settings.feed import RESERVED_FEED_IDS, FeedEntry, SameIdMatch
+from plugin.settings.ledger import LedgerSettings
+from plugin.settings.rules import Limits, PolicySettings
+from plugin.settings.values import BaseUrl, HostPort, Location, Network, Section, Url
+
+
+class Settings(Section):
+    public_base: BaseUrl
+    """The only source of our own URLs and of our audience."""
+    listen: HostPort = "127.0.0.1:8080"
+    ops_listen: HostPort = "127.0.0.1:9090"
+    """/healthz /readyz /metrics, never on `listen`."""
+    workers: int | None = Field(default=None, ge=1, le=64)
+    """Processes; one per core by default."""
+    state_dir: Location = Field(default=Path("state"), validate_default=True)
+    """Sessions and counters; never results."""
+    key_file: Location = Field(default=Path("secrets/vitrine.keys"), validate_default=True)
+    """Seals links and sessions; `vitrine config init` makes it."""
+    trusted_proxies: tuple[Network, ...] = ()
+    """Networks whose X-Forwarded-For counts."""
+    cors_origins: tuple[Url, ...] = ()
+    demo: bool = False
+    """Accept test identities (INS test roots)."""
+    ledger: LedgerSettings = Field(default_factory=dict, validate_default=True)
+    policies: PolicySettings = PolicySettings()
+    limits: Limits = Limits()
+    ehr: tuple[Ehr, ...] = Field(min_length=1)
+    feed: tuple[FeedEntry, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _ids_are_distinct(self) -> Self:
+        for kind, ids in (("ehr", [e.id for e in self.ehr]), ("feed", [f.id for f in self.feed])):
+            if len(set(ids)) != len(ids):
+                raise ValueError(f"two [[{kind}]] have the same id")
+        if reserved := RESERVED_FEED_IDS & {f.id for f in self.feed}:
+            raise ValueError(f"feed id '{min(reserved)}' is reserved")
+        return self
+
+    @model_validator(mode="after")
+    def _tokens_select_one_ehr(self) -> Self:
+        """(issuer, client) must name one EHR, or a token could open another hospital's patients."""
+        seen: set[tuple[str, str]] = set()
+        for ehr in self.ehr:
+            if len({i.issuer for i in ehr.issuer}) != len(ehr.issuer):
+                raise ValueError(f"ehr '{ehr.id}' names an issuer twice")
+            for pair in ((i.issuer, c.id) for i in ehr.issuer for c in ehr.client):
+                if pair in seen:
+                    raise ValueError(f"client '{pair[1]}' of issuer '{pair[0]}' does not select one ehr")
+                seen.add(pair)
+        return self
+
+    @model_validator(mode="after")
+    def _one_issuer_is_advertised(self) -> Self:
+        issuers = [issuer for ehr in self.ehr for issuer in ehr.issuer]
+        if len({i.issuer for i in issuers}) > 1 and len({i.issuer for i in issuers if i.advertised}) != 1:
+            raise ValueError("ehr.issuer.advertised: of several issuers exactly one must be advertised")
+        return self
+
+    @model_validator(mode="after")
+    def _feeds_share_ids_with_known_ehrs(self) -> Self:
+        for feed in self.feed:
+            if isinstance(feed.match, SameIdMatch) and feed.match.shares_patient_ids_with not in {
+                e.id for e in self.ehr
+            }:
+                raise ValueError(f"feed.match.shares_patient_ids_with of feed '{feed.id}' names no [[ehr]]")
+        return self
+
+    def advertised_issuer(self) -> Issuer:
+        """The issuer that discovery documents describe."""
+        issuers = [issuer for ehr in self.ehr for issuer in ehr.issuer]
+        return next((i for i in issuers if i.advertised), issuers[0])

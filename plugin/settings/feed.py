@@ -1,0 +1,69 @@
+"""`[[feed]]`: an outside source, how it is asked, and how its patients are matched."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, model_validator
+
+from plugin.settings.servers import Auth, NoAuth
+from plugin.settings.values import Id, Location, Section, Text, Url
+from policies.vocabulary.resource_types import CONSULTABLE
+
+
+class IdentifierMatch(Section):
+    by: Literal["identifier"] = "identifier"
+    systems: tuple[Text, ...] = Field(min_length=1)
+    """Identifier systems that both sides are trusted for."""
+
+
+class SameIdMatch(Section):
+    by: Literal["same-id"]
+    shares_patient_ids_with: Id
+    """The EHR whose patient ids the feed uses as its own."""
+
+
+class Title(Section):
+    fr: Text
+    en: Text
+
+
+class FeedSettings(Section):
+    """What every kind of feed has.
+
+    `match = "same-id"` with `shares_patient_ids_with` beside it says the same as
+    `match = { by = "same-id", shares_patient_ids_with = "…" }`.
+    """
+
+    id: Id
+    title: Title | None = None
+    match: Annotated[IdentifierMatch | SameIdMatch, Discriminator("by")]
+    types: tuple[Literal[CONSULTABLE], ...] = CONSULTABLE  # type: ignore[valid-type]
+    """Resource types that are asked of this feed; all that the gateway knows by default."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _match_in_one_table(cls, entry: Any) -> Any:
+        if not isinstance(entry, dict):
+            return entry
+        beside = {name: value for name, value in entry.items() if name != "shares_patient_ids_with"}
+        match = {"by": entry["match"]} if isinstance(entry.get("match"), str) else entry.get("match")
+        if not isinstance(match, dict) or match.get("by") != "same-id":
+            return {**entry, "match": match} if "match" in entry else entry
+        shared = {name: entry[name] for name in entry.keys() - beside.keys() - match.keys()}
+        return {**beside, "match": {**match, **shared}}
+
+
+class FhirRest(FeedSettings):
+    kind: Literal["fhir-rest"]
+    base: Url
+    auth: Auth = NoAuth()
+
+
+class BundleFolder(FeedSettings):
+    kind: Literal["bundle-folder"]
+    path: Location
+
+
+FeedEntry = Annotated[FhirRest | BundleFolder, Discriminator("kind")]
+
+RESERVED_FEED_IDS = frozenset({"metadata"})
+"""Would hide an address of our own under `/fhir`."""

@@ -1,0 +1,73 @@
+"""`[ledger]`: where the log is, who signs it, where its checkpoints go, how long records are kept."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+from pydantic import AfterValidator, Discriminator, Field
+
+from plugin.settings.values import HostPort, Location, Section, Text, Url
+
+_DAYS = re.compile(r"[1-9][0-9]{0,4} days")
+
+
+def _period(value: str) -> str:
+    if value not in get_args(Preset) and not _DAYS.fullmatch(value):
+        raise ValueError(f"must be one of {', '.join(get_args(Preset))}, or a number of days: '400 days'")
+    return value
+
+
+class FileSinkSettings(Section):
+    """A file on another mount to which each checkpoint is appended."""
+
+    kind: Literal["file"]
+    path: Location
+
+
+class HttpsSinkSettings(Section):
+    """A web server that is sent each checkpoint, and answers 2xx when it keeps it."""
+
+    kind: Literal["https"]
+    url: Url
+
+
+class SyslogSinkSettings(Section):
+    """A syslog collector (RFC 5424). It acknowledges nothing."""
+
+    kind: Literal["syslog"]
+    address: HostPort
+    transport: Literal["tls", "tcp", "udp"] = "tls"
+
+
+class WitnessSinkSettings(Section):
+    """A witness (c2sp.org/tlog-witness): it cosigns only what continues what it saw."""
+
+    kind: Literal["witness"]
+    url: Url
+    vkey: Text
+
+
+SinkSettings = Annotated[
+    FileSinkSettings | HttpsSinkSettings | SyslogSinkSettings | WitnessSinkSettings, Discriminator("kind")
+]
+
+
+Preset = Literal["6-months", "1-year", "3-years", "10-years", "20-years"]
+Period = Annotated[str, AfterValidator(_period)]
+RetentionClass = Literal["consultation", "refusal", "log-reading", "callers", "operation"]
+"""The classes of records that may have a period; what explains the ledger itself is kept for ever."""
+
+
+class LedgerSettings(Section):
+    path: Location = Field(default=Path("ledger/vitrine.sqlite"), validate_default=True)
+    """The ledger's file. It must exist already (`vitrine audit init` makes it): a mistyped path would otherwise
+    start a second, empty history."""
+    key_file: Location = Field(default=Path("secrets/checkpoint.key"), validate_default=True)
+    """Signs checkpoints. Whoever holds it can rewrite history that no sink has seen."""
+    sinks: tuple[SinkSettings, ...] = ()
+    """Where checkpoints go, so that the owner of this machine alone cannot cut the log unnoticed."""
+    public: bool = False
+    """Serve the signed head, hashes and proofs under `/ledger/`: how many records there are, and nothing of them."""
+    retention: dict[RetentionClass, Period] = Field(default_factory=dict)
+    """How long the records of each class are kept before `vitrine audit purge` may empty them. A class that is not
+    named is kept for ever, and nothing is purged but by that command."""

@@ -1,0 +1,77 @@
+"""What the tables of the configuration file are made of: URLs, paths, addresses, names."""
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+
+
+class Section(BaseModel):
+    """A table of the file: unknown keys are refused, values cannot change afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def _exact_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError("is not a URL") from error
+    if parts.scheme not in {"http", "https"} or not host or parts.username is not None or parts.fragment:
+        raise ValueError("must be an http or https URL without user or fragment")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ValueError("is plain http to a host that is not loopback")
+    return value
+
+
+def _without_slash(value: str) -> str:
+    return value.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """True for `localhost` and for addresses of the loopback network."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _base(value: str) -> str:
+    if urlsplit(value).path or urlsplit(value).query:
+        raise ValueError("must have no path")
+    return value
+
+
+def _beside(value: Any, info: ValidationInfo) -> Any:
+    """Relative paths are relative to the configuration file."""
+    if isinstance(value, str) and (not value or "\0" in value):
+        raise ValueError("is not a path")
+    folder = (info.context or {}).get("folder", Path())
+    return folder / value if isinstance(value, str | Path) else value
+
+
+def _host_port(value: str) -> str:
+    host, colon, port = value.rpartition(":")
+    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError("must be host:port")
+    return value
+
+
+def _network(value: str) -> str:
+    ipaddress.ip_network(value)
+    return value
+
+
+ExactUrl = Annotated[str, AfterValidator(_exact_url)]
+"""Kept to the letter: clients compare an issuer character by character."""
+Url = Annotated[ExactUrl, AfterValidator(_without_slash)]
+Location = Annotated[Path, BeforeValidator(_beside)]
+HostPort = Annotated[str, AfterValidator(_host_port)]
+Id = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
+Text = Annotated[str, Field(min_length=1, max_length=1024)]
+
+BaseUrl = Annotated[Url, AfterValidator(_base)]
+Network = Annotated[str, AfterValidator(_network)]
