@@ -12,6 +12,7 @@ from fhir_adapters.credential import BasicCredential, BearerCredential, ClientCr
 from fhir_adapters.fhir_rest import FhirRestConfig
 from fhir_adapters.interface import Feed
 from plugin import __version__
+from plugin.alerts import Alerts, alerts_of
 from plugin.audit.feed import LogFeed
 from plugin.authentication.fetch import IssuerDocuments
 from plugin.authentication.identify import Identifier
@@ -50,6 +51,7 @@ class Assembled:
     ledger: Ledger
     recorder: Recorder
     strangers: Strangers
+    alerts: Alerts
     page_links: Seal
     log_links: Seal
 
@@ -67,6 +69,7 @@ def assemble(settings: Settings, on_damage: Callable[[], None] = lambda: None) -
     )
     issuers = issuers_of(settings)
     strangers = Strangers(Callers(), recorder)
+    alerts = alerts_of(settings.alerts, settings.public_base)
     try:
         settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -91,7 +94,15 @@ def assemble(settings: Settings, on_damage: Callable[[], None] = lambda: None) -
         most_resources=settings.limits.resources_per_consultation,
     )
     return Assembled(
-        settings, gateway, issuers, ledger, recorder, strangers, Seal(keys, "page-links"), Seal(keys, "log-links")
+        settings,
+        gateway,
+        issuers,
+        ledger,
+        recorder,
+        strangers,
+        alerts,
+        Seal(keys, "page-links"),
+        Seal(keys, "log-links"),
     )
 
 
@@ -99,6 +110,7 @@ def examine(settings: Settings) -> Rulebook:
     """Read everything that `assemble` reads, but for the ledger. Raises SettingsError."""
     sealing_keys(settings)
     issuers_of(settings)
+    alerts_of(settings.alerts, settings.public_base)
     ehr_servers(settings)
     for entry in settings.feed:
         feed(entry)

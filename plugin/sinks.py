@@ -10,8 +10,9 @@ from plugin.ledger.key import VerifierKey, WitnessKey
 from plugin.ledger.sink import ANSWER_SECONDS, MAX_ANSWER, Answer, Sink
 from plugin.ledger.sink_file import FileSink
 from plugin.ledger.sink_https import HttpsSink
-from plugin.ledger.sink_syslog import SyslogSink, Transport
+from plugin.ledger.sink_syslog import SyslogSink
 from plugin.ledger.sink_witness import WitnessSink
+from plugin.ledger.syslog import Transport
 from plugin.settings.errors import SettingsError
 from plugin.settings.ledger import FileSinkSettings, HttpsSinkSettings, SinkSettings, SyslogSinkSettings
 

@@ -21,6 +21,8 @@ from prometheus_client import Counter
 
 CONSULTATIONS = Counter("vitrine_consultations", "Consultations by outcome.", ["feed", "outcome"])
 CALLERS_REFUSED = Counter("vitrine_callers_refused", "Refusals of unidentified callers.", ["reason"])
+ALERTS = Counter("vitrine_alerts", "Alerts that were raised, by kind.", ["kind"])
+ALERTS_NOT_TOLD = Counter("vitrine_alerts_not_told", "Alerts that a receiver was not told of.")
 
 NO_FEED = "none"
 """Stands for the feed of a consultation that names none of ours."""

@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from plugin.settings.alerts import AlertSettings
 from plugin.settings.ehr import Ehr, Issuer
 from plugin.settings.feed import RESERVED_FEED_IDS, FeedEntry, SameIdMatch
 from plugin.settings.ledger import LedgerSettings
@@ -30,6 +31,7 @@ class Settings(Section):
     demo: bool = False
     """Accept test identities (INS test roots)."""
     ledger: LedgerSettings = Field(default_factory=dict, validate_default=True)
+    alerts: AlertSettings = AlertSettings()
     policies: PolicySettings = PolicySettings()
     limits: Limits = Limits()
     ehr: tuple[Ehr, ...] = Field(min_length=1)

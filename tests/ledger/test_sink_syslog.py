@@ -20,7 +20,8 @@ from plugin.ledger.errors import SinkFailed
 from plugin.ledger.key import VerifierKey
 from plugin.ledger.reader import Reader
 from plugin.ledger.sink import Offer
-from plugin.ledger.sink_syslog import SyslogSink, Transport
+from plugin.ledger.sink_syslog import SyslogSink
+from plugin.ledger.syslog import Transport
 
 LINE = re.compile(
     rb"<109>1 \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z \S+ vitrine \d+ checkpoint -"

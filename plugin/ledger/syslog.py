@@ -1,0 +1,61 @@
+"""Sends one message to a syslog collector: over TLS (RFC 5425), TCP (RFC 6587, octets counted) or UDP (RFC 5426).
+
+What a message says is its caller's. Syslog acknowledges nothing: over UDP a message may be lost unseen, over TCP the
+last ones before a break may.
+"""
+
+import socket
+import ssl
+from enum import StrEnum
+
+_MAX_HOST = 255
+"""Characters of HOSTNAME (RFC 5424 section 6)."""
+
+
+class Transport(StrEnum):
+    """How messages travel."""
+
+    TLS = "tls"
+    TCP = "tcp"
+    UDP = "udp"
+
+
+class Collector:
+    """One collector. A connection for each message: there are few, and none goes stale."""
+
+    def __init__(
+        self, host: str, port: int, transport: Transport, *, seconds: float, tls: ssl.SSLContext | None = None
+    ) -> None:
+        """`seconds` bounds each wait; `tls` is for a collector whose certificate the system does not know."""
+        self.name = f"syslog {transport} {host}:{port}"
+        self._address = (host, port)
+        self._transport = transport
+        self._seconds = seconds
+        self._tls = tls or ssl.create_default_context()
+
+    def send(self, message: bytes) -> None:
+        """Hand over one message. Raises OSError, of which every ssl.SSLError and an unknown name are kinds."""
+        if self._transport is Transport.UDP:
+            self._send_datagram(message)
+        else:
+            self._send_stream(b"%d %s" % (len(message), message))
+
+    def _send_datagram(self, message: bytes) -> None:
+        family, kind, proto, _, address = socket.getaddrinfo(*self._address, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind, proto) as connection:
+            connection.connect(address)
+            connection.send(message)
+
+    def _send_stream(self, frame: bytes) -> None:
+        with socket.create_connection(self._address, timeout=self._seconds) as plain:
+            if self._transport is Transport.TCP:
+                plain.sendall(frame)
+                return
+            with self._tls.wrap_socket(plain, server_hostname=self._address[0]) as connection:
+                connection.sendall(frame)
+                connection.unwrap()  # the collector saw the end, so it had the whole message
+
+
+def local_name() -> str:
+    """This machine, as HOSTNAME has it."""
+    return socket.gethostname()[:_MAX_HOST] or "-"
