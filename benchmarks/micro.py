@@ -65,7 +65,7 @@ def _steps(gateway: inside.Inside) -> dict[str, Callable[[], object]]:
 
     confined = compartment().confine(entries)
     judged = [Judged(each.reference, each.contents, None) for each in confined.kept]
-    signatures = [labels_of("Observation", each.contents) for each in confined.kept[:1]]
+    signatures = [labels_of(rules.tables, "Observation", each.contents) for each in confined.kept[:1]]
 
     fresh = Identifier(assembled.settings, assembled.issuers)
     unseen = (BearerToken(gateway.tokens.token(person), "lab-0") for person in itertools.count())
@@ -92,7 +92,7 @@ def _steps(gateway: inside.Inside) -> dict[str, Callable[[], object]]:
         "parse 60 kB": lambda: parse(body),
         "walk through 38 resources": lambda: [contents(each.resource) for each in entries],
         "confine 38 resources, with the walk": lambda: compartment().confine(entries),
-        "label 38 resources": lambda: [labels_of("Observation", each.contents) for each in confined.kept],
+        "label 38 resources": lambda: [labels_of(rules.tables, "Observation", each.contents) for each in confined.kept],
         "close upward over 38 resources": lambda: close_upward(judged, confined.resolve),
         "make 38 resources ready": lambda: [ready(each.resource, base) for each in confined.kept],
         "encode 60 kB": lambda: encode(tree),

@@ -38,6 +38,7 @@ from plugin.state.callers import Callers
 from plugin.state.quotas import Quotas
 from plugin.strangers import Strangers
 from policies.cedar import RulesInvalid
+from policies.code_table import TablesInvalid
 from policies.rulebook import Rulebook, load
 
 
@@ -77,7 +78,10 @@ def assemble(settings: Settings, on_damage: Callable[[], None] = lambda: None) -
     gateway = Gateway(
         identifier=Identifier(settings, issuers),
         rules=rules,
-        feeds={entry.id: FeedOnOffer(FeedLine(feed(entry)), entry.types, entry.match) for entry in settings.feed},
+        feeds={
+            entry.id: FeedOnOffer(FeedLine(feed(entry)), entry.types, entry.match, entry.documents)
+            for entry in settings.feed
+        },
         ehrs={ehr_id: EhrLine(each) for ehr_id, each in ehr_servers(settings).items()},
         ehr_bases={ehr.id: ehr.fhir_base for ehr in settings.ehr},
         matches=PatientMatches(demo=settings.demo),
@@ -128,7 +132,13 @@ def sealing_keys(settings: Settings) -> tuple[bytes, ...]:
 def rulebook(settings: Settings) -> Rulebook:
     """The rules in force. Raises SettingsError."""
     try:
-        return load(settings.policies.directory, unlabelled_documents=settings.policies.unlabelled_documents)
+        return load(
+            settings.policies.directory,
+            unlabelled_documents=settings.policies.unlabelled_documents,
+            tables=settings.policies.tables,
+        )
+    except TablesInvalid as error:
+        raise SettingsError(f"policies.tables: {error}") from error
     except RulesInvalid as error:
         raise SettingsError(f"policies.directory: {error}") from error
 

@@ -4,61 +4,20 @@ A rule never sees a value. Unknown stays unlabelled: nothing is guessed.
 """
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from policies.code_tables import CodeTables
 from policies.coding import Contents, Pair
-
-CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
-ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
-
-STRICTNESS = {"U": 0, "L": 1, "M": 2, "N": 3, "R": 4, "V": 5}
-"""The order of v3-Confidentiality."""
-
-SENSITIVITIES = frozenset(
-    [
-        "HIV",
-        "STD",
-        "SEX",
-        "PREGNANT",
-        "PSY",
-        "PSYTHPN",
-        "MH",
-        "BH",
-        "SUD",
-        "ETH",
-        "ETHUD",
-        "OPIOIDUD",
-        "SDV",
-        "VIO",
-        "MST",
-        "GDIS",
-        "SCA",
-        "SICKLE",
-        "TBOO",
-        "COGN",
-        "DVD",
-        "EMOTDIS",
-        "SPI",
-        "ADOL",
-        "CEL",
-        "VIP",
-        "EMP",
-        "DEMO",
-        "DIA",
-        "LOCIS",
-        "SSP",
-        "PDS",
-        "PHY",
-        "PRS",
-    ]
-)
-"""Sensitivity codes of v3-ActCode (view_only.md section 2)."""
+from policies.vocabulary.security_labels import ACT_CODE, CONFIDENTIALITY, SENSITIVITIES, STRICTNESS
 
 DOCUMENTS = frozenset({"DocumentReference"})
 """Types whose content is a whole document."""
+
+_TELLING = STRICTNESS["R"]
+"""From here on a confidentiality tells of the content, and so is inherited by what reports it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +29,13 @@ class Labels:
     confidentiality: str | None
     sensitivity: frozenset[str]
     document: bool
+    labelled: bool
+    """Something speaks of its confidentiality or sensitivity; of a document, something of its own."""
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether what reports such a resource is stricter for it."""
+        return bool(self.sensitivity) or _strictness(self.confidentiality) >= _TELLING
 
     def facts(self) -> dict[str, Any]:
         """The facts of action `show` that come from the resource."""
@@ -78,30 +44,63 @@ class Labels:
             "category": self.category,
             "sensitivity": sorted(self.sensitivity),
             "document": self.document,
-            "labelled": self.confidentiality is not None or bool(self.sensitivity),
+            "labelled": self.labelled,
             **({} if self.confidentiality is None else {"confidentiality": self.confidentiality}),
         }
 
 
-def labels_of(resource_type: str, contents: Contents) -> Labels:
-    """Labels of one resource, over every coding in it, components and contained resources included."""
+def labels_of(tables: CodeTables, resource_type: str, contents: Contents, documents: str | None = None) -> Labels:
+    """Labels of one resource, over every coding in it, components and contained resources included.
+
+    `documents` is the confidentiality that the feed's whole documents have at least, by configuration.
+    """
     confidentiality: set[str] = set()
     sensitivity: set[str] = set()
     for system, code in contents.codings:
-        if system == CONFIDENTIALITY and code in STRICTNESS:
-            confidentiality.add(code)
-        elif system == ACT_CODE and code in SENSITIVITIES:
-            sensitivity.add(code)
-        for row_sensitivity, row_confidentiality in _rows(system, code):
-            sensitivity.add(row_sensitivity)
-            confidentiality.add(row_confidentiality)
+        if system == CONFIDENTIALITY:
+            if code in STRICTNESS:
+                confidentiality.add(code)
+        elif system == ACT_CODE:
+            if code in SENSITIVITIES:
+                sensitivity.add(code)
+        else:
+            for label in tables.labels(system, code):
+                sensitivity.add(label.sensitivity)
+                confidentiality.add(label.confidentiality)
+    document = resource_type in DOCUMENTS
+    if document and documents is not None:
+        confidentiality.add(documents)
+    sensitivity.discard("")
+    confidentiality.discard("")
     return Labels(
         type=resource_type,
         category=category_of(resource_type, contents.codings),
         confidentiality=max(confidentiality, key=STRICTNESS.__getitem__, default=None),
         sensitivity=frozenset(sensitivity),
-        document=resource_type in DOCUMENTS,
+        document=document,
+        labelled=bool(confidentiality or sensitivity),
     )
+
+
+def inheriting(own: Labels, reported: Labels) -> Labels:
+    """`own`, and what makes a resource stricter that it reports: its sensitivities, and confidentiality R or V.
+
+    What is harmless is not inherited: that one result is normal says nothing of the others, nor of a document's text.
+    """
+    theirs = reported.confidentiality
+    stricter = _strictness(theirs) >= _TELLING and _strictness(theirs) > _strictness(own.confidentiality)
+    if not stricter and reported.sensitivity <= own.sensitivity:
+        return own
+    return replace(
+        own,
+        sensitivity=own.sensitivity | reported.sensitivity,
+        confidentiality=theirs if stricter else own.confidentiality,
+        labelled=own.labelled or not own.document,
+    )
+
+
+def _strictness(confidentiality: str | None) -> int:
+    return -1 if confidentiality is None else STRICTNESS[confidentiality]
 
 
 def category_of(resource_type: str, found: frozenset[Pair]) -> str:
@@ -112,41 +111,13 @@ def category_of(resource_type: str, found: frozenset[Pair]) -> str:
     return "unclassified"
 
 
-def _rows(system: str, code: str) -> tuple[tuple[str, str], ...]:
-    table = _sensitive().get(system)
-    if table is None:
-        return ()
-    exact, prefixes = table
-    return (*exact.get(code, ()), *(row for prefix, row in prefixes if code.startswith(prefix)))
-
-
-_Row = tuple[str, str]
-
-
-@cache
-def _sensitive() -> dict[str, tuple[dict[str, list[_Row]], list[tuple[str, _Row]]]]:
-    table: dict[str, tuple[dict[str, list[_Row]], list[tuple[str, _Row]]]] = {}
-    for row in _table("labels.toml"):
-        exact, prefixes = table.setdefault(row["system"], ({}, []))
-        label = (row["sensitivity"], row["confidentiality"])
-        for code in row.get("code", ()):
-            exact.setdefault(code, []).append(label)
-        prefixes.extend((prefix, label) for prefix in row.get("prefix", ()))
-    return table
-
-
 @cache
 def _categories() -> dict[str, list[tuple[frozenset[tuple[str, str]] | None, str]]]:
+    text = files("policies").joinpath("tables", "categories.toml").read_text(encoding="utf-8")
     table: dict[str, list[tuple[frozenset[tuple[str, str]] | None, str]]] = {}
-    for row in _table("categories.toml"):
+    for row in tomllib.loads(text)["row"]:
         codes = (
             frozenset((s, c) for s, _, c in (text.rpartition("|") for text in row["code"])) if "code" in row else None
         )
         table.setdefault(row["type"], []).append((codes, row["category"]))
     return table
-
-
-def _table(name: str) -> list[dict[str, Any]]:
-    text = files("policies").joinpath("tables", name).read_text(encoding="utf-8")
-    rows: list[dict[str, Any]] = tomllib.loads(text)["row"]
-    return rows

@@ -1,6 +1,7 @@
 """The rules in force: the core set, what ships beside it, and the site's own, validated together and named by a digest.
 
-The core is also kept by itself, since it decides before anything of the site is looked at.
+The core is also kept by itself, since it decides before anything of the site is looked at. The tables of sensitive
+codes belong to the rules: what they say of a result decides with them.
 """
 
 import hashlib
@@ -8,7 +9,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from policies import code_tables
 from policies.cedar import PolicySet, RulesInvalid
+from policies.code_tables import CodeTables
 
 MAX_SITE_BYTES = 4 << 20
 """A few thousand policies; a larger folder is some other folder."""
@@ -20,12 +23,15 @@ class Rulebook:
 
     core: PolicySet
     complete: PolicySet
+    tables: CodeTables
     digest: str
-    """SHA-256 of schema and policies, in every record."""
+    """SHA-256 of schema, policies and tables, in every record."""
 
 
-def load(site: Path | None, *, unlabelled_documents: str) -> Rulebook:
-    """Read and validate the rules; `site` is a folder of `*.cedar`. Raises RulesInvalid naming the file's problem.
+def load(site: Path | None, *, unlabelled_documents: str, tables: Path | None = None) -> Rulebook:
+    """Read and validate the rules; `site` is a folder of `*.cedar`, `tables` one of `*.csv`.
+
+    Raises RulesInvalid naming the file's problem; of a table, TablesInvalid with file and line.
 
     `unlabelled_documents` is "withhold" or "show".
     """
@@ -44,8 +50,9 @@ def load(site: Path | None, *, unlabelled_documents: str) -> Rulebook:
             except RulesInvalid as error:
                 raise RulesInvalid(f"{name}: {error}") from error
     text = "\n".join(parts)
-    digest = hashlib.sha256(schema.encode() + b"\0" + text.encode()).hexdigest()
-    return Rulebook(PolicySet(core, schema), PolicySet(text, schema), digest)
+    codes = CodeTables(code_tables.texts(tables))
+    digest = hashlib.sha256(b"\0".join([schema.encode(), text.encode(), codes.digest.encode()])).hexdigest()
+    return Rulebook(PolicySet(core, schema), PolicySet(text, schema), codes, digest)
 
 
 def _site_texts(site: Path) -> list[tuple[str, str]]:

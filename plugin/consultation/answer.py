@@ -95,7 +95,7 @@ class Answer:
 
     def _judged(self, entries: Sequence[Entry]) -> _Judgement:
         confined = self._compartment.confine(_distinct(entries))  # 6 confine
-        judged = self._labelling.judge(confined.kept)  # 7 label
+        judged = self._labelling.judge(confined.kept, confined.resolve)  # 7 label
         withheld = close_upward(judged, confined.resolve)  # 8 withhold
         hidden = {each.reference for each in withheld}
         shown = [each for each in confined.kept if each.reference not in hidden]

@@ -1,9 +1,10 @@
 """Step 7: facts of each resource -> labels, and what the rules say of each distinct set of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from plugin.consultation.findings import Kept
 from policies.decision import decide_show
+from policies.inheritance import inherited
 from policies.labels import Labels, labels_of
 from policies.rulebook import Rulebook
 from policies.vocabulary.consultation import ClinicalConsultation
@@ -16,27 +17,37 @@ class Labelling:
     """Labels and verdicts for one consultation, each resource and each label signature judged once."""
 
     def __init__(
-        self, rules: Rulebook, identity: Identity, asked: ClinicalConsultation, care_relation: str | None
+        self,
+        rules: Rulebook,
+        identity: Identity,
+        asked: ClinicalConsultation,
+        care_relation: str | None,
+        documents: str | None = None,
     ) -> None:
+        """`documents`: the confidentiality that whole documents of the feed have at least."""
         self._rules, self._identity, self._asked, self._relation = rules, identity, asked, care_relation
+        self._documents = documents
         self._labels: dict[int, Labels] = {}
         self._withheld_by: dict[Labels, str | None] = {}
 
     def labels(self, kept: Kept) -> Labels:
-        """The labels of a resource of this consultation."""
+        """The labels of a resource of this consultation by itself."""
         key = id(kept.resource)  # the tree lives as long as the answer that it belongs to
         if key not in self._labels:
-            self._labels[key] = labels_of(kept.resource["resourceType"], kept.contents)
+            resource_type = kept.resource["resourceType"]
+            self._labels[key] = labels_of(self._rules.tables, resource_type, kept.contents, self._documents)
         return self._labels[key]
 
-    def judge(self, kept: Sequence[Kept]) -> list[Judged]:
-        """Each resource with the rule that withholds it by itself, or None."""
-        new = [each for each in dict.fromkeys(self.labels(each) for each in kept) if each not in self._withheld_by]
-        verdicts = decide_show(self._rules, self._identity, self._asked, self._relation, new)
-        for labels, verdict in zip(new, verdicts, strict=True):
-            self._withheld_by[labels] = verdict.rules[0] if isinstance(verdict, Deny) else None
-        by_label = [self._withheld_by[self.labels(each)] for each in kept]
+    def judge(self, kept: Sequence[Kept], resolve: Mapping[str, str]) -> list[Judged]:
+        """Each resource with the rule that withholds it for its labels, those of what it reports included, or None."""
+        own = [self.labels(each) for each in kept]
+        labels = inherited(own, [each.reference for each in kept], [each.contents for each in kept], resolve)
+        new = [each for each in dict.fromkeys(labels) if each not in self._withheld_by]
+        for each, verdict in zip(
+            new, decide_show(self._rules, self._identity, self._asked, self._relation, new), strict=True
+        ):
+            self._withheld_by[each] = verdict.rules[0] if isinstance(verdict, Deny) else None
         return [
-            Judged(each.reference, each.contents, each.withheld_by or rule)
-            for each, rule in zip(kept, by_label, strict=True)
+            Judged(each.reference, each.contents, each.withheld_by or self._withheld_by[its_own])
+            for each, its_own in zip(kept, labels, strict=True)
         ]

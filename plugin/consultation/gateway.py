@@ -58,6 +58,8 @@ class FeedOnOffer:
     line: FeedLine
     types: tuple[str, ...]
     match: IdentifierMatch | SameIdMatch
+    documents: str | None = None
+    """The confidentiality that its whole documents have at least."""
 
 
 class Admission:
@@ -163,7 +165,7 @@ class Gateway:
                 attempt,
                 asked,
                 Compartment(match, feed.line.base, scope.asked_type, feed.types, scope.ceiling),
-                Labelling(self.rules, identity, asked, attempt.care_relation),
+                Labelling(self.rules, identity, asked, attempt.care_relation, feed.documents),
                 most=self.most_resources,
             )
             call = Call(deadline.sooner(FEED_SECONDS), attempt.origin.record)

@@ -10,8 +10,8 @@ from typing import Any
 
 from fhir_adapters.interface import Tree
 from plugin.consultation.feed_places import relative
-from policies.labels import ACT_CODE, CONFIDENTIALITY, STRICTNESS
 from policies.vocabulary.consultation import ClinicalConsultation, PageBinding, PagePosition
+from policies.vocabulary.security_labels import ACT_CODE, CONFIDENTIALITY, STRICTNESS
 
 HANDLING = (
     ("NOCOLLECT", "no collection"),

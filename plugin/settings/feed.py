@@ -7,6 +7,9 @@ from pydantic import Discriminator, Field, model_validator
 from plugin.settings.servers import Auth, NoAuth
 from plugin.settings.values import Id, Location, Section, Text, Url
 from policies.vocabulary.resource_types import CONSULTABLE
+from policies.vocabulary.security_labels import STRICTNESS
+
+CONFIDENTIALITIES = tuple(STRICTNESS)
 
 
 class IdentifierMatch(Section):
@@ -38,6 +41,8 @@ class FeedSettings(Section):
     match: Annotated[IdentifierMatch | SameIdMatch, Discriminator("by")]
     types: tuple[Literal[CONSULTABLE], ...] = CONSULTABLE  # type: ignore[valid-type]
     """Resource types that are asked of this feed; all that the gateway knows by default."""
+    documents: Literal[CONFIDENTIALITIES] | None = None  # type: ignore[valid-type]
+    """The v3-Confidentiality that its whole documents have at least; by default their own labels alone count."""
 
     @model_validator(mode="before")
     @classmethod

@@ -10,6 +10,8 @@ from plugin.settings.values import Location, Section
 class PolicySettings(Section):
     directory: Location | None = None
     """Site policies, `*.cedar`. The core set is inside the program and cannot be switched off."""
+    tables: Location | None = None
+    """Tables of sensitive codes, `*.csv`: one of a shipped table's name replaces it, others stand beside."""
     unlabelled_documents: Literal["withhold", "show"] = "withhold"
     """Documents for which no label speaks."""
 

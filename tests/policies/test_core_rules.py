@@ -229,15 +229,19 @@ def show(labels: Labels, rules: Rulebook = RULES, **changes: Any) -> Permit | De
     return decide_show(rules, clinician(**changes), search(), "launch", [labels])[0]
 
 
-DOCUMENT = Labels("DocumentReference", "unclassified", None, frozenset(), True)
+DOCUMENT = Labels("DocumentReference", "unclassified", None, frozenset(), document=True, labelled=False)
 
 
 def test_unlabelled_documents_are_withheld_unless_configured() -> None:
     """No rule can look into a document; a site that takes the risk says so."""
     assert show(DOCUMENT) == Deny(("unlabelled-document",))
     assert show(DOCUMENT, rulebook.load(None, unlabelled_documents="show")) == Permit(("show-by-default",))
-    assert show(Labels("DocumentReference", "imaging", "N", frozenset(), True)) == Permit(("show-by-default",))
-    assert show(Labels("Observation", "unclassified", None, frozenset(), False)) == Permit(("show-by-default",))
+    assert show(Labels("DocumentReference", "imaging", "N", frozenset(), document=True, labelled=True)) == Permit(
+        ("show-by-default",)
+    )
+    assert show(Labels("Observation", "unclassified", None, frozenset(), document=False, labelled=False)) == Permit(
+        ("show-by-default",)
+    )
 
 
 def test_a_resource_must_be_shown_for_each_purpose(tmp_path: Path) -> None:
@@ -247,7 +251,7 @@ def test_a_resource_must_be_shown_for_each_purpose(tmp_path: Path) -> None:
         ' when { context.purpose == "COC" && context.sensitivity.contains("HIV") };'
     )
     rules = rulebook.load(tmp_path, unlabelled_documents="withhold")
-    hiv = Labels("Observation", "test-results", "R", frozenset({"HIV"}), False)
+    hiv = Labels("Observation", "test-results", "R", frozenset({"HIV"}), document=False, labelled=True)
     assert show(hiv, rules, purposes=("TREAT",)) == Permit(("show-by-default",))
     assert show(hiv, rules, purposes=("TREAT", "COC")) == Deny(("not-for-coordination",))
     assert show(hiv, rules, purposes=()) == Deny((NO_RULE_PERMITS,))
@@ -255,7 +259,7 @@ def test_a_resource_must_be_shown_for_each_purpose(tmp_path: Path) -> None:
 
 def test_one_verdict_for_each_signature_in_order() -> None:
     """Verdicts are laid beside resources by position."""
-    plain = Labels("Observation", "test-results", None, frozenset(), False)
+    plain = Labels("Observation", "test-results", None, frozenset(), document=False, labelled=False)
     two = clinician(purposes=("TREAT", "COC"))
     verdicts = decide_show(RULES, two, search(), None, [plain, DOCUMENT, plain])
     assert [type(verdict) for verdict in verdicts] == [Permit, Deny, Permit]

@@ -1,6 +1,5 @@
 """From codes to labels and categories: every row of the tables is reached, and the stricter label wins."""
 
-import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies import labels
+from policies.code_table import LAST, Line
+from policies.code_tables import CodeTables, shipped
 from policies.coding import Contents, contents
-from policies.labels import ACT_CODE, CONFIDENTIALITY, SENSITIVITIES, STRICTNESS, Labels, labels_of
+from policies.inheritance import inherited
+from policies.labels import Labels, labels_of
 from policies.vocabulary.resource_types import COMPANIONS, PATIENT_PATHS
+from policies.vocabulary.security_labels import ACT_CODE, CONFIDENTIALITY
 
 TABLES = Path(labels.__file__).parent / "tables"
-LOINC, ICD10, ATC = "http://loinc.org", "http://hl7.org/fhir/sid/icd-10", "http://www.whocc.no/atc"
+SHIPPED = CodeTables(shipped())
+LOINC = "http://loinc.org"
 CATEGORIES = {
     "patient-summary", "prescription", "dispensation", "imaging", "test-results", "discharge-report",
     "reimbursement", "other",
@@ -29,7 +33,7 @@ def rows(name: str) -> list[dict[str, Any]]:
 
 
 def judged(resource: dict[str, Any]) -> Labels:
-    return labels_of(resource["resourceType"], contents(resource))
+    return labels_of(SHIPPED, resource["resourceType"], contents(resource))
 
 
 def coded(*codings: tuple[str, str], **more: Any) -> dict[str, Any]:
@@ -40,39 +44,22 @@ def marked(system: str, code: str) -> dict[str, Any]:
     return {"meta": {"security": [{"system": system, "code": code}]}}
 
 
-def sensitive_codes() -> Iterator[tuple[str, str, str, str]]:
-    for row in rows("labels.toml"):
-        for code in (*row.get("code", ()), *(f"{prefix}.1" for prefix in row.get("prefix", ()))):
-            yield row["system"], code, row["sensitivity"], row["confidentiality"]
+LINES = [line for table in SHIPPED.tables for line in table.lines]
 
 
-@pytest.mark.parametrize(("system", "code", "sensitivity", "confidentiality"), list(sensitive_codes()))
-def test_every_row_of_the_sensitivity_table_is_reached(
-    system: str, code: str, sensitivity: str, confidentiality: str
-) -> None:
-    """A row that nothing reaches would be believed to protect."""
-    found = judged(coded((system, code)))
-    assert sensitivity in found.sensitivity
-    assert found.confidentiality == confidentiality
-    assert found.facts()["labelled"]
-    assert judged(coded(("http://other.example", code))).sensitivity == frozenset()
-
-
-FORMS = {LOINC: r"\d{1,5}-\d", ICD10: r"[A-Z]\d\d?", ATC: r"[A-Z](\d\d([A-Z]([A-Z](\d\d)?)?)?)?"}
-
-
-def test_the_codes_of_the_sensitivity_table_are_well_formed() -> None:
-    """A mistyped code protects nobody, and no engine would say so."""
-    for row in rows("labels.toml"):
-        assert row["sensitivity"] in SENSITIVITIES
-        assert row["confidentiality"] in STRICTNESS
-        for code in (*row.get("code", ()), *row.get("prefix", ())):
-            assert re.fullmatch(FORMS[row["system"]], code), code
+@pytest.mark.parametrize("line", LINES, ids=lambda line: f"{line.file}-{line.number}")
+def test_every_line_of_the_shipped_tables_is_reached(line: Line) -> None:
+    """A line that nothing reaches would be believed to protect. The first code, and the last with whatever follows."""
+    for code in (line.first, line.last.replace(LAST, "1")):
+        found = judged(coded((line.uri, code)))
+        assert line.label.sensitivity in found.sensitivity
+        assert found.confidentiality == line.label.confidentiality
+        assert found.facts()["labelled"]
+        assert judged(coded(("http://other.example", code))).sensitivity == frozenset()
 
 
 def loinc_codes() -> Iterator[str]:
-    for row in rows("labels.toml"):
-        yield from row.get("code", ()) if row["system"] == LOINC else ()
+    """Of the categories; the tables check their own."""
     for row in rows("categories.toml"):
         yield from (code.rpartition("|")[2] for code in row.get("code", ()) if code.startswith(LOINC))
 
@@ -178,7 +165,7 @@ def test_no_shape_of_a_resource_upsets_the_walk(tree: dict[str, Any]) -> None:
     """Feeds send what they like; a crash would hide the whole answer."""
     found = contents(tree)
     assert isinstance(found, Contents)
-    labels_of("Observation", found)
+    labels_of(SHIPPED, "Observation", found)
 
 
 def test_what_a_resource_names_is_found() -> None:
@@ -201,3 +188,65 @@ def test_what_a_resource_names_is_found() -> None:
     assert found.logical == {("s", "them")}
     assert found.identifiers == {("s", "own"), ("", "bare")}
     assert found.reports == {"Observation/1", None, "Observation/2", "x"}
+
+
+def test_a_feeds_default_is_a_floor_for_its_documents_alone() -> None:
+    """The stricter of the default and the document's own label; no default speaks for a result."""
+    bare = {"resourceType": "DocumentReference"}
+
+    def with_default(resource: dict[str, Any], code: str) -> Labels:
+        return labels_of(SHIPPED, resource["resourceType"], contents(resource), code)
+
+    assert not judged(bare).labelled
+    assert (with_default(bare, "N").confidentiality, with_default(bare, "N").labelled) == ("N", True)
+    assert with_default(bare | marked(CONFIDENTIALITY, "R"), "N").confidentiality == "R"
+    assert with_default(bare | marked(CONFIDENTIALITY, "L"), "N").confidentiality == "N"
+    assert with_default(coded(), "R").confidentiality is None
+
+
+def heirs(**resources: dict[str, Any]) -> dict[str, Labels]:
+    """Labels of an answer, by id, what is reported included."""
+    found = [contents(each) for each in resources.values()]
+    own = [judged(each) for each in resources.values()]
+    places = [f"Observation/{name}" for name in resources]
+    resolve = {text: text for each in found for text in each.references}
+    return dict(zip(resources, inherited(own, places, found, resolve), strict=True))
+
+
+def to(name: str) -> dict[str, str]:
+    return {"reference": f"Observation/{name}"}
+
+
+HIV = coded((LOINC, "75622-1"))
+
+
+def test_a_report_is_as_sensitive_as_what_it_reports() -> None:
+    """However far down, and around a cycle; not along other references, and never downwards."""
+    found = heirs(
+        report=coded(result=[to("panel")]),
+        panel=coded(hasMember=[to("hiv"), to("report")]),
+        hiv=HIV | {"derivedFrom": [to("sample")]},
+        order=coded(basedOn=[to("hiv")]),
+        sample=coded(),
+    )
+    sensitive = {name for name, each in found.items() if (each.sensitivity, each.confidentiality) == ({"HIV"}, "R")}
+    assert sensitive == {"report", "panel", "hiv"}
+    assert found["report"].labelled
+    assert not found["sample"].labelled
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "found"), [("N", "L", "L"), ("R", "N", "R"), ("R", "V", "V"), ("V", None, "V")]
+)
+def test_only_what_is_stricter_is_inherited(theirs: str, ours: str | None, found: str) -> None:
+    """That one result is harmless says nothing of a report."""
+    own = coded(result=[to("x")]) | (marked(CONFIDENTIALITY, ours) if ours else {})
+    assert heirs(report=own, x=coded() | marked(CONFIDENTIALITY, theirs))["report"].confidentiality == found
+
+
+def test_an_unlabelled_document_stays_one() -> None:
+    """What it replaces may be labelled; its own text is still unknown."""
+    document = {"resourceType": "DocumentReference", "relatesTo": [{"code": "replaces", "target": to("hiv")}]}
+    found = heirs(document=document, hiv=HIV)["document"]
+    assert found.sensitivity == {"HIV"}
+    assert not found.labelled

@@ -7,7 +7,7 @@ from fhir_adapters.resource import encode
 from plugin.consultation.release import BUNDLE_HANDLING, Release, labels
 from plugin.faces.facade.operation_outcome import REFUSAL_SYSTEM
 from plugin.faces.facade.page_link import PARAMETER, Continuation, PageLinks
-from policies.labels import CONFIDENTIALITY
+from policies.vocabulary.security_labels import CONFIDENTIALITY
 
 NOTICES = {
     "no-qualified-identifier": "This patient has no qualified identifier at the EHR: no outside result can be matched.",

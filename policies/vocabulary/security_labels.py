@@ -1,0 +1,47 @@
+"""Codes of security labels (view_only.md sections 1 and 2): confidentiality, and why something is sensitive."""
+
+CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+
+STRICTNESS = {"U": 0, "L": 1, "M": 2, "N": 3, "R": 4, "V": 5}
+"""The order of v3-Confidentiality."""
+
+SENSITIVITIES = frozenset(
+    [
+        "HIV",
+        "STD",
+        "SEX",
+        "PREGNANT",
+        "PSY",
+        "PSYTHPN",
+        "MH",
+        "BH",
+        "SUD",
+        "ETH",
+        "ETHUD",
+        "OPIOIDUD",
+        "SDV",
+        "VIO",
+        "MST",
+        "GDIS",
+        "SCA",
+        "SICKLE",
+        "TBOO",
+        "COGN",
+        "DVD",
+        "EMOTDIS",
+        "SPI",
+        "ADOL",
+        "CEL",
+        "VIP",
+        "EMP",
+        "DEMO",
+        "DIA",
+        "LOCIS",
+        "SSP",
+        "PDS",
+        "PHY",
+        "PRS",
+    ]
+)
+"""Sensitivity codes of v3-ActCode."""
