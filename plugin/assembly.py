@@ -143,12 +143,12 @@ def rulebook(settings: Settings) -> Rulebook:
         raise SettingsError(f"policies.directory: {error}") from error
 
 
-def open_ledger(settings: Settings) -> Ledger:
-    """The ledger, which must exist. Raises SettingsError."""
+def open_ledger(settings: Settings, *, upgrading: bool = False) -> Ledger:
+    """The ledger, which must exist. Raises SettingsError. `upgrading`: see writer.open."""
     if settings.ledger.key_file.exists():
         read_secret(settings.ledger.key_file, "ledger.key_file")
     try:
-        return writer.open(settings.ledger.path, settings.ledger.key_file)
+        return writer.open(settings.ledger.path, settings.ledger.key_file, upgrading=upgrading)
     except LedgerError as error:
         raise SettingsError(f"ledger: {error}") from error
 

@@ -34,6 +34,18 @@ class AuditAction(StrEnum):
     LEDGER_KEY_ROTATED = "ledger:key-rotated"
     LEDGER_RECOVERED = "ledger:recovered"
     """The first record of a ledger that follows a lost one."""
+    LEDGER_UPGRADED = "ledger:upgraded"
+    """In the transaction that brought an older ledger to the present form."""
+    LEDGER_VERIFIED = "ledger:verified"
+    """A scheduled verification found it unbroken."""
+    LEDGER_BROKEN = "ledger:broken"
+    """One found it broken."""
+    LEDGER_UNVERIFIED = "ledger:unverified"
+    """One could not tell."""
+    SINK_FORKED = "sink:forked"
+    """A sink or witness holds a checkpoint that the ledger does not continue."""
+    SPACE_LOW = "space:low"
+    CLOCK_DRIFTED = "clock:drifted"
 
 
 class Outcome(StrEnum):
@@ -215,6 +227,13 @@ class LostBody(TypedDict, total=False):
     """The name under which the damaged file is kept."""
 
 
+class UpgradeBody(TypedDict):
+    reason: str
+    before: int
+    """Forms, `store.FORMAT`."""
+    after: int
+
+
 class Body(TypedDict, total=False):
     nonce: str
     action: str
@@ -248,3 +267,4 @@ class Body(TypedDict, total=False):
     hold: HoldBody
     rotation: RotationBody
     lost: LostBody
+    upgraded: UpgradeBody

@@ -97,6 +97,12 @@ OPERATIONS: Final[Mapping[str, tuple[Element, Element | None]]] = {
     AuditAction.LEDGER_HELD.value: (PATIENT_RECORD, coding(LIFECYCLE, "hold")),
     AuditAction.LEDGER_HOLD_LIFTED.value: (PATIENT_RECORD, coding(LIFECYCLE, "unhold")),
     AuditAction.LEDGER_RECOVERED.value: (SECURITY_ALERT, coding(DCM, "110134", "Audit Recording Started")),
+    AuditAction.LEDGER_VERIFIED.value: (LOG_USED, None),
+    AuditAction.LEDGER_BROKEN.value: (SECURITY_ALERT, None),
+    AuditAction.LEDGER_UNVERIFIED.value: (SECURITY_ALERT, None),
+    AuditAction.SINK_FORKED.value: (SECURITY_ALERT, None),
+    AuditAction.SPACE_LOW.value: (SECURITY_ALERT, None),
+    AuditAction.CLOCK_DRIFTED.value: (SECURITY_ALERT, None),
 }
 """Type and subtype of what happens to the gateway itself."""
 SECURITY_CONFIGURATION: Final = (SECURITY_ALERT, coding(DCM, "110129", "Security Configuration"))

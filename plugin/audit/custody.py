@@ -1,4 +1,4 @@
-"""What an AuditEvent says of the log as a thing that is kept: purges, legal holds, changes of key, recoveries.
+"""What an AuditEvent says of the log as a thing that is kept: purges, holds, changes of key, recoveries, upgrades.
 
 One entity, the log itself, with the facts as details; its name and role are those of DICOM PS3.15 A.5.3.2.
 """
@@ -12,7 +12,7 @@ from plugin.event import Body, DueBody
 
 def entities(body: Body) -> list[Element]:
     """The log, if this record is about how it is kept; else nothing."""
-    pairs = [*_purged(body), *_held(body), *_rotated(body), *_lost(body)]
+    pairs = [*_purged(body), *_held(body), *_rotated(body), *_lost(body), *_upgraded(body)]
     if not pairs:
         return []
     details = [{"type": name, "valueString": printable(str(value))} for name, value in pairs if value not in {None, ""}]
@@ -44,3 +44,7 @@ def _rotated(body: Body) -> list[tuple[str, object]]:
 
 def _lost(body: Body) -> list[tuple[str, object]]:
     return [(f"lost-{name}", value) for name, value in body.get("lost", {}).items()]
+
+
+def _upgraded(body: Body) -> list[tuple[str, object]]:
+    return [(f"upgrade-{name}", value) for name, value in body.get("upgraded", {}).items()]

@@ -18,6 +18,7 @@ from plugin.cli.retention import hold, purge
 from plugin.cli.rotation import rotate
 from plugin.cli.serve import serve
 from plugin.cli.token import token
+from plugin.cli.upgrade import upgrade
 
 
 class Commands(click.Group):
@@ -58,6 +59,7 @@ audit.add_command(purge)
 audit.add_command(hold)
 audit.add_command(rotate)
 audit.add_command(recover)
+audit.add_command(upgrade)
 audit.add_command(export)
 audit.add_command(report)
 for command in (serve, config, feed, token, audit):

@@ -18,6 +18,7 @@ from plugin.ledger.postgres_schema import (
     INDEXED_CHARACTERS,
     IS_OWN,
     SAFE_SETTINGS,
+    check_aids,
     check_role,
     check_server,
     check_settings,
@@ -165,6 +166,10 @@ class View:
     def check_tables(self) -> None:
         """Raises LedgerBroken unless the tables are ours."""
         check_tables(self._connection)
+
+    def check_aids(self) -> None:
+        """See `store.View.check_aids`."""
+        check_aids(self._connection)
 
     def meta(self) -> Meta:
         """What the ledger was made with."""

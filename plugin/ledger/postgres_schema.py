@@ -47,6 +47,24 @@ CREATE TABLE ledger.tiles (
 _KEPT = " AND ".join(f"(NEW.{name} IS NULL OR NEW.{name} = OLD.{name})" for name in SEARCH_COLUMNS)
 IS_OWN = f"action >= '{PREFIX}' AND action < '{END}'"
 """Records by which the ledger explains itself."""
+_FUNCTIONS = {
+    "refuse": "BEGIN RAISE EXCEPTION 'records are append-only'; END",
+    "only_purge": f"""BEGIN
+  IF NEW.position = OLD.position AND NEW.header = OLD.header AND NEW.body IS NULL AND {_KEPT} THEN
+    RETURN NEW;
+  END IF;
+  RAISE EXCEPTION 'records are append-only, but for a purge of their bodies';
+END""",
+    "only_forward": """BEGIN
+  IF NEW.size >= OLD.size THEN RETURN NEW; END IF;
+  RAISE EXCEPTION 'the head never goes back';
+END""",
+}
+"""What the triggers run, by name. Word for word as PostgreSQL keeps it."""
+_FUNCTIONS_MADE = "\n".join(
+    f"CREATE FUNCTION ledger.{name}() RETURNS trigger LANGUAGE plpgsql AS $${source}$$;"
+    for name, source in _FUNCTIONS.items()
+)
 # The triggers keep a slip of an administrator out, as the rights keep the gateway out; against intent is `verify`.
 _AIDS = f"""
 CREATE INDEX records_by_person ON ledger.records (left(person, {INDEXED_CHARACTERS}), time, position)
@@ -58,20 +76,7 @@ CREATE INDEX records_by_request ON ledger.records (left(request, {INDEXED_CHARAC
 CREATE INDEX records_by_record ON ledger.records (left(record, {INDEXED_CHARACTERS})) WHERE record IS NOT NULL;
 CREATE INDEX records_of_the_ledger ON ledger.records (action, position) WHERE {IS_OWN};
 
-CREATE FUNCTION ledger.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN RAISE EXCEPTION 'records are append-only'; END $$;
-CREATE FUNCTION ledger.only_purge() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-  IF NEW.position = OLD.position AND NEW.header = OLD.header AND NEW.body IS NULL AND {_KEPT} THEN
-    RETURN NEW;
-  END IF;
-  RAISE EXCEPTION 'records are append-only, but for a purge of their bodies';
-END $$;
-CREATE FUNCTION ledger.only_forward() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-  IF NEW.size >= OLD.size THEN RETURN NEW; END IF;
-  RAISE EXCEPTION 'the head never goes back';
-END $$;
+{_FUNCTIONS_MADE}
 
 CREATE TRIGGER records_are_never_changed BEFORE UPDATE ON ledger.records
   FOR EACH ROW EXECUTE FUNCTION ledger.only_purge();
@@ -109,6 +114,25 @@ FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamesp
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 WHERE n.nspname = 'ledger' AND c.relkind = 'r' AND c.relpersistence = 'p' AND NOT c.relhasrules AND NOT c.relrowsecurity
 """
+_TRIGGERS = """
+SELECT t.tgname::text, c.relname::text, p.proname::text, t.tgtype::integer, p.prosrc
+FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+WHERE n.nspname = 'ledger' AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgqual IS NULL
+"""
+_ROW, _BEFORE, _DELETE, _UPDATE, _TRUNCATE = 1, 2, 8, 16, 32
+"""Bits of `tgtype` (PostgreSQL's catalog/pg_trigger.h)."""
+_EXPECTED_TRIGGERS = {
+    name: (name, table, function, _BEFORE | kind, _FUNCTIONS[function])
+    for name, table, function, kind in (
+        ("records_are_never_changed", "records", "only_purge", _ROW | _UPDATE),
+        ("records_are_never_deleted", "records", "refuse", _ROW | _DELETE),
+        ("records_are_never_emptied", "records", "refuse", _TRUNCATE),
+        ("tiles_are_never_changed", "tiles", "refuse", _UPDATE | _DELETE | _TRUNCATE),
+        ("head_never_goes_back", "head", "only_forward", _ROW | _UPDATE),
+        ("head_is_never_removed", "head", "refuse", _DELETE | _TRUNCATE),
+    )
+}
 _EXPECTED = {
     ("meta", "single", "smallint", True),
     ("meta", "format", "integer", True),
@@ -196,3 +220,19 @@ def check_tables(connection: Connection) -> None:
     """Raises LedgerBroken unless the tables are ours. Or psycopg.Error."""
     if set(connection.execute(_COLUMNS)) != _EXPECTED:
         raise LedgerBroken("the tables are not those of a ledger")
+
+
+def check_aids(connection: Connection) -> None:
+    """Raises LedgerBroken, which names the first that is amiss, unless the triggers are as they were made.
+
+    Or psycopg.Error. Indexes are the administrator's: they keep nothing out.
+    """
+    found = {row[0]: row for row in connection.execute(_TRIGGERS)}
+    for name, expected in _EXPECTED_TRIGGERS.items():
+        if name not in found:
+            raise LedgerBroken(f"the trigger {name} is missing or switched off")
+        if found[name] != expected:
+            raise LedgerBroken(f"the trigger {name} is not as it was made")
+    strange = found.keys() - _EXPECTED_TRIGGERS.keys()
+    if strange:
+        raise LedgerBroken(f"the tables have what no ledger has: {min(strange)}")

@@ -54,20 +54,20 @@ ONLY_PURGE = f"""CREATE TRIGGER records_are_never_changed BEFORE UPDATE ON recor
   WHEN NOT (NEW.position = OLD.position AND NEW.header = OLD.header AND {_GONE})
   BEGIN SELECT RAISE(ABORT, 'records are append-only, but for a purge'); END"""
 """A purge takes a body and all search columns together, and can touch nothing else."""
-AIDS = f"""
-CREATE INDEX records_by_person ON records (person, time) WHERE person IS NOT NULL;
-CREATE INDEX records_by_patient ON records (patient, time) WHERE patient IS NOT NULL;
-CREATE INDEX records_by_outcome ON records (outcome, time);
-CREATE INDEX records_by_action ON records (action, time);
-CREATE INDEX records_by_time ON records (time);
-CREATE INDEX records_by_request ON records (request) WHERE request IS NOT NULL;
-CREATE INDEX records_by_record ON records (record) WHERE record IS NOT NULL;
-CREATE INDEX records_of_the_ledger ON records (action, position) WHERE {IS_OWN};
-{ONLY_PURGE};
-CREATE TRIGGER records_are_never_deleted BEFORE DELETE ON records
-  BEGIN SELECT RAISE(ABORT, 'records are append-only'); END;
-"""
-"""What makes the tables quick to search and hard to change by mistake."""
+AIDS = (
+    "CREATE INDEX records_by_person ON records (person, time) WHERE person IS NOT NULL",
+    "CREATE INDEX records_by_patient ON records (patient, time) WHERE patient IS NOT NULL",
+    "CREATE INDEX records_by_outcome ON records (outcome, time)",
+    "CREATE INDEX records_by_action ON records (action, time)",
+    "CREATE INDEX records_by_time ON records (time)",
+    "CREATE INDEX records_by_request ON records (request) WHERE request IS NOT NULL",
+    "CREATE INDEX records_by_record ON records (record) WHERE record IS NOT NULL",
+    f"CREATE INDEX records_of_the_ledger ON records (action, position) WHERE {IS_OWN}",
+    ONLY_PURGE,
+    """CREATE TRIGGER records_are_never_deleted BEFORE DELETE ON records
+  BEGIN SELECT RAISE(ABORT, 'records are append-only'); END""",
+)
+"""What makes the tables quick to search and hard to change by mistake. Word for word as SQLite keeps them."""
 
 ROW = "position, header, body, " + ", ".join(SEARCH_COLUMNS)
 """The columns of a row in the order in which `as_row` takes them."""
@@ -191,7 +191,7 @@ def make(path: Path, meta: Meta, head: Head) -> None:
             if mode != "wal":
                 raise LedgerUnavailable(f"{path}: this place cannot keep a write-ahead log")
             connection.execute("BEGIN IMMEDIATE")
-            connection.execute(";".join(TABLES) + ";" + AIDS)
+            connection.execute(";".join((*TABLES, *AIDS)))
             connection.execute("INSERT INTO meta VALUES (0, ?, ?, ?)", (meta.format, meta.origin, meta.vkey))
             connection.execute(
                 "INSERT INTO head VALUES (0, ?, ?, ?, ?)", (head.size, head.edge.to_bytes(), head.checkpoint, head.time)
@@ -206,6 +206,33 @@ def check_tables(connection: apsw.Connection) -> None:
     found = {sql for (sql,) in connection.execute("SELECT sql FROM sqlite_schema WHERE type IN ('table', 'view')")}
     if not set(TABLES) <= found <= {*TABLES, *DERIVED}:
         raise LedgerBroken("the tables are not those of a ledger")
+
+
+def check_aids(connection: apsw.Connection) -> None:
+    """Raises LedgerBroken, which names the first that is amiss, unless indexes and triggers are as they were made."""
+    found = kept_aids(connection)
+    for sql in AIDS:
+        kind, name = kind_and_name(sql)
+        if name not in found:
+            raise LedgerBroken(f"the {kind} {name} is missing")
+        if found[name] != sql:
+            raise LedgerBroken(f"the {kind} {name} is not as it was made")
+    strange = found.keys() - {kind_and_name(sql)[1] for sql in AIDS}
+    if strange:
+        raise LedgerBroken(f"the tables have what no ledger has: {min(strange)}")
+
+
+def kept_aids(connection: apsw.Connection) -> dict[str, str]:
+    """The indexes and triggers that there are, by name. Raises apsw.Error."""
+    made = "type IN ('index', 'trigger') AND sql NOT NULL"  # those without are SQLite's own
+    found = connection.execute(f"SELECT name, sql FROM sqlite_schema WHERE {made}")  # noqa: S608
+    return {str(name): str(sql) for name, sql in found}
+
+
+def kind_and_name(sql: str) -> tuple[str, str]:
+    """`trigger`, `records_are_never_deleted` of a statement in AIDS."""
+    _, kind, name, *_ = sql.split()
+    return kind.lower(), name
 
 
 def read_meta(connection: apsw.Connection) -> Meta:

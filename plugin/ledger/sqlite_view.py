@@ -11,7 +11,7 @@ import apsw
 from plugin.ledger.errors import LedgerMissing
 from plugin.ledger.record import StoredRecord
 from plugin.ledger.shelf import SqliteShelf
-from plugin.ledger.sqlite import IS_OWN, ROW, check_tables, read_head, read_meta, reading
+from plugin.ledger.sqlite import IS_OWN, ROW, check_aids, check_tables, read_head, read_meta, reading
 from plugin.ledger.store import Head, Meta, Opening
 
 _ROWS = f"SELECT {ROW} FROM records WHERE position >= ? AND position < ? ORDER BY position"  # noqa: S608
@@ -32,6 +32,10 @@ class SqliteView:
     def check_tables(self) -> None:
         """See `View.check_tables`."""
         check_tables(self._connection)
+
+    def check_aids(self) -> None:
+        """See `View.check_aids`."""
+        check_aids(self._connection)
 
     def meta(self) -> Meta:
         """See `View.meta`."""

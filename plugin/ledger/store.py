@@ -9,8 +9,10 @@ from plugin.ledger.merkle import Edge
 from plugin.ledger.record import StoredRecord
 from plugin.ledger.tiles import Shelf
 
-FORMAT = 1
-"""Of what is stored: tables and their meaning."""
+FORMAT = 2
+"""Of what is stored: tables, their meaning, and what makes them quick to search and hard to change by mistake."""
+OLDER_FORMATS = frozenset({1})
+"""They can be read and verified; `upgrade` makes them this one. 1 lacks indexes, in part, and allows no purge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,9 @@ class View(Protocol):
 
     def check_tables(self) -> None:
         """Raises LedgerBroken unless the tables are ours: others could hold values that no reader expects."""
+
+    def check_aids(self) -> None:
+        """Raises LedgerBroken, which names it, if an index or a trigger is missing or not as it was made."""
 
     def meta(self) -> Meta:
         """What the ledger was made with."""

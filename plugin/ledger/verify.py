@@ -32,7 +32,7 @@ from plugin.ledger.own import OwnInvalid
 from plugin.ledger.purge import Purges, purges_of
 from plugin.ledger.rotation import ROTATED, KeyChain, key_chain
 from plugin.ledger.sqlite_view import opening
-from plugin.ledger.store import FORMAT, Head, Meta, Opening, View
+from plugin.ledger.store import FORMAT, OLDER_FORMATS, Head, Meta, Opening, View
 from plugin.ledger.tiles import WIDTH, root_of
 from plugin.ledger.tree import Tree
 
@@ -115,7 +115,11 @@ def verify(
     try:
         while True:
             trail = _Trail(*_purges(opened))
-            problem = _problem(opened, verifier, trail, progress, processes) or _held_problem(opened, held)
+            problem = (
+                _problem(opened, verifier, trail, progress, processes)
+                or _held_problem(opened, held)
+                or _aids_problem(opened)
+            )
             # Again if a purge was recorded meanwhile: what looks like a loss may be its work.
             if problem is None or trail.purges == _purges(opened)[0]:
                 break
@@ -137,7 +141,7 @@ def _problem(
     with opened() as view:
         view.freeze()
         meta = view.meta()
-        if meta.format != FORMAT:
+        if meta.format != FORMAT and meta.format not in OLDER_FORMATS:
             return Problem(None, f"the ledger says that it is of form {meta.format}, which is unknown")
         chain, misleading = _chain(view, meta)
         if verifier not in chain or meta.origin != verifier.name:
@@ -256,6 +260,18 @@ def _held_problem(opened: Opening, held: Checkpoint | None) -> Problem | None:
             return Problem(tree.head.size, sentence)
         if not tree.continues(held):
             return Problem(None, f"the first {held.size} records are not those of a checkpoint held elsewhere")
+    return None
+
+
+def _aids_problem(opened: Opening) -> Problem | None:
+    """Asked after everything else: the records are sound, and no slip is kept from changing them any more."""
+    with opened() as view:
+        if view.meta().format != FORMAT:
+            return None  # an older one has fewer
+        try:
+            view.check_aids()
+        except LedgerBroken as error:
+            return Problem(None, str(error))
     return None
 
 

@@ -156,6 +156,12 @@ OPERATIONS = (
     AuditAction.LEDGER_OPENED,
     AuditAction.LEDGER_GAP,
     AuditAction.RELEASE_WITHDRAWN,
+    AuditAction.LEDGER_VERIFIED,
+    AuditAction.LEDGER_BROKEN,
+    AuditAction.LEDGER_UNVERIFIED,
+    AuditAction.SINK_FORKED,
+    AuditAction.SPACE_LOW,
+    AuditAction.CLOCK_DRIFTED,
     "policy:loaded",
 )
 
@@ -184,6 +190,9 @@ OF_THE_LEDGER: dict[str, Body] = {
     ),
     str(AuditAction.LEDGER_RECOVERED): operation(
         AuditAction.LEDGER_RECOVERED, lost={"reason": "disk lost", "origin": "vitrine.example/ledger/1", "size": 7}
+    ),
+    str(AuditAction.LEDGER_UPGRADED): operation(
+        AuditAction.LEDGER_UPGRADED, upgraded={"reason": "version 2", "before": 1, "after": 2}
     ),
 }
 

@@ -49,11 +49,16 @@ class Place:
         ledger.close()
 
     def edit(self, sql: str, values: tuple[object, ...] = ()) -> None:
-        """Change the file as somebody would who can write to it: without the triggers."""
+        """Change the file as somebody would who can write to it: without the triggers, which are put back."""
         connection = apsw.Connection(str(self.path))
-        connection.execute("DROP TRIGGER IF EXISTS records_are_never_changed")
-        connection.execute("DROP TRIGGER IF EXISTS records_are_never_deleted")
+        triggers = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+        for name, _ in triggers:
+            connection.execute(f"DROP TRIGGER {name}")
         connection.execute(sql, values)
+        there = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+        for name, made in triggers:
+            if name not in there and "records" in there:
+                connection.execute(made)
         connection.close()
 
     def ask(self, sql: str) -> list[tuple]:
