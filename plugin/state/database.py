@@ -1,0 +1,61 @@
+"""A small SQLite file of the state that all processes of one machine share, where what is written must last.
+
+Quotas have a file of their own: losing their last moments is acceptable, losing a suspension is not.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from plugin.errors import StateUnavailable
+
+BUSY_MILLISECONDS = 1000
+"""How long a process waits for another one's transaction, which lasts as long as the disk takes to confirm it."""
+
+
+class Database:
+    """The file at `path`, made with `schema` where there is none. Safe to call from several threads and processes."""
+
+    def __init__(self, path: Path, schema: str) -> None:
+        """Opens nothing yet. `schema`: statements that may be run again."""
+        self._path = path
+        self._schema = schema
+        self._lock = threading.Lock()
+        self._connection: apsw.Connection | None = None
+        self._opened_by = 0
+
+    @contextmanager
+    def reading(self) -> Iterator[apsw.Connection]:
+        """The connection, for one statement that sees what any process has committed. Raises StateUnavailable."""
+        try:
+            with self._lock:
+                yield self._open()
+        except apsw.Error as error:
+            raise StateUnavailable from error
+
+    @contextmanager
+    def writing(self) -> Iterator[apsw.Connection]:
+        """A transaction of its own, durable when the block is left. Raises StateUnavailable: nothing was changed."""
+        with self.reading() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+    def _open(self) -> apsw.Connection:
+        """This process's connection: one opened before a fork must not be used after it."""
+        if self._connection is None or self._opened_by != os.getpid():
+            connection = apsw.Connection(str(self._path))
+            connection.set_busy_timeout(BUSY_MILLISECONDS)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute(self._schema)
+            self._connection, self._opened_by = connection, os.getpid()
+        return self._connection
