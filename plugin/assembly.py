@@ -36,6 +36,7 @@ from plugin.settings.servers import Auth, BasicAuth, BearerAuth, ClientCredentia
 from plugin.sinks import sinks_of
 from plugin.state.callers import Callers
 from plugin.state.quotas import Quotas
+from plugin.state.suspensions import Suspensions
 from plugin.strangers import Strangers
 from policies.cedar import RulesInvalid
 from policies.code_table import TablesInvalid
@@ -71,10 +72,7 @@ def assemble(settings: Settings, on_damage: Callable[[], None] = lambda: None) -
     issuers = issuers_of(settings)
     strangers = Strangers(Callers(), recorder)
     alerts = alerts_of(settings.alerts, settings.public_base)
-    try:
-        settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(f"state_dir: cannot make {settings.state_dir}: {error.strerror}") from error
+    _make_state_dir(settings)
     gateway = Gateway(
         identifier=Identifier(settings, issuers),
         rules=rules,
@@ -108,6 +106,19 @@ def assemble(settings: Settings, on_damage: Callable[[], None] = lambda: None) -
         Seal(keys, "page-links"),
         Seal(keys, "log-links"),
     )
+
+
+def suspensions(settings: Settings) -> Suspensions:
+    """What is suspended, by the shared state. Raises SettingsError; opens nothing but makes `state_dir`."""
+    _make_state_dir(settings)
+    return Suspensions(settings.state_dir, sealing_keys(settings))
+
+
+def _make_state_dir(settings: Settings) -> None:
+    try:
+        settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"state_dir: cannot make {settings.state_dir}: {error.strerror}") from error
 
 
 def examine(settings: Settings) -> Rulebook:

@@ -24,6 +24,16 @@ class AuditAction(StrEnum):
     GATEWAY_STOPPED = "gateway:stopped"
     LEDGER_OPENED = "ledger:opened"
     """The first record of a ledger."""
+    ACCESS_SUSPENDED = "access:suspended"
+    """A person, a client or a feed is stopped at once."""
+    ACCESS_RESUMED = "access:resumed"
+    PATIENT_INFORMED = "patient:informed"
+    """The clinician confirmed that the patient was told and did not object: written before the feed is called."""
+    BREAK_GLASS_OPENED = "break-glass:opened"
+    """Written before anything is fetched under it; releases nothing."""
+    BREAK_GLASS_CLOSED = "break-glass:closed"
+    BREAK_GLASS_DENIED = "break-glass:denied"
+    BREAK_GLASS_FAILED = "break-glass:failed"
     LEDGER_GAP = "ledger:gap"
     RELEASE_WITHDRAWN = "release:withdrawn"
     LEDGER_PURGED = "ledger:purged"
@@ -234,6 +244,30 @@ class UpgradeBody(TypedDict):
     after: int
 
 
+class SuspensionBody(TypedDict, total=False):
+    kind: str
+    """`person`, `client`, `feed`"""
+    name: str
+    """Of a person `<issuer> <subject>`; of a client or feed its id."""
+    reason: str
+    since: str
+
+
+class BreakGlassBody(TypedDict, total=False):
+    """An emergency access: of its own records all that is known, of a consultation made under it `opening` alone."""
+
+    opening: str
+    """The id of the record of its opening."""
+    reason: str
+    """A code of `policies.vocabulary.emergency`."""
+    text: str
+    """What the person added, in their words."""
+    until: str
+    """When it ends by itself."""
+    closed_by: str
+    """`person`, `time`, or `failure`: it was recorded, and could not be kept."""
+
+
 class Body(TypedDict, total=False):
     nonce: str
     action: str
@@ -260,6 +294,10 @@ class Body(TypedDict, total=False):
     withheld: list[WithheldBody]
     foreign: int
     """Resources that the feed returned about others, or that nothing ties to this patient: dropped."""
+    informed: str
+    """The id of the record of the clinician's confirmation that the patient was told."""
+    break_glass: BreakGlassBody
+    suspension: SuspensionBody
     callers: CallersBody
     note: str
     """Our own words, for operational records."""

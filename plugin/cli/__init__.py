@@ -13,10 +13,12 @@ from plugin.cli.config import config
 from plugin.cli.failure import CANNOT, Failure
 from plugin.cli.feed import feed
 from plugin.cli.given import CONFIG_VARIABLE
+from plugin.cli.policy import policy
 from plugin.cli.recovery import recover
 from plugin.cli.retention import hold, purge
 from plugin.cli.rotation import rotate
 from plugin.cli.serve import serve
+from plugin.cli.suspension import resume, suspend, suspended
 from plugin.cli.token import token
 from plugin.cli.upgrade import upgrade
 
@@ -55,6 +57,8 @@ def main(context: click.Context, path: Path) -> None:
     context.obj = path
 
 
+for command in (suspend, resume, suspended):
+    policy.add_command(command)
 audit.add_command(purge)
 audit.add_command(hold)
 audit.add_command(rotate)
@@ -62,5 +66,5 @@ audit.add_command(recover)
 audit.add_command(upgrade)
 audit.add_command(export)
 audit.add_command(report)
-for command in (serve, config, feed, token, audit):
+for command in (serve, config, feed, token, policy, audit):
     main.add_command(command)
