@@ -19,8 +19,9 @@ from plugin.consultation.release import ready
 from plugin.errors import Refused
 from plugin.faces.facade.operation_outcome import outcome
 from policies.coding import contents
-from policies.decision import decide_core, decide_show, decide_site
+from policies.decision import Signature, decide_core, decide_show, decide_site
 from policies.labels import labels_of
+from policies.vocabulary.circumstances import Circumstances
 from policies.vocabulary.consultation import ClinicalConsultation, Reason
 from policies.vocabulary.interactions import Delivery, Interaction, Level
 from policies.vocabulary.resource_types import CONSULTABLE
@@ -65,7 +66,9 @@ def _steps(gateway: inside.Inside) -> dict[str, Callable[[], object]]:
 
     confined = compartment().confine(entries)
     judged = [Judged(each.reference, each.contents, None) for each in confined.kept]
-    signatures = [labels_of(rules.tables, "Observation", each.contents) for each in confined.kept[:1]]
+    signatures = [
+        Signature(labels_of(rules.tables, "Observation", each.contents), opposed=False) for each in confined.kept[:1]
+    ]
 
     fresh = Identifier(assembled.settings, assembled.issuers)
     unseen = (BearerToken(gateway.tokens.token(person), "lab-0") for person in itertools.count())
@@ -81,14 +84,16 @@ def _steps(gateway: inside.Inside) -> dict[str, Callable[[], object]]:
 
     persons = itertools.count()
     record = _record_body(asked)
-    wire = {"type_offered": True, "hour": 9}
+    around = Circumstances(
+        hour=9, type_offered=True, suspended=False, feed_wants_informed=False, care_relation="launch"
+    )
     return {
         "identify, token seen before": lambda: assembled.gateway.identifier.identify(token),
         "identify, token verified": verify_anew,
         "quota charged": lambda: assembled.gateway.quotas.charge(f"person {next(persons) % 512}", "p1"),
-        "Cedar, core rules": lambda: decide_core(rules, identity, asked, **wire),
-        "Cedar, all rules": lambda: decide_site(rules, identity, asked, care_relation="launch", **wire),
-        "Cedar, one label signature": lambda: decide_show(rules, identity, asked, "launch", signatures),
+        "Cedar, core rules": lambda: decide_core(rules, identity, asked, around),
+        "Cedar, all rules": lambda: decide_site(rules, identity, asked, around),
+        "Cedar, one label signature": lambda: decide_show(rules, identity, asked, around, signatures),
         "parse 60 kB": lambda: parse(body),
         "walk through 38 resources": lambda: [contents(each.resource) for each in entries],
         "confine 38 resources, with the walk": lambda: compartment().confine(entries),

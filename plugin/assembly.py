@@ -19,6 +19,7 @@ from plugin.authentication.identify import Identifier
 from plugin.authentication.issuers import Issuers
 from plugin.consultation.feed_line import EhrLine, FeedLine
 from plugin.consultation.gateway import Admission, FeedOnOffer, Gateway
+from plugin.consultation.network_zone import NetworkZones
 from plugin.consultation.patient_match import PatientMatches
 from plugin.event import GatewayBody
 from plugin.ledger import writer
@@ -96,6 +97,7 @@ def assemble(settings: Settings, on_damage: Callable[[], None] = lambda: None) -
         most_resources=settings.limits.resources_per_consultation,
     )
     return Assembled(
+        zones=NetworkZones(settings.policies.network_zones),
         settings,
         gateway,
         issuers,

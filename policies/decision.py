@@ -5,47 +5,55 @@
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from policies.cedar import PolicySet, Question
 from policies.labels import Labels
 from policies.rulebook import Rulebook
+from policies.vocabulary.circumstances import Circumstances
 from policies.vocabulary.consultation import AuditConsultation, ClinicalConsultation
 from policies.vocabulary.identity import Identity
 from policies.vocabulary.verdict import NO_RULE_PERMITS, Deny, Permit
 
 
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a rule knows of a resource; those with equal ones are decided once."""
+
+    labels: Labels
+    opposed: bool
+    """The patient opposes that it is shown."""
+
+
 def decide_core(
-    rules: Rulebook, identity: Identity, asked: ClinicalConsultation, *, type_offered: bool, hour: int
+    rules: Rulebook, identity: Identity, asked: ClinicalConsultation, circumstances: Circumstances
 ) -> Permit | Deny:
     """What no site can permit. A Permit here says only that nothing in the core refuses."""
-    facts = _facts(identity, asked, type_offered=type_offered, hour=hour, care_relation=None)
-    verdict = _for_each_purpose(rules.core, identity, asked, facts)
+    verdict = _for_each_purpose(rules.core, identity, asked, facts(identity, asked, circumstances))
     # The core consists of refusals: where none of them fires, no rule has spoken.
     return verdict if isinstance(verdict, Deny) and not verdict.silent else Permit(("core",))
 
 
 def decide_site(
-    rules: Rulebook,
-    identity: Identity,
-    asked: ClinicalConsultation,
-    *,
-    type_offered: bool,
-    hour: int,
-    care_relation: str | None,
+    rules: Rulebook, identity: Identity, asked: ClinicalConsultation, circumstances: Circumstances
 ) -> Permit | Deny:
     """Whether a rule, shipped or of the site, permits this look, and none forbids it."""
-    facts = _facts(identity, asked, type_offered=type_offered, hour=hour, care_relation=care_relation)
-    return _for_each_purpose(rules.complete, identity, asked, facts)
+    return _for_each_purpose(rules.complete, identity, asked, facts(identity, asked, circumstances))
 
 
-def decide_log(rules: Rulebook, identity: Identity, asked: AuditConsultation) -> Permit | Deny:
+def decide_log(rules: Rulebook, identity: Identity, asked: AuditConsultation, *, suspended: bool) -> Permit | Deny:
     """Whether this person may read the log."""
-    facts = {"subject": str(identity.subject), "auditor": identity.auditor, "reason_given": bool(asked.reason.strip())}
+    known = {
+        "subject": str(identity.subject),
+        "suspended": suspended,
+        "auditor": identity.auditor,
+        "reason_given": bool(asked.reason.strip()),
+    }
     return _merged(
         rules.core.decide(
             [
-                Question(identity.person.key, "read-log", ("Log", "ledger"), facts | purpose)
+                Question(identity.person.key, "read-log", ("Log", "ledger"), known | purpose)
                 for purpose in _purposes(identity)
             ]
         )
@@ -56,46 +64,67 @@ def decide_show(
     rules: Rulebook,
     identity: Identity,
     asked: ClinicalConsultation,
-    care_relation: str | None,
-    labels: Sequence[Labels],
+    circumstances: Circumstances,
+    signatures: Sequence[Signature],
 ) -> list[Permit | Deny]:
-    """One verdict for each of `labels`, in order: may a resource so labelled be shown to this person?"""
-    about_person = {
-        "subject": str(identity.subject),
-        "roles": [f"{role.system}|{role.code}" for role in identity.person.roles],
-        "client": identity.client.id,
-        "ehr": identity.ehr,
-        "delivery": str(asked.delivery),
-        **_known(organisation=identity.person.organisation_id, care_relation=care_relation),
-    }
+    """One verdict for each of `signatures`, in order: may such a resource be shown to this person?"""
+    known = facts_of_showing(identity, asked, circumstances)
     questions = [
-        Question(identity.person.key, "show", ("Feed", asked.feed), about_person | each.facts() | {"purpose": purpose})
-        for each in labels
+        Question(
+            identity.person.key,
+            "show",
+            ("Feed", asked.feed),
+            known | each.labels.facts() | {"opposed": each.opposed, "purpose": purpose},
+        )
+        for each in signatures
         for purpose in identity.purposes
     ]
     verdicts = iter(rules.complete.decide(questions))
-    return [_merged([next(verdicts) for _ in identity.purposes]) for _ in labels]
+    return [_merged([next(verdicts) for _ in identity.purposes]) for _ in signatures]
 
 
-def _facts(
-    identity: Identity, asked: ClinicalConsultation, *, type_offered: bool, hour: int, care_relation: str | None
-) -> dict[str, Any]:
+def facts(identity: Identity, asked: ClinicalConsultation, circumstances: Circumstances) -> dict[str, Any]:
+    """The facts of a look, but for its purpose: with names and types of the schema's `Facts`."""
     return {
         "subject": str(identity.subject),
         "roles": [f"{role.system}|{role.code}" for role in identity.person.roles],
         "client": identity.client.id,
         "client_renders_only": identity.client.renders_only,
         "ehr": identity.ehr,
+        "suspended": circumstances.suspended,
         "delivery": str(asked.delivery),
-        "type_offered": type_offered,
-        "hour": hour,
+        "type_offered": circumstances.type_offered,
+        "patient_informed": circumstances.patient_informed,
+        "feed_wants_informed": circumstances.feed_wants_informed,
+        "break_glass": circumstances.break_glass,
+        "hour": circumstances.hour,
         **_known(
             organisation=identity.person.organisation_id,
             assurance=identity.person.assurance,
+            network_zone=circumstances.network_zone,
             type=asked.resource_type,
             patient=_whose(identity, asked),
-            care_relation=care_relation,
+            care_relation=circumstances.care_relation,
+            opposition=circumstances.opposition,
             purpose_source=None if identity.purpose_source is None else str(identity.purpose_source),
+        ),
+    }
+
+
+def facts_of_showing(identity: Identity, asked: ClinicalConsultation, circumstances: Circumstances) -> dict[str, Any]:
+    """The facts of action `show` that do not come from the resource, but for the purpose."""
+    return {
+        "subject": str(identity.subject),
+        "roles": [f"{role.system}|{role.code}" for role in identity.person.roles],
+        "client": identity.client.id,
+        "ehr": identity.ehr,
+        "delivery": str(asked.delivery),
+        "hour": circumstances.hour,
+        "break_glass": circumstances.break_glass,
+        **_known(
+            organisation=identity.person.organisation_id,
+            network_zone=circumstances.network_zone,
+            care_relation=circumstances.care_relation,
         ),
     }
 
@@ -107,12 +136,12 @@ def _whose(identity: Identity, asked: ClinicalConsultation) -> str | None:
 
 
 def _for_each_purpose(
-    policies: PolicySet, identity: Identity, asked: ClinicalConsultation, facts: dict[str, Any]
+    policies: PolicySet, identity: Identity, asked: ClinicalConsultation, known: dict[str, Any]
 ) -> Permit | Deny:
     return _merged(
         [
             policies.decide_again(
-                Question(identity.person.key, str(asked.interaction), ("Feed", asked.feed), facts | purpose)
+                Question(identity.person.key, str(asked.interaction), ("Feed", asked.feed), known | purpose)
             )
             for purpose in _purposes(identity)
         ]

@@ -16,6 +16,7 @@ from plugin.errors import IssuerUnreachable, TokenInvalid
 from plugin.settings.document import Settings
 from policies.decision import decide_core, decide_log
 from policies.rulebook import Rulebook
+from policies.vocabulary.circumstances import Circumstances
 from policies.vocabulary.consultation import AuditConsultation, ClinicalConsultation
 from policies.vocabulary.identity import Identity, Subject
 from policies.vocabulary.interactions import Delivery, Interaction, Level
@@ -110,10 +111,11 @@ def _judged(rules: Rulebook, identity: Identity, feed: str, now: float) -> Findi
         feed, Interaction.SEARCH_TYPE, Level.TYPE, Delivery.STRUCTURED, patient=identity.launch_patient
     )
     hour = datetime.fromtimestamp(now, UTC).hour
-    verdict = decide_core(rules, identity, asked, type_offered=True, hour=hour)
+    circumstances = Circumstances(hour=hour, type_offered=True, suspended=False, feed_wants_informed=False)
+    verdict = decide_core(rules, identity, asked, circumstances)
     if isinstance(verdict, Permit):
         return Finding("rules", True, "none of the core refuses a search for results")
-    if isinstance(decide_log(rules, identity, AuditConsultation("")), Permit):
+    if isinstance(decide_log(rules, identity, AuditConsultation(""), suspended=False), Permit):
         return Finding("rules", True, "the log may be searched, but no results")
     return Finding("rules", False, f"a search for results is refused by {', '.join(verdict.rules)}")
 

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 from plugin.consultation.findings import Kept
-from policies.decision import decide_show
+from policies.decision import Signature, decide_show
 from policies.inheritance import inherited
 from policies.labels import Labels, labels_of
 from policies.rulebook import Rulebook
+from policies.vocabulary.circumstances import Circumstances
 from policies.vocabulary.consultation import ClinicalConsultation
 from policies.vocabulary.identity import Identity
 from policies.vocabulary.verdict import Deny
@@ -21,14 +22,14 @@ class Labelling:
         rules: Rulebook,
         identity: Identity,
         asked: ClinicalConsultation,
-        care_relation: str | None,
+        circumstances: Circumstances,
         documents: str | None = None,
     ) -> None:
         """`documents`: the confidentiality that whole documents of the feed have at least."""
-        self._rules, self._identity, self._asked, self._relation = rules, identity, asked, care_relation
+        self._rules, self._identity, self._asked, self._circumstances = rules, identity, asked, circumstances
         self._documents = documents
         self._labels: dict[int, Labels] = {}
-        self._withheld_by: dict[Labels, str | None] = {}
+        self._withheld_by: dict[Signature, str | None] = {}
 
     def labels(self, kept: Kept) -> Labels:
         """The labels of a resource of this consultation by itself."""
@@ -42,12 +43,13 @@ class Labelling:
         """Each resource with the rule that withholds it for its labels, those of what it reports included, or None."""
         own = [self.labels(each) for each in kept]
         labels = inherited(own, [each.reference for each in kept], [each.contents for each in kept], resolve)
-        new = [each for each in dict.fromkeys(labels) if each not in self._withheld_by]
+        signatures = [Signature(each, opposed=False) for each in labels]
+        new = [each for each in dict.fromkeys(signatures) if each not in self._withheld_by]
         for each, verdict in zip(
-            new, decide_show(self._rules, self._identity, self._asked, self._relation, new), strict=True
+            new, decide_show(self._rules, self._identity, self._asked, self._circumstances, new), strict=True
         ):
             self._withheld_by[each] = verdict.rules[0] if isinstance(verdict, Deny) else None
         return [
             Judged(each.reference, each.contents, each.withheld_by or self._withheld_by[its_own])
-            for each, its_own in zip(kept, labels, strict=True)
+            for each, its_own in zip(kept, signatures, strict=True)
         ]

@@ -20,6 +20,7 @@ from plugin.consultation.facts import Labelling
 from plugin.consultation.feed_line import EhrLine, FeedLine
 from plugin.consultation.findings import NoMatch
 from plugin.consultation.patient_match import PatientMatches
+from plugin.consultation.network_zone import NetworkZones
 from plugin.consultation.permission import Scope, permission
 from plugin.consultation.release import Release
 from plugin.errors import CallerThrottled, ConsultError, Overloaded, Refused
@@ -29,6 +30,7 @@ from plugin.state.quotas import Quotas
 from plugin.strangers import Strangers
 from policies.decision import decide_core, decide_log, decide_site
 from policies.rulebook import Rulebook
+from policies.vocabulary.circumstances import Circumstances
 from policies.vocabulary.consultation import (
     AuditConsultation,
     ClinicalConsultation,
@@ -95,6 +97,7 @@ class Gateway:
     admission: Admission
     log: LogFeed
     most_resources: int
+    zones: NetworkZones
 
     @overload
     def consult(self, credential: Credential, asked: ClinicalConsultation, origin: Origin) -> Release: ...
@@ -113,9 +116,10 @@ class Gateway:
             identity = attempt.identity = self.identifier.identify(credential)  # 1 identify
             if isinstance(asked, AuditConsultation):
                 return self._read_log(attempt, identity, asked)
-            scope = self._decide(attempt, identity, asked)  # 2 decide
-            self._judge_context(attempt, identity, asked)  # 3 context
-            release = self._look(attempt, identity, asked, scope)  # 4-8
+            circumstances = self._circumstances(identity, asked, origin)
+            scope = self._decide(attempt, identity, asked, circumstances)  # 2 decide
+            circumstances = self._judge_context(attempt, identity, asked, circumstances)  # 3 context
+            release = self._look(attempt, identity, asked, scope, circumstances)  # 4-8
         # 9 record: leaving the block has made the record durable, or raised
         return release  # 10 release  # noqa: RET504 - the two moments are the point
 
@@ -127,30 +131,46 @@ class Gateway:
             return False
         return True
 
-    def _decide(self, attempt: Attempt, identity: Identity, asked: ClinicalConsultation) -> Scope:
+    def _circumstances(self, identity: Identity, asked: ClinicalConsultation, origin: Origin) -> Circumstances:
+        """What is known around the look before the patient's side of it is asked about."""
+        return Circumstances(
+            hour=_hour(),
+            type_offered=self._offers(asked),
+            suspended=False,
+            feed_wants_informed=False,
+            network_zone=self.zones.of(origin.address),
+        )
+
+    def _decide(
+        self, attempt: Attempt, identity: Identity, asked: ClinicalConsultation, circumstances: Circumstances
+    ) -> Scope:
         """2: quotas, the core rules, the shape of the request, the token's scopes."""
         if not self.quotas.charge(identity.person.key, asked.patient or identity.launch_patient):
             raise Refused(Reason.QUOTA, rules=("quota",))
-        core = decide_core(self.rules, identity, asked, type_offered=self._offers(asked), hour=_hour())
+        core = decide_core(self.rules, identity, asked, circumstances)
         attempt.rules = core.rules
         return permission(identity, asked, core)
 
-    def _judge_context(self, attempt: Attempt, identity: Identity, asked: ClinicalConsultation) -> None:
+    def _judge_context(
+        self, attempt: Attempt, identity: Identity, asked: ClinicalConsultation, circumstances: Circumstances
+    ) -> Circumstances:
         """3: the care relation, then every rule, the site's included."""
         attempt.care_relation = care_relation(identity, asked)
-        verdict = decide_site(
-            self.rules,
-            identity,
-            asked,
-            type_offered=self._offers(asked),
-            hour=_hour(),
-            care_relation=attempt.care_relation,
-        )
+        circumstances = replace(circumstances, care_relation=attempt.care_relation)
+        verdict = decide_site(self.rules, identity, asked, circumstances)
         attempt.rules = verdict.rules
         if isinstance(verdict, Deny):
             raise Refused(Reason.ACCESS_DENIED, rules=verdict.rules)
+        return circumstances
 
-    def _look(self, attempt: Attempt, identity: Identity, asked: ClinicalConsultation, scope: Scope) -> Release:
+    def _look(
+        self,
+        attempt: Attempt,
+        identity: Identity,
+        asked: ClinicalConsultation,
+        scope: Scope,
+        circumstances: Circumstances,
+    ) -> Release:
         feed = self.feeds[asked.feed]
         deadline = Deadline.after(CONSULTATION_SECONDS)
         patient = asked.patient or identity.launch_patient or ""
@@ -165,7 +185,7 @@ class Gateway:
                 attempt,
                 asked,
                 Compartment(match, feed.line.base, scope.asked_type, feed.types, scope.ceiling),
-                Labelling(self.rules, identity, asked, attempt.care_relation, feed.documents),
+                Labelling(self.rules, identity, asked, circumstances, feed.documents),
                 most=self.most_resources,
             )
             call = Call(deadline.sooner(FEED_SECONDS), attempt.origin.record)
@@ -183,7 +203,7 @@ class Gateway:
     def _read_log(self, attempt: Attempt, identity: Identity, asked: AuditConsultation) -> LogRelease:
         """The log has its own rules, and is answered by itself alone."""
         log_permission.refuse_writing(asked)
-        verdict = decide_log(self.rules, identity, asked)
+        verdict = decide_log(self.rules, identity, asked, suspended=False)
         attempt.rules = verdict.rules
         if isinstance(verdict, Deny):
             raise Refused(Reason.ACCESS_DENIED, rules=verdict.rules)

@@ -1,10 +1,11 @@
 """`[policies]` and `[limits]`: what the site decides."""
 
+from ipaddress import ip_network
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from plugin.settings.values import Location, Section
+from plugin.settings.values import Id, Location, Network, Section
 
 
 class PolicySettings(Section):
@@ -12,8 +13,19 @@ class PolicySettings(Section):
     """Site policies, `*.cedar`. The core set is inside the program and cannot be switched off."""
     tables: Location | None = None
     """Tables of sensitive codes, `*.csv`: one of a shipped table's name replaces it, others stand beside."""
+    network_zones: dict[Id, tuple[Network, ...]] = Field(default_factory=dict)
+    """Networks by the name of their zone, for rules that ask where a caller sits."""
     unlabelled_documents: Literal["withhold", "show"] = "withhold"
     """Documents for which no label speaks."""
+
+    @field_validator("network_zones")
+    @classmethod
+    def _one_zone_a_network(cls, zones: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        """The smaller of two networks that overlap names the zone; of two that are equal, neither could."""
+        networks = [ip_network(text) for named in zones.values() for text in named]
+        if len(set(networks)) != len(networks):
+            raise ValueError("one network stands in two zones, or twice in one")
+        return zones
 
 
 class Limits(Section):

@@ -125,7 +125,7 @@ Consultation = ClinicalConsultation | AuditConsultation
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a request came from, for the record: nothing here takes part in a decision."""
+    """Where a request came from, for the record. Of a decision only the network zone of the address is a part."""
 
     request_id: str
     address: str

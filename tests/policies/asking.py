@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from policies.vocabulary import scopes
+from policies.vocabulary.circumstances import Circumstances
 from policies.vocabulary.consultation import ClinicalConsultation
 from policies.vocabulary.identity import Client, Identity, Person, Subject
 from policies.vocabulary.interactions import Delivery, Interaction, Level
@@ -38,3 +39,9 @@ def clinician(**changes: Any) -> Identity:
 def search(**changes: Any) -> ClinicalConsultation:
     """SEARCH with `changes`."""
     return replace(SEARCH, **changes)
+
+
+def around(**changes: Any) -> Circumstances:
+    """Nine in the morning, the patient in context, nothing that stands in the way; with `changes`."""
+    given = {"hour": 9, "type_offered": True, "suspended": False, "feed_wants_informed": False}
+    return Circumstances(**{**given, "care_relation": "launch", **changes})

@@ -8,14 +8,14 @@ import pytest
 
 from policies import rulebook
 from policies.cedar import EVALUATION_FAILED, PolicySet, Question
-from policies.decision import decide_core, decide_log, decide_show, decide_site
+from policies.decision import Signature, decide_core, decide_log, decide_show, decide_site
 from policies.labels import Labels
 from policies.rulebook import Rulebook
 from policies.vocabulary.consultation import AuditConsultation, ClinicalConsultation
 from policies.vocabulary.identity import Client, Identity, Subject
 from policies.vocabulary.interactions import CONSULTING, Delivery, Interaction
 from policies.vocabulary.verdict import NO_RULE_PERMITS, Deny, Permit
-from tests.policies.asking import clinician, search
+from tests.policies.asking import around, clinician, search
 
 RULES = rulebook.load(None, unlabelled_documents="withhold")
 
@@ -25,13 +25,13 @@ VIEWER = Delivery.RENDERED
 
 
 def core(identity: Identity, asked: ClinicalConsultation, *, type_offered: bool = True) -> Permit | Deny:
-    return decide_core(RULES, identity, asked, type_offered=type_offered, hour=9)
+    return decide_core(RULES, identity, asked, around(type_offered=type_offered, care_relation=None))
 
 
 def site(
     identity: Identity, asked: ClinicalConsultation, relation: str | None = "launch", rules: Rulebook = RULES
 ) -> Permit | Deny:
-    return decide_site(rules, identity, asked, type_offered=True, hour=9, care_relation=relation)
+    return decide_site(rules, identity, asked, around(care_relation=relation))
 
 
 BITES = {
@@ -79,10 +79,72 @@ def test_a_type_that_the_feed_is_not_configured_for_is_refused() -> None:
     assert core(clinician(), search(), type_offered=False) == Deny(("allowed-types",))
 
 
+AROUND: dict[str, tuple[dict[str, Any], Delivery, str]] = {
+    "suspended": ({"suspended": True}, VIEWER, "suspended"),
+    "the patient opposes everything": ({"opposition": "all"}, VIEWER, "patient-opposition"),
+    "no answer about opposition": ({"opposition": "unknown"}, VIEWER, "patient-opposition"),
+    "a word for opposition that nobody knows": ({"opposition": "maybe"}, VIEWER, "patient-opposition"),
+    "broken glass before an opposition": ({"opposition": "all", "break_glass": True}, VIEWER, "patient-opposition"),
+    "an uninformed patient": ({"feed_wants_informed": True}, VIEWER, "informed-patient"),
+    "an uninformed patient in an emergency": (
+        {"feed_wants_informed": True, "break_glass": True},
+        VIEWER,
+        "informed-patient",
+    ),
+    "an informed patient, as data": (
+        {"feed_wants_informed": True, "patient_informed": True},
+        Delivery.STRUCTURED,
+        "informed-patient",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "delivery", "rule"), AROUND.values(), ids=AROUND)
+def test_the_core_minds_the_circumstances(changes: dict[str, Any], delivery: Delivery, rule: str) -> None:
+    """Whatever the purpose, and whoever asks."""
+    asked, known = search(delivery=delivery), around(**changes)
+    assert decide_core(RULES, clinician(), asked, known) == Deny((rule,))
+    assert decide_site(RULES, clinician(), asked, known) == Deny((rule,))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"opposition": "none"},
+        {"opposition": "part"},
+        {"feed_wants_informed": True, "patient_informed": True},
+        {"patient_informed": True},
+        {"break_glass": True},
+    ],
+)
+def test_the_core_lets_pass_what_the_circumstances_allow(changes: dict[str, Any]) -> None:
+    """An opposition to a part is minded result by result."""
+    assert isinstance(decide_core(RULES, clinician(), search(delivery=VIEWER), around(**changes)), Permit)
+
+
+def test_an_opposed_result_is_not_shown_in_an_emergency_either() -> None:
+    """The patient's word stands above every rule of a site."""
+    plain = Labels("Observation", "test-results", None, frozenset(), document=False, labelled=False)
+    for known in (around(), around(break_glass=True)):
+        verdicts = decide_show(
+            RULES, clinician(), search(), known, [Signature(plain, opposed=True), Signature(plain, opposed=False)]
+        )
+        assert verdicts == [Deny(("patient-opposition-part",)), Permit(("show-by-default",))]
+
+
+def test_a_suspended_auditor_does_not_read_the_log() -> None:
+    """Suspension is of a person, whatever they ask for."""
+    auditor = clinician(auditor=True, purposes=("HCOMPL",))
+    assert decide_log(RULES, auditor, AuditConsultation("review"), suspended=True) == Deny(("suspended",))
+
+
 def test_every_shipped_refusal_has_been_seen_to_bite() -> None:
     """A rule added to the core without a line above would be unproven."""
     seen = {rule for _, _, rules in BITES.values() for rule in rules}
-    assert {*seen, "allowed-types", "care-only", "log-for-oversight"} == set(RULES.core.ids)
+    around_it = {rule for _, _, rule in AROUND.values()}
+    assert {*seen, *around_it, "allowed-types", "care-only", "log-for-oversight", "patient-opposition-part"} == set(
+        RULES.core.ids
+    )
 
 
 @pytest.mark.parametrize("interaction", sorted(set(Interaction) - CONSULTING))
@@ -160,7 +222,7 @@ def test_a_site_that_permits_everything_does_not_widen_the_core(
     """`forbid` wins, in the core set and in the complete one."""
     (tmp_path / "wide.cedar").write_text('@id("everything") permit (principal, action, resource);')
     wide = rulebook.load(tmp_path, unlabelled_documents="withhold")
-    assert decide_core(wide, identity, asked, type_offered=True, hour=9) == Deny(rules)
+    assert decide_core(wide, identity, asked, around()) == Deny(rules)
     verdict = site(identity, asked, "launch", wide)
     assert isinstance(verdict, Deny)
     assert set(rules) <= set(verdict.rules)
@@ -172,12 +234,25 @@ def test_a_site_can_narrow(tmp_path: Path) -> None:
         '@id("not-at-night") forbid (principal, action in Action::"consult", resource) when { context.hour < 6 };'
     )
     rules = rulebook.load(tmp_path, unlabelled_documents="withhold")
-    ask = {"type_offered": True, "care_relation": "launch"}
-    assert decide_site(rules, clinician(), search(), hour=5, **ask) == Deny(("not-at-night",))
-    assert isinstance(decide_site(rules, clinician(), search(), hour=6, **ask), Permit)
+    assert decide_site(rules, clinician(), search(), around(hour=5)) == Deny(("not-at-night",))
+    assert isinstance(decide_site(rules, clinician(), search(), around(hour=6)), Permit)
 
 
-@pytest.mark.parametrize("left_out", ["subject", "type_offered", "client_renders_only", "delivery", "hour", "roles"])
+@pytest.mark.parametrize(
+    "left_out",
+    [
+        "subject",
+        "type_offered",
+        "client_renders_only",
+        "delivery",
+        "hour",
+        "roles",
+        "suspended",
+        "feed_wants_informed",
+        "patient_informed",
+        "break_glass",
+    ],
+)
 def test_a_missing_fact_can_never_allow(left_out: str) -> None:
     """Without the schema, a forbid that stumbles over a missing attribute is skipped, and the permit would stand."""
     facts: dict[str, Any] = {
@@ -188,6 +263,10 @@ def test_a_missing_fact_can_never_allow(left_out: str) -> None:
         "ehr": "hospital",
         "delivery": "structured",
         "type_offered": False,
+        "suspended": False,
+        "feed_wants_informed": False,
+        "patient_informed": False,
+        "break_glass": False,
         "hour": 9,
         "purpose": "TREAT",
         "care_relation": "launch",
@@ -221,12 +300,13 @@ def test_a_rule_that_fails_to_evaluate_denies() -> None:
         schema,
     )
     facts = {"subject": "professional", "roles": [], "client": "c", "client_renders_only": True, "ehr": "h"}
-    facts |= {"delivery": "structured", "type_offered": True, "hour": 9}
+    facts |= {"delivery": "structured", "type_offered": True, "hour": 9, "suspended": False, "break_glass": False}
+    facts |= {"feed_wants_informed": False, "patient_informed": False}
     assert rules.decide([Question("x", "read", ("Feed", "f"), facts)]) == [Deny((EVALUATION_FAILED,))]
 
 
 def show(labels: Labels, rules: Rulebook = RULES, **changes: Any) -> Permit | Deny:
-    return decide_show(rules, clinician(**changes), search(), "launch", [labels])[0]
+    return decide_show(rules, clinician(**changes), search(), around(), [Signature(labels, opposed=False)])[0]
 
 
 DOCUMENT = Labels("DocumentReference", "unclassified", None, frozenset(), document=True, labelled=False)
@@ -261,9 +341,11 @@ def test_one_verdict_for_each_signature_in_order() -> None:
     """Verdicts are laid beside resources by position."""
     plain = Labels("Observation", "test-results", None, frozenset(), document=False, labelled=False)
     two = clinician(purposes=("TREAT", "COC"))
-    verdicts = decide_show(RULES, two, search(), None, [plain, DOCUMENT, plain])
+    verdicts = decide_show(
+        RULES, two, search(), around(), [Signature(each, opposed=False) for each in (plain, DOCUMENT, plain)]
+    )
     assert [type(verdict) for verdict in verdicts] == [Permit, Deny, Permit]
-    assert decide_show(RULES, two, search(), None, []) == []
+    assert decide_show(RULES, two, search(), around(), []) == []
 
 
 @pytest.mark.parametrize(
@@ -287,14 +369,16 @@ def test_the_log_is_read_by_auditors_for_oversight_and_at_the_machine_with_a_rea
 ) -> None:
     """Reading the log is a look at patients too. The reason of a token is its purpose of use."""
     auditor = clinician(**{"auditor": True, "purposes": ("HCOMPL",), **changes})
-    assert isinstance(decide_log(RULES, auditor, AuditConsultation(reason)), Permit if permitted else Deny)
+    assert isinstance(
+        decide_log(RULES, auditor, AuditConsultation(reason), suspended=False), Permit if permitted else Deny
+    )
 
 
 def test_no_site_rule_opens_the_log(tmp_path: Path) -> None:
     """The log is decided by the core alone."""
     (tmp_path / "a.cedar").write_text('@id("open") permit (principal, action, resource);')
     rules = rulebook.load(tmp_path, unlabelled_documents="withhold")
-    assert decide_log(rules, clinician(), AuditConsultation("curious")) == Deny((NO_RULE_PERMITS,))
+    assert decide_log(rules, clinician(), AuditConsultation("curious"), suspended=False) == Deny((NO_RULE_PERMITS,))
 
 
 @pytest.mark.parametrize("name", ["core", "shipped", "unlabelled_documents"])
