@@ -5,6 +5,7 @@ Building contacts nobody. Secrets are read here, so a missing or open one stops 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from fhir_adapters import registry
 from fhir_adapters.bundle_folder import BundleFolderConfig
@@ -12,7 +13,7 @@ from fhir_adapters.credential import BasicCredential, BearerCredential, ClientCr
 from fhir_adapters.fhir_rest import FhirRestConfig
 from fhir_adapters.interface import Feed
 from plugin import __version__
-from plugin.alerts import Alerts, alerts_of
+from plugin.alerts import AlertKind, Alerts, alerts_of
 from plugin.audit.feed import LogFeed
 from plugin.authentication.fetch import IssuerDocuments
 from plugin.authentication.identify import Identifier
@@ -26,6 +27,7 @@ from plugin.ledger import writer
 from plugin.ledger.deliveries import Deliveries, kept_path
 from plugin.ledger.errors import LedgerError
 from plugin.ledger.reader import Reader
+from plugin.ledger.space import FreeSpace
 from plugin.ledger.writer import Ledger
 from plugin.recorder import Recorder
 from plugin.sealing import KeysInvalid, Seal, derived, parse_keys
@@ -67,12 +69,13 @@ def assemble(settings: Settings, on_damage: Callable[[], None] = lambda: None) -
     keys = sealing_keys(settings)
     rules = rulebook(settings)
     ledger = open_ledger(settings)
-    recorder = Recorder(
-        ledger, {"base": settings.public_base, "version": __version__, "policies": rules.digest}, on_damage
-    )
-    issuers = issuers_of(settings)
-    strangers = Strangers(Callers(), recorder)
     alerts = alerts_of(settings.alerts, settings.public_base)
+    recorder = Recorder(
+        ledger, _gateway_body(settings, rules), on_damage, partial(alerts.raise_, AlertKind.CLOCK_DRIFTED)
+    )
+    space = free_space(settings)
+    issuers = issuers_of(settings)
+    strangers = Strangers(Callers(), recorder, space)
     _make_state_dir(settings)
     gateway = Gateway(
         identifier=Identifier(settings, issuers),
@@ -95,9 +98,10 @@ def assemble(settings: Settings, on_damage: Callable[[], None] = lambda: None) -
         admission=Admission(),
         log=LogFeed(settings.ledger.path),
         most_resources=settings.limits.resources_per_consultation,
+        zones=NetworkZones(settings.policies.network_zones),
+        space=space,
     )
     return Assembled(
-        zones=NetworkZones(settings.policies.network_zones),
         settings,
         gateway,
         issuers,
@@ -178,6 +182,15 @@ def recorder_of(settings: Settings, ledger: Ledger) -> Recorder:
 
 def _gateway_body(settings: Settings, rules: Rulebook) -> GatewayBody:
     return {"base": settings.public_base, "version": __version__, "policies": rules.digest}
+
+
+def free_space(settings: Settings) -> FreeSpace:
+    """What is left where the log and the counters grow."""
+    return FreeSpace(
+        [settings.ledger.path.parent, settings.state_dir],
+        low=settings.ledger.anonymous_space_floor_mb << 20,
+        floor=settings.ledger.space_floor_mb << 20,
+    )
 
 
 def check_ledger(ledger: Ledger) -> None:

@@ -197,6 +197,13 @@ class LogUnreadable(ConsultError):
     text = "The log cannot be read."
 
 
+class SpaceLow(ConsultError):
+    """Too little space is left where the log is kept: strangers are refused first, then everybody."""
+
+    issue_code, status, reason, retry_after = "no-store", 503, "no-space", 60
+    text = "There is too little space left to keep the log, so nothing can be shown."
+
+
 class RecordUnavailable(ConsultError):
     """The audit record could not be made durable, so nothing was released."""
 

@@ -5,12 +5,15 @@ What a record says is decided by `attempt`, `strangers`, and whoever runs the ga
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from plugin.errors import RecordUnavailable
 from plugin.event import AuditAction, Body, GatewayBody, Outcome, RetentionClass
 from plugin.ledger.errors import LedgerBroken, LedgerError, StorageFailed
 from plugin.ledger.key import SigningKey
+from plugin.ledger.record import Position
 from plugin.ledger.writer import Ledger
+from plugin.telemetry import count_commit
 
 GATEWAY_TENANT = "gateway"
 """The tenant of records that concern no EHR."""
@@ -19,13 +22,30 @@ MAX_DOUBTFUL = 10_000
 """Records that are looked up after an outage: a megabyte of ids. More are counted only, so that memory is bounded."""
 
 
+BACK_SECONDS = 1.0
+"""A commit that is dated this much before the one it follows is told by a record. Clocks of machines that share a
+ledger differ by some milliseconds; a second is a clock that was set."""
+
+
 class Recorder:
     """Appends bodies to the ledger, and settles what an outage left owing. Safe to call from several threads."""
 
-    def __init__(self, ledger: Ledger, gateway: GatewayBody, on_damage: Callable[[], None] = lambda: None) -> None:
-        """`on_damage` is called when this process can never append again: whoever runs it should end it."""
+    def __init__(
+        self,
+        ledger: Ledger,
+        gateway: GatewayBody,
+        on_damage: Callable[[], None] = lambda: None,
+        on_clock_back: Callable[[str], None] = lambda _reference: None,
+    ) -> None:
+        """`on_damage` is called when this process can never append again: whoever runs it should end it.
+
+        `on_clock_back` is called with the place of the record which says that times in the log went back.
+        """
         self._ledger = ledger
         self._on_damage = on_damage
+        self._on_clock_back = on_clock_back
+        self._back = 0.0
+        ledger.observe(self._committed)
         self._gateway = gateway
         self._doubtful: list[str] = []
         self._beyond = 0
@@ -41,6 +61,7 @@ class Recorder:
         try:
             self._settle()
             self._append(body, tenant, retention_class)
+            self._tell_clock()
         except LedgerError as error:
             if "record" in body:
                 self._doubt(body["record"])
@@ -64,6 +85,23 @@ class Recorder:
             tenant=GATEWAY_TENANT,
             retention_class=RetentionClass.OPERATION,
         )
+
+    def _committed(self, records: int, back: float) -> None:
+        count_commit(records)
+        if back >= BACK_SECONDS:
+            self._back = max(self._back, back)
+
+    def _tell_clock(self) -> None:
+        """Times never go back silently. The body before is durable whatever becomes of this record."""
+        with self._settling:
+            back, self._back = self._back, 0.0
+        if not back:
+            return
+        note = f"times went back by {back:.1f} s: what stands before may be dated later than what follows"
+        body: Body = {"action": AuditAction.CLOCK_DRIFTED, "outcome": Outcome.FAILED, "reason": None, "note": note}
+        with suppress(LedgerError):
+            position = self._append(body, GATEWAY_TENANT, RetentionClass.OPERATION)
+            self._on_clock_back(f"position-{position.position}")
 
     def _doubt(self, record: str) -> None:
         with self._settling:
@@ -92,9 +130,9 @@ class Recorder:
             {"outcome": Outcome.UNAVAILABLE, "reason": "no-store", **body}, GATEWAY_TENANT, RetentionClass.OPERATION
         )
 
-    def _append(self, body: Body, tenant: str, retention_class: RetentionClass) -> None:
+    def _append(self, body: Body, tenant: str, retention_class: RetentionClass) -> Position:
         whole: Mapping[str, object] = {**body, "gateway": self._gateway}
-        self._ledger.append(whole, tenant=tenant, retention_class=retention_class)
+        return self._ledger.append(whole, tenant=tenant, retention_class=retention_class)
 
 
 def _gap(lost: int, beyond: int) -> str:

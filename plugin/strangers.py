@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from plugin.errors import CallerThrottled, ConsultError, RecordUnavailable, Unidentified
 from plugin.event import AuditAction, Outcome, RetentionClass
+from plugin.ledger.space import FreeSpace
 from plugin.recorder import GATEWAY_TENANT, Recorder
 from plugin.state.callers import Callers, Kind, Refusals, network_of
 from plugin.telemetry import count_refused_caller
@@ -17,9 +18,11 @@ from policies.vocabulary.consultation import Origin
 class Strangers:
     """Safe to call from several threads."""
 
-    def __init__(self, callers: Callers, recorder: Recorder) -> None:
+    def __init__(self, callers: Callers, recorder: Recorder, space: FreeSpace) -> None:
+        """While `space` is low nothing is recorded at once, and while it is spent no counts are either."""
         self._callers = callers
         self._recorder = recorder
+        self._space = space
 
     def admits(self, address: str) -> bool:
         """False while too many authentications from there have failed."""
@@ -34,11 +37,20 @@ class Strangers:
         subject = error.verified_subject if isinstance(error, Unidentified) else None
         kind = Kind(reason, origin.family, network_of(origin.address), subject)
         first = self._callers.refused(kind, origin.address, charged=_is_charged(error))
-        if first is not None:
+        if first is None:
+            return
+        if self._space.low():
+            self._callers.restore([first])
+        else:
             self._write([first])
 
-    def summarise(self) -> bool:
-        """Record what was counted since the last time; False if the ledger takes no records now."""
+    def summarise(self, *, at_stop: bool = False) -> bool:
+        """Record what was counted since the last time; False if the ledger takes no records now.
+
+        At the stop of the process the counts would be lost otherwise: they are few enough for what space is left.
+        """
+        if self._space.spent() and not at_stop:
+            return False
         return self._write(self._callers.drain())
 
     def _write(self, waiting: list[Refusals]) -> bool:

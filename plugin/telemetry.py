@@ -17,12 +17,26 @@ from typing import Any, TextIO, cast
 
 import orjson
 import structlog
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge, Histogram
 
 CONSULTATIONS = Counter("vitrine_consultations", "Consultations by outcome.", ["feed", "outcome"])
 CALLERS_REFUSED = Counter("vitrine_callers_refused", "Refusals of unidentified callers.", ["reason"])
+BATCHES = Histogram(
+    "vitrine_ledger_batch_records",
+    "Records that one commit made durable: its sum is all appends, its count all commits.",
+    buckets=(1, 2, 4, 8, 16, 32, 64),
+)
+QUOTA_REFUSALS = Counter("vitrine_quota_refusals", "Looks that were refused because they were beyond a quota.")
 ALERTS = Counter("vitrine_alerts", "Alerts that were raised, by kind.", ["kind"])
 ALERTS_NOT_TOLD = Counter("vitrine_alerts_not_told", "Alerts that a receiver was not told of.")
+
+# Of the supervising process alone: there is one of each.
+SINK_AGE = Gauge("vitrine_ledger_sink_age_seconds", "For how long a sink has lacked the newest checkpoint.", ["sink"])
+SINK_FORKS = Counter("vitrine_ledger_forks", "Checkpoints of a sink that the log does not continue.", ["sink"])
+VERIFIED_AT = Gauge("vitrine_ledger_verified_timestamp_seconds", "When the log was last verified and found unbroken.")
+VERIFICATIONS = Counter("vitrine_ledger_verifications", "Scheduled verifications, by what they found.", ["result"])
+SPACE_FREE = Gauge("vitrine_ledger_space_free_bytes", "Free where the log and the state are.")
+CLOCK_OFFSET = Gauge("vitrine_clock_offset_seconds", "By how much this machine's clock is ahead.", ["against"])
 
 NO_FEED = "none"
 """Stands for the feed of a consultation that names none of ours."""
@@ -36,6 +50,11 @@ def count_consultation(feed: str | None, outcome: str) -> None:
 def count_refused_caller(reason: str) -> None:
     """Count a refusal of a caller who was not identified; `reason` is one of our own keys."""
     CALLERS_REFUSED.labels(reason).inc()
+
+
+def count_commit(records: int) -> None:
+    """Count a commit of so many records."""
+    BATCHES.observe(records)
 
 
 class JsonLine(logging.Formatter):

@@ -169,6 +169,7 @@ _ERRORS = (
     errors.FeedBusy,
     errors.EhrUnreachable,
     errors.Overloaded,
+    errors.SpaceLow,
     errors.RecordUnavailable,
 )
 ISSUE_CODES: Final[Mapping[str, str]] = {

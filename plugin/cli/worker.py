@@ -42,7 +42,7 @@ def application() -> object:
         time.sleep(_rest_of_life())
         sys.exit(CANNOT)
     threading.Thread(target=_each_minute, args=(assembled,), daemon=True, name="callers").start()
-    atexit.register(_record_callers, assembled)
+    atexit.register(_record_callers, assembled, at_stop=True)
     app = create_app(assembled)
     # What was built so far lives as long as the process: looking at it again in every collection costs tail latency.
     gc.collect()
@@ -57,8 +57,8 @@ def _each_minute(assembled: assembly.Assembled) -> None:
         _record_callers(assembled)
 
 
-def _record_callers(assembled: assembly.Assembled) -> None:
-    if not assembled.strangers.summarise():
+def _record_callers(assembled: assembly.Assembled, *, at_stop: bool = False) -> None:
+    if not assembled.strangers.summarise(at_stop=at_stop):
         log.error("counts of unidentified callers could not be recorded; they are kept for the next minute")
 
 

@@ -10,7 +10,7 @@ from typing import overload
 from fhir_adapters.interface import Call, Deadline
 from plugin.attempt import Attempt
 from plugin.audit.feed import LogFeed, LogRelease
-from plugin.authentication.credential import Credential
+from plugin.authentication.credential import Credential, NoCredential
 from plugin.authentication.identify import Identifier
 from plugin.consultation import fetch, log_permission
 from plugin.consultation.answer import Answer
@@ -23,7 +23,8 @@ from plugin.consultation.patient_match import PatientMatches
 from plugin.consultation.network_zone import NetworkZones
 from plugin.consultation.permission import Scope, permission
 from plugin.consultation.release import Release
-from plugin.errors import CallerThrottled, ConsultError, Overloaded, Refused
+from plugin.errors import CallerThrottled, ConsultError, Overloaded, Refused, SpaceLow
+from plugin.ledger.space import FreeSpace
 from plugin.recorder import Recorder
 from plugin.settings.feed import IdentifierMatch, SameIdMatch
 from plugin.state.quotas import Quotas
@@ -98,6 +99,7 @@ class Gateway:
     log: LogFeed
     most_resources: int
     zones: NetworkZones
+    space: FreeSpace
 
     @overload
     def consult(self, credential: Credential, asked: ClinicalConsultation, origin: Origin) -> Release: ...
@@ -111,6 +113,7 @@ class Gateway:
         the failure has been recorded (of an unidentified caller: counted), or RecordUnavailable is raised.
         """
         with Attempt(asked, origin, self.recorder, self.strangers, self.ehr_bases) as attempt:
+            self._require_space(credential)
             if not self.strangers.admits(origin.address):
                 raise CallerThrottled
             identity = attempt.identity = self.identifier.identify(credential)  # 1 identify
@@ -130,6 +133,11 @@ class Gateway:
         except ConsultError:
             return False
         return True
+
+    def _require_space(self, credential: Credential) -> None:
+        """Raises SpaceLow: first for callers who show no token, then for everybody. Counted as strangers are."""
+        if self.space.spent() or (isinstance(credential, NoCredential) and self.space.low()):
+            raise SpaceLow
 
     def _circumstances(self, identity: Identity, asked: ClinicalConsultation, origin: Origin) -> Circumstances:
         """What is known around the look before the patient's side of it is asked about."""

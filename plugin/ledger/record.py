@@ -109,6 +109,16 @@ def encode_time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
+def seconds_before(time: str, other: str) -> float:
+    """By how many seconds an encoded time is before another; 0.0 if it is not, or if one of them is no such time."""
+    if time >= other:
+        return 0.0
+    try:
+        return (datetime.fromisoformat(other) - datetime.fromisoformat(time)).total_seconds()
+    except (ValueError, TypeError):
+        return 0.0
+
+
 def encode_body(body: Mapping[str, object]) -> bytes:
     """The body as sorted JSON with a fresh nonce (a `nonce` of the caller's is replaced).
 

@@ -28,7 +28,7 @@ from plugin.ledger.group import GroupCommit
 from plugin.ledger.key import SigningKey
 from plugin.ledger.merkle import leaf_hash
 from plugin.ledger.purge import purges_of_tail, row_flaw
-from plugin.ledger.record import Position, columns_of, encode_body, encode_header, encode_time
+from plugin.ledger.record import Position, columns_of, encode_body, encode_header, encode_time, seconds_before
 from plugin.ledger.rotation import current_key, key_chain_of
 from plugin.ledger.sqlite import SqliteStore
 from plugin.ledger.sqlite_view import viewing
@@ -65,6 +65,7 @@ class Ledger:
         self._group: GroupCommit[_Entry, Position] = GroupCommit(self._commit, self._taking_turn)
         self._seen: Head | None = None
         self._refusal: LedgerError | None = None
+        self._observe: Callable[[int, float], None] = lambda _records, _back: None
         self._retiring: SigningKey | None = None
         """The key before this one, while the head is signed that hands over."""
         _ledgers.add(self)
@@ -94,6 +95,13 @@ class Ledger:
             finally:
                 self._retiring = None
         return position
+
+    def observe(self, on_commit: Callable[[int, float], None]) -> None:
+        """Call `on_commit(records, back)` after each commit of this process, while others wait.
+
+        `back`: by how many seconds it is dated before the commit that it follows; 0.0 if it is not.
+        """
+        self._observe = on_commit
 
     def contains(self, record: str) -> bool:
         """True if a record with this id (`record` of its body) is there: for after a commit of unknown outcome.
@@ -133,9 +141,12 @@ class Ledger:
     def _commit(self, entries: Iterable[_Entry]) -> list[Position]:
         """Commit the entries together, in their order. Reads them once the store is locked. The caller has the turn."""
         batches: list[Batch] = []
+        followed = ""
 
         def make_batch(head: Head) -> Batch:
+            nonlocal followed
             self._check_continues(head)
+            followed = head.time
             batches.append(self._batch(head, entries))
             return batches[-1]
 
@@ -148,6 +159,7 @@ class Ledger:
             raise
         batch = batches[-1]
         self._seen = batch.head
+        self._observe(len(batch.rows), seconds_before(batch.head.time, followed))
         return [Position(row.position, batch.head.time) for row in batch.rows]
 
     def _batch(self, head: Head, entries: Iterable[_Entry]) -> Batch:

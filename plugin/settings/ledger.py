@@ -2,13 +2,21 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import AfterValidator, Discriminator, Field
+from pydantic import AfterValidator, Discriminator, Field, model_validator
 
 from plugin.settings.values import HostPort, Location, Section, Text, Url
 
+NEVER = "never"
+_INTERVAL = re.compile(r"([1-9][0-9]{0,2}) (hour|day)s?")
 _DAYS = re.compile(r"[1-9][0-9]{0,4} days")
+
+
+def _interval(value: str) -> str:
+    if value != NEVER and not _INTERVAL.fullmatch(value):
+        raise ValueError('must be a number of hours or days, such as "1 day", or "never"')
+    return value
 
 
 def _period(value: str) -> str:
@@ -53,6 +61,7 @@ SinkSettings = Annotated[
 
 
 Preset = Literal["6-months", "1-year", "3-years", "10-years", "20-years"]
+Interval = Annotated[str, AfterValidator(_interval)]
 Period = Annotated[str, AfterValidator(_period)]
 RetentionClass = Literal["consultation", "refusal", "log-reading", "callers", "operation"]
 """The classes of records that may have a period; what explains the ledger itself is kept for ever."""
@@ -66,8 +75,28 @@ class LedgerSettings(Section):
     """Signs checkpoints. Whoever holds it can rewrite history that no sink has seen."""
     sinks: tuple[SinkSettings, ...] = ()
     """Where checkpoints go, so that the owner of this machine alone cannot cut the log unnoticed."""
+    space_floor_mb: int = Field(default=256, ge=64, le=1 << 20)
+    """MiB that must be free where the ledger is, or every request is refused: a record with its indexes takes about
+    3 kB, so this holds what an outage still has to record, SQLite's log, and the work of the purge that makes room."""
+    anonymous_space_floor_mb: int = Field(default=1024, ge=64, le=1 << 20)
+    """Below this callers without a credential are refused, and refusals of unidentified callers are recorded as counts
+    only: whoever floods the gateway from outside meets this floor before a clinician meets the other one."""
+    verify_every: Interval = "1 day"
+    """How often `serve` re-reads and verifies the whole ledger, at the lowest priority: hours or days, or "never" where
+    something else does it."""
     public: bool = False
     """Serve the signed head, hashes and proofs under `/ledger/`: how many records there are, and nothing of them."""
     retention: dict[RetentionClass, Period] = Field(default_factory=dict)
     """How long the records of each class are kept before `vitrine audit purge` may empty them. A class that is not
     named is kept for ever, and nothing is purged but by that command."""
+
+    @model_validator(mode="after")
+    def _strangers_are_refused_first(self) -> Self:
+        if self.anonymous_space_floor_mb < self.space_floor_mb:
+            raise ValueError("anonymous_space_floor_mb is less than space_floor_mb: strangers are refused first")
+        return self
+
+    def verify_seconds(self) -> float | None:
+        """`verify_every` in seconds; None: never."""
+        found = _INTERVAL.fullmatch(self.verify_every)
+        return None if found is None else int(found[1]) * (3_600.0 if found[2] == "hour" else 86_400.0)

@@ -48,6 +48,9 @@ class FaultyLedger:
     real: Any
     faults: list[tuple[str, LedgerError]] = field(default_factory=list)
 
+    def observe(self, on_commit: Any) -> None:
+        self.real.observe(on_commit)
+
     def append(self, body: Mapping[str, object], *, tenant: str, retention_class: str) -> Any:
         moment, error = self.faults.pop(0) if self.faults else ("", None)
         if moment == "before":
@@ -281,7 +284,7 @@ def test_counts_that_the_ledger_refuses_are_kept(world: World) -> None:
     """Exact but for a crash: one was written, the other waits for the next minute."""
     faults: list[tuple[str, LedgerError]] = [("", LedgerUnavailable("x")), ("before", LedgerUnavailable("x"))]
     recorder = Recorder(FaultyLedger(world.assembled.ledger, faults), {})  # type: ignore[arg-type]
-    strangers = Strangers(Callers(), recorder)
+    strangers = Strangers(Callers(), recorder, world.assembled.gateway.space)
     origin = Origin("r1", "192.0.2.1", "facade")
     strangers.refused(TokenInvalid(), origin)
     strangers.refused(TokenExpired(), origin)
