@@ -153,6 +153,7 @@ def rulebook(settings: Settings) -> Rulebook:
             settings.policies.directory,
             unlabelled_documents=settings.policies.unlabelled_documents,
             tables=settings.policies.tables,
+            shipped_set=settings.policies.set,
         )
     except TablesInvalid as error:
         raise SettingsError(f"policies.tables: {error}") from error

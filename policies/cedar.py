@@ -3,6 +3,7 @@
 Which policies there are is `policies.rulebook`'s; which facts a request has is `policies.decision`'s.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,11 +12,21 @@ from typing import Any
 import cedarpy
 import orjson
 
+from policies.policy_text import Statement, statements
 from policies.vocabulary.verdict import NO_RULE_PERMITS, Deny, Permit
 
 EVALUATION_FAILED = "evaluation-failed"
 """Stands as the rule of a denial when Cedar could not decide: an error is never a permit."""
 
+
+ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+"""What a policy may be called: the name stands in records."""
+
+RESERVED = frozenset({NO_RULE_PERMITS, EVALUATION_FAILED, "core", "quota", "page-link", "log-by-search"})
+"""Names that records give to what is no policy."""
+
+LANGUAGES = ("fr", "en")
+MAX_SENTENCE = 500
 
 REMEMBERED = 4_096
 """Verdicts on looks kept by one process; facts of persons and clients, none of a patient or a result."""
@@ -36,25 +47,42 @@ class Question:
     facts: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One policy, as people name and read it."""
+
+    id: str
+    effect: str
+    """"permit" or "forbid"."""
+    sentences: Mapping[str, str]
+    """"fr" and "en"."""
+    statement: Statement
+    tree: Any
+    """Cedar's public syntax tree (`cedarpy.pst.Template`)."""
+
+
 class PolicySet:
     """A validated set of policies. Safe to share between threads; immutable."""
 
-    def __init__(self, text: str, schema: str) -> None:
-        """Parse and validate. Raises RulesInvalid: syntax, types, a policy without `@id`, an id used twice."""
+    def __init__(self, texts: Mapping[str, str], schema: str) -> None:
+        """Parse and validate `texts`, file name -> policies.
+
+        Raises RulesInvalid, which names file and line: syntax, types, an unknown fact or action, a template, an id that
+        is missing, doubled, reserved or not a word, a sentence that is missing in French or English.
+        """
+        self.rules: Mapping[str, Rule] = {rule.id: rule for rule in _rules(texts)}
+        self.ids = tuple(self.rules)
+        text = "\n".join(texts.values())
         try:
             self._schema = cedarpy.Schema.from_str(schema)
             self._policies = cedarpy.PolicySet.from_str(text)
-            nodes = cedarpy.policies_to_pst(text)
         except ValueError as error:
             raise RulesInvalid(f"cannot be parsed: {error}") from error
         result = cedarpy.validate_policies(text, schema)
         if not result.validation_passed:
-            first = result.errors[0]
-            name = result.id_annotations_by_policy_id.get(first.policy_id, first.policy_id)
-            raise RulesInvalid(f"policy '{name}': {first.error}")
+            raise _mistyped(result.errors[0], result.id_annotations_by_policy_id, self.rules)
         # With the schema, since the groups of actions stand in it: without them no rule on a group would ever fire.
         self._entities = cedarpy.Entities.from_json_str("[]", self._schema)
-        self.ids = _ids(nodes)
         self._remembered = lru_cache(maxsize=REMEMBERED)(self._decide_one)
 
     def decide_again(self, question: Question) -> Permit | Deny:
@@ -96,15 +124,70 @@ def _verdict(result: cedarpy.AuthzResult) -> Permit | Deny:
     return Deny(rules or (NO_RULE_PERMITS,))
 
 
-def _ids(nodes: Any) -> tuple[str, ...]:
-    if nodes.templates:
-        raise RulesInvalid("policy templates are not used here")
-    ids: list[str] = []
-    for policy in nodes.static_policies.values():
-        name = policy.annotations.get("id")
-        if not name:
-            raise RulesInvalid("a policy has no @id, so no record could name it")
-        if name in ids:
-            raise RulesInvalid(f"two policies have the id '{name}'")
-        ids.append(name)
-    return tuple(ids)
+def _rules(texts: Mapping[str, str]) -> list[Rule]:
+    found: dict[str, Rule] = {}
+    for file, text in texts.items():
+        for rule in _rules_of(file, text):
+            if rule.id in found:
+                place, other = rule.statement.place_of(rule.id), found[rule.id].statement.place_of(rule.id)
+                raise RulesInvalid(f"{place}: two policies have the id '{rule.id}'; the other is at {other}")
+            found[rule.id] = rule
+    return list(found.values())
+
+
+def _rules_of(file: str, text: str) -> list[Rule]:
+    """The policies of one file by itself: two files could otherwise make one between them that neither shows."""
+    stated = statements(file, text)
+    try:
+        parsed = cedarpy.policies_to_pst(text)
+    except ValueError as error:
+        raise _unparsed(file, stated, error) from error
+    if parsed.templates or len(parsed.static_policies) != len(stated):
+        place = next(
+            (each.place_of("") for each in stated if "?principal" in each.text or "?resource" in each.text), file
+        )
+        raise RulesInvalid(f"{place}: policy templates are not used here")
+    return [_rule(statement, tree) for statement, tree in zip(stated, parsed.static_policies.values(), strict=True)]
+
+
+def _rule(statement: Statement, tree: Any) -> Rule:
+    name = tree.annotations.get("id")
+    if not name:
+        raise RulesInvalid(f"{statement.place_of('')}: a policy has no @id, so no record could name it")
+    if not ID.fullmatch(name) or name in RESERVED:
+        raise RulesInvalid(
+            f"{statement.place_of('')}: '{ascii(name)[1:-1]}' cannot be an @id: it is reserved, or no word"
+        )
+    sentences = {}
+    for language in LANGUAGES:
+        sentence = tree.annotations.get(language) or ""
+        if not sentence.strip() or len(sentence) > MAX_SENTENCE:
+            raise RulesInvalid(
+                f"{statement.place_of(name)}: policy '{name}' has no @{language}: a sentence that people can read"
+            )
+        sentences[language] = sentence
+    return Rule(name, tree.effect, sentences, statement, tree)
+
+
+def _unparsed(file: str, stated: Sequence[Statement], error: ValueError) -> RulesInvalid:
+    """The first policy that does not parse by itself is the one."""
+    for statement in stated:
+        try:
+            cedarpy.policies_to_pst(statement.text)
+        except ValueError as own:
+            return RulesInvalid(f"{statement.place_of(_named_in(str(own)))}: cannot be parsed: {own}")
+    return RulesInvalid(f"{file}: cannot be parsed: {error}")
+
+
+def _mistyped(error: Any, names: Mapping[str, str], rules: Mapping[str, Rule]) -> RulesInvalid:
+    rule = rules.get(names.get(error.policy_id, ""))
+    why = re.sub(r"^for policy `[^`]*`, ", "", error.error)
+    if rule is None:
+        return RulesInvalid(why)
+    return RulesInvalid(f"{rule.statement.place_of(_named_in(why))}: policy '{rule.id}': {why}")
+
+
+def _named_in(message: str) -> str:
+    """The word that an error of Cedar is about: an attribute, an entity's id, a wrong keyword."""
+    found = re.search(r'`(?:\w+::)?"?([\w-]+)"?`|: (\w+)$', message)
+    return (found[1] or found[2]) if found else ""

@@ -5,7 +5,9 @@ codes belong to the rules: what they say of a result decides with them.
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -15,6 +17,19 @@ from policies.code_tables import CodeTables
 
 MAX_SITE_BYTES = 4 << 20
 """A few thousand policies; a larger folder is some other folder."""
+
+CORE = "core.cedar"
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Everything that a set of rules is made of, as text: equal texts are the same rules."""
+
+    schema: str
+    policies: Mapping[str, str]
+    """File name -> policies: the core, what ships, `sets/<name>/…`, then the site's."""
+    tables: Mapping[str, str]
+    """File name -> tables of codes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,41 +41,84 @@ class Rulebook:
     tables: CodeTables
     digest: str
     """SHA-256 of schema, policies and tables, in every record."""
+    texts: Texts
 
 
-def load(site: Path | None, *, unlabelled_documents: str, tables: Path | None = None) -> Rulebook:
+def load(
+    site: Path | None, *, unlabelled_documents: str, tables: Path | None = None, shipped_set: str | None = None
+) -> Rulebook:
     """Read and validate the rules; `site` is a folder of `*.cedar`, `tables` one of `*.csv`.
 
-    Raises RulesInvalid naming the file's problem; of a table, TablesInvalid with file and line.
+    Raises RulesInvalid naming file and line; of a table, TablesInvalid with the same.
 
-    `unlabelled_documents` is "withhold" or "show".
+    `unlabelled_documents` is "withhold" or "show"; `shipped_set` one of SETS.
     """
-    shipped = files("policies").joinpath("rules")
-    schema = shipped.joinpath("vitrine.cedarschema").read_text(encoding="utf-8")
-    core = shipped.joinpath("core.cedar").read_text(encoding="utf-8")
-    parts = [core, shipped.joinpath("shipped.cedar").read_text(encoding="utf-8")]
+    policies = {CORE: shipped(CORE), "shipped.cedar": shipped("shipped.cedar")}
     if unlabelled_documents == "withhold":
-        parts.append(shipped.joinpath("unlabelled_documents.cedar").read_text(encoding="utf-8"))
+        policies["unlabelled_documents.cedar"] = shipped("unlabelled_documents.cedar")
+    if shipped_set is not None:
+        policies |= _set_texts(shipped_set)
     if site is not None:
-        for name, text in _site_texts(site):
-            parts.append(text)
-            try:
-                # By itself too: two files could otherwise make one policy between them that neither shows.
-                PolicySet(text, schema)
-            except RulesInvalid as error:
-                raise RulesInvalid(f"{name}: {error}") from error
-    text = "\n".join(parts)
-    codes = CodeTables(code_tables.texts(tables))
-    digest = hashlib.sha256(b"\0".join([schema.encode(), text.encode(), codes.digest.encode()])).hexdigest()
-    return Rulebook(PolicySet(core, schema), PolicySet(text, schema), codes, digest)
+        policies |= _site_texts(site)
+    return made_of(Texts(shipped("vitrine.cedarschema"), policies, code_tables.texts(tables)))
 
 
-def _site_texts(site: Path) -> list[tuple[str, str]]:
-    """(file name, text), in the order of names."""
+def made_of(texts: Texts) -> Rulebook:
+    """The rules that `texts` state. Raises RulesInvalid."""
+    codes = CodeTables(texts.tables)
+    core = PolicySet({CORE: texts.policies[CORE]}, texts.schema)
+    return Rulebook(core, PolicySet(texts.policies, texts.schema), codes, _digest(texts, codes), texts)
+
+
+def shipped(name: str) -> str:
+    """A file of `policies/rules`."""
+    return files("policies").joinpath("rules", name).read_text(encoding="utf-8")
+
+
+@cache
+def sets() -> tuple[str, ...]:
+    """The names of the ready-made sets."""
+    return tuple(sorted(each.name for each in files("policies").joinpath("sets").iterdir() if each.is_dir()))
+
+
+def cases_of(shipped_set: str | None) -> str:
+    """The cases that ship for a ready-made set, or for the rules without one, as TOML."""
+    folder = files("policies").joinpath(*(("rules",) if shipped_set is None else ("sets", shipped_set)))
+    return folder.joinpath("cases.toml").read_text(encoding="utf-8")
+
+
+def _set_texts(name: str) -> dict[str, str]:
+    if name not in sets():
+        raise RulesInvalid(f"there is no set '{name}'; there are {', '.join(sets())}")
+    folder = files("policies").joinpath("sets", name)
+    found = sorted(each.name for each in folder.iterdir() if each.name.endswith(".cedar"))
+    return {f"sets/{name}/{each}": folder.joinpath(each).read_text(encoding="utf-8") for each in found}
+
+
+def _site_texts(site: Path) -> dict[str, str]:
+    """`site/<file name>` -> text, in the order of names."""
     try:
         paths = sorted(path for path in site.iterdir() if path.suffix == ".cedar")
         if sum(path.stat().st_size for path in paths) > MAX_SITE_BYTES:
             raise RulesInvalid(f"the folder {site} holds more than policies")
-        return [(path.name, path.read_text(encoding="utf-8")) for path in paths]
-    except (OSError, UnicodeDecodeError) as error:
+        contents = {f"{site.name}/{path.name}": path.read_bytes() for path in paths}
+    except OSError as error:
         raise RulesInvalid(f"the folder {site} cannot be read") from error
+    return {name: _decoded(name, content) for name, content in contents.items()}
+
+
+def _decoded(name: str, content: bytes) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise RulesInvalid(f"{name}:{line}: cannot be read: it is not UTF-8") from error
+
+
+def _digest(texts: Texts, codes: CodeTables) -> str:
+    """Over names too: a policy that moves to another file is another set, though it decides alike."""
+    told = [part.encode() for name, text in texts.policies.items() for part in (name, text)]
+    whole = hashlib.sha256(texts.schema.encode())
+    for part in (*told, codes.digest.encode()):
+        whole.update(len(part).to_bytes(8) + part)
+    return whole.hexdigest()

@@ -11,6 +11,8 @@ from plugin.settings.values import Id, Location, Network, Section
 class PolicySettings(Section):
     directory: Location | None = None
     """Site policies, `*.cedar`. The core set is inside the program and cannot be switched off."""
+    set: Literal["france-dmp-like", "insurer-history", "strict"] | None = None
+    """A ready-made set, beside the core and the site's own (docs/policies)."""
     tables: Location | None = None
     """Tables of sensitive codes, `*.csv`: one of a shipped table's name replaces it, others stand beside."""
     network_zones: dict[Id, tuple[Network, ...]] = Field(default_factory=dict)

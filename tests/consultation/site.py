@@ -8,7 +8,7 @@ from tests.world import CONFIGURATION, World
 
 CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 RULE = """
-@id("restricted-is-not-shown")
+@id("restricted-is-not-shown") @fr("F.") @en("E.")
 forbid (principal, action == Action::"show", resource)
 when { context has confidentiality && context.confidentiality == "R" };
 """

@@ -188,7 +188,7 @@ def test_several_good_purposes_are_permitted() -> None:
 
 
 EMERGENCY = """
-@id("site-emergency") permit (principal, action in Action::"consult", resource)
+@id("site-emergency") @fr("F.") @en("E.") permit (principal, action in Action::"consult", resource)
 when {{ context has purpose && context.purpose == "{}" }};
 """
 
@@ -209,7 +209,7 @@ def test_without_a_launch_only_a_rule_of_the_site_permits(tmp_path: Path) -> Non
     roaming, asked = clinician(launch_patient=None), search(patient="p9")
     assert site(roaming, asked, None) == Deny((NO_RULE_PERMITS,))
     (tmp_path / "site.cedar").write_text(
-        '@id("on-duty") permit (principal, action == Action::"search-type", resource);'
+        '@id("on-duty") @fr("F.") @en("E.") permit (principal, action == Action::"search-type", resource);'
     )
     rules = rulebook.load(tmp_path, unlabelled_documents="withhold")
     assert site(roaming, asked, None, rules) == Permit(("on-duty",))
@@ -220,7 +220,7 @@ def test_a_site_that_permits_everything_does_not_widen_the_core(
     identity: Identity, asked: ClinicalConsultation, rules: tuple[str, ...], tmp_path: Path
 ) -> None:
     """`forbid` wins, in the core set and in the complete one."""
-    (tmp_path / "wide.cedar").write_text('@id("everything") permit (principal, action, resource);')
+    (tmp_path / "wide.cedar").write_text('@id("everything") @fr("F.") @en("E.") permit (principal, action, resource);')
     wide = rulebook.load(tmp_path, unlabelled_documents="withhold")
     assert decide_core(wide, identity, asked, around()) == Deny(rules)
     verdict = site(identity, asked, "launch", wide)
@@ -231,7 +231,8 @@ def test_a_site_that_permits_everything_does_not_widen_the_core(
 def test_a_site_can_narrow(tmp_path: Path) -> None:
     """By hour, role, type or anything that the schema knows."""
     (tmp_path / "a.cedar").write_text(
-        '@id("not-at-night") forbid (principal, action in Action::"consult", resource) when { context.hour < 6 };'
+        '@id("not-at-night") @fr("F.") @en("E.") '
+        'forbid (principal, action in Action::"consult", resource) when { context.hour < 6 };'
     )
     rules = rulebook.load(tmp_path, unlabelled_documents="withhold")
     assert decide_site(rules, clinician(), search(), around(hour=5)) == Deny(("not-at-night",))
@@ -294,9 +295,11 @@ def test_a_rule_that_fails_to_evaluate_denies() -> None:
     """An overflow inside a forbid must not switch that forbid off."""
     schema = (Path(rulebook.__file__).parent / "rules" / "vitrine.cedarschema").read_text()
     rules = PolicySet(
-        '@id("all") permit (principal, action, resource);'
-        '@id("sum") forbid (principal, action in Action::"consult", resource)'
-        " when { context.hour + 9223372036854775807 > 5 };",
+        {
+            "x": '@id("all") @fr("F.") @en("E.") permit (principal, action, resource);'
+            '@id("sum") @fr("F.") @en("E.") forbid (principal, action in Action::"consult", resource)'
+            " when { context.hour + 9223372036854775807 > 5 };"
+        },
         schema,
     )
     facts = {"subject": "professional", "roles": [], "client": "c", "client_renders_only": True, "ehr": "h"}
@@ -327,7 +330,7 @@ def test_unlabelled_documents_are_withheld_unless_configured() -> None:
 def test_a_resource_must_be_shown_for_each_purpose(tmp_path: Path) -> None:
     """As a look must be permitted for each; without any purpose nothing is shown."""
     (tmp_path / "a.cedar").write_text(
-        '@id("not-for-coordination") forbid (principal, action == Action::"show", resource)'
+        '@id("not-for-coordination") @fr("F.") @en("E.") forbid (principal, action == Action::"show", resource)'
         ' when { context.purpose == "COC" && context.sensitivity.contains("HIV") };'
     )
     rules = rulebook.load(tmp_path, unlabelled_documents="withhold")
@@ -376,7 +379,7 @@ def test_the_log_is_read_by_auditors_for_oversight_and_at_the_machine_with_a_rea
 
 def test_no_site_rule_opens_the_log(tmp_path: Path) -> None:
     """The log is decided by the core alone."""
-    (tmp_path / "a.cedar").write_text('@id("open") permit (principal, action, resource);')
+    (tmp_path / "a.cedar").write_text('@id("open") @fr("F.") @en("E.") permit (principal, action, resource);')
     rules = rulebook.load(tmp_path, unlabelled_documents="withhold")
     assert decide_log(rules, clinician(), AuditConsultation("curious"), suspended=False) == Deny((NO_RULE_PERMITS,))
 

@@ -7,29 +7,43 @@ import pytest
 from policies import rulebook
 from policies.cedar import RulesInvalid
 
-GOOD = '@id("{}") forbid (principal, action == Action::"show", resource) when {{ context.document }};'
+GOOD = (
+    '@id("{}") @fr("F.") @en("E.") forbid (principal, action == Action::"show", resource) when {{ context.document }};'
+)
 
 BAD = {
     "syntax": ("forbid (principal", "cannot be parsed"),
     "a type": (
-        '@id("x") forbid (principal, action == Action::"show", resource) when { context.document == 3 };',
+        '@id("x") @fr("F.") @en("E.") '
+        'forbid (principal, action == Action::"show", resource) when { context.document == 3 };',
         "'x'",
     ),
     "a fact that no action has": (
-        '@id("x") forbid (principal, action == Action::"show", resource) when { context.diagnosis == "B20" };',
+        '@id("x") @fr("F.") @en("E.") '
+        'forbid (principal, action == Action::"show", resource) when { context.diagnosis == "B20" };',
         "'x'",
     ),
     "an optional fact asked without `has`": (
-        '@id("x") forbid (principal, action == Action::"show", resource) when { context.confidentiality == "R" };',
+        '@id("x") @fr("F.") @en("E.") '
+        'forbid (principal, action == Action::"show", resource) when { context.confidentiality == "R" };',
         "'x'",
     ),
-    "an action that does not exist": ('@id("x") permit (principal, action == Action::"export", resource);', "'x'"),
+    "an action that does not exist": (
+        '@id("x") @fr("F.") @en("E.") permit (principal, action == Action::"export", resource);',
+        "'x'",
+    ),
     "no id": ('forbid (principal, action == Action::"show", resource);', "no @id"),
-    "an empty id": ('@id("") forbid (principal, action == Action::"show", resource);', "no @id"),
+    "an empty id": (
+        '@id("") @fr("F.") @en("E.") forbid (principal, action == Action::"show", resource);',
+        "no @id",
+    ),
     "an id twice": (GOOD.format("x") + GOOD.format("x"), "two policies"),
     "an id of the core": (GOOD.format("view-only"), "two policies"),
     "an id of a shipped rule": (GOOD.format("show-by-default"), "two policies"),
-    "a template": ('@id("x") permit (principal == ?principal, action, resource);', "templates"),
+    "a template": (
+        '@id("x") @fr("F.") @en("E.") permit (principal == ?principal, action, resource);',
+        "templates",
+    ),
 }
 
 
@@ -97,3 +111,52 @@ def test_the_digest_changes_with_any_rule(tmp_path: Path) -> None:
 
 def _digest() -> str:
     return rulebook.load(None, unlabelled_documents="withhold").digest
+
+
+PLACES = {
+    "a typo": ("forbidd (principal, action, resource);", 6, "forbidd"),
+    "an unknown attribute": (
+        '@id("y") @fr("F.") @en("E.")\nforbid (principal, action == Action::"show", resource)\nwhen {\n'
+        '  context.diagnosis == "B20"\n};',
+        9,
+        "diagnosis",
+    ),
+    "an unknown action": (
+        '@id("y") @fr("F.") @en("E.")\npermit (principal, action == Action::"shw", resource);',
+        7,
+        "shw",
+    ),
+    "a duplicate": ('@id("x") @fr("F.") @en("E.")\npermit (principal, action, resource);', 6, r"site/b\.cedar:4"),
+    "no French": ('@id("y") @en("E.")\npermit (principal, action, resource);', 6, "@fr"),
+    "a blank English sentence": ('@id("y") @fr("F.") @en("  ")\npermit (principal, action, resource);', 6, "@en"),
+    "an unclosed string": ('@id("y) @fr("F.")', 6, "cannot be parsed"),
+    "a name that no record takes": (
+        '@id("Alma Roy") @fr("F.") @en("E.")\npermit (principal, action, resource);',
+        6,
+        "@id",
+    ),
+    "a reserved name": ('@id("quota") @fr("F.") @en("E.")\npermit (principal, action, resource);', 6, "reserved"),
+}
+
+
+@pytest.mark.parametrize(("text", "line", "words"), PLACES.values(), ids=PLACES)
+def test_the_message_names_file_and_line(text: str, line: int, words: str, tmp_path: Path) -> None:
+    """Whoever reads it has the file open; a semicolon in a comment or a string ends nothing."""
+    site = tmp_path / "site"
+    site.mkdir()
+    before = '// A note; with marks.\n\n// @id("z");\n@id("x") @fr("Un; deux.") @en("E.")\nforbid (principal, action, resource);\n'
+    (site / "b.cedar").write_text(before + text)
+    with pytest.raises(RulesInvalid, match=rf"(?s)^site/b\.cedar:{line}: .*{words}"):
+        rulebook.load(site, unlabelled_documents="withhold")
+
+
+def test_a_set_that_does_not_exist_is_named() -> None:
+    """A mistyped set is no empty set."""
+    with pytest.raises(RulesInvalid, match="there is no set 'strickt'"):
+        rulebook.load(None, unlabelled_documents="withhold", shipped_set="strickt")
+
+
+@pytest.mark.parametrize("name", rulebook.sets())
+def test_each_set_loads_and_has_a_digest_of_its_own(name: str) -> None:
+    """A set that ships is validated like a site's."""
+    assert rulebook.load(None, unlabelled_documents="withhold", shipped_set=name).digest != _digest()
