@@ -36,7 +36,7 @@ from plugin.settings.errors import SettingsError
 from plugin.settings.feed import BundleFolder, FeedEntry
 from plugin.settings.secret import read_secret
 from plugin.settings.servers import Auth, BasicAuth, BearerAuth, ClientCredentialsAuth
-from plugin.sinks import sinks_of
+from plugin.sinks import Heard, sinks_of
 from plugin.state.callers import Callers
 from plugin.state.quotas import Quotas
 from plugin.state.suspensions import Suspensions
@@ -202,15 +202,22 @@ def check_ledger(ledger: Ledger) -> None:
         raise SettingsError(f"ledger: {error}") from error
 
 
-def deliveries(settings: Settings, on_fork: Callable[[str, bool], None] = lambda _, __: None) -> Deliveries:
-    """What brings the ledger's checkpoints to `ledger.sinks`. Raises SettingsError. `on_fork`: see Deliveries."""
+def deliveries(
+    settings: Settings,
+    on_fork: Callable[[str, str, bool], None] = lambda _name, _sentence, _first: None,
+    heard: Heard = lambda _host, _ahead: None,
+) -> Deliveries:
+    """What brings the ledger's checkpoints to `ledger.sinks`. Raises SettingsError.
+
+    `on_fork`: see Deliveries. `heard`: see `sinks`.
+    """
     try:
         reader = Reader(settings.ledger.path)
         key = reader.keys().current
     except LedgerError as error:
         raise SettingsError(f"ledger: {error}") from error
     return Deliveries(
-        reader, key, sinks_of(settings.ledger.sinks, key), kept_path(settings.ledger.path), on_fork=on_fork
+        reader, key, sinks_of(settings.ledger.sinks, key, heard), kept_path(settings.ledger.path), on_fork=on_fork
     )
 
 

@@ -52,15 +52,15 @@ class Recorder:
         """How many more there were when `_doubtful` was full."""
         self._settling = threading.Lock()
 
-    def append(self, body: Body, *, tenant: str, retention_class: RetentionClass) -> None:
-        """Make `body` durable. Raises RecordUnavailable: then nothing may be released.
+    def append(self, body: Body, *, tenant: str, retention_class: RetentionClass) -> Position:
+        """Make `body` durable; where it stands. Raises RecordUnavailable: then nothing may be released.
 
         A record whose commit had an unknown outcome is looked up before the next one is written: if it is there, its
         release is withdrawn by a record; if not, the loss is.
         """
         try:
             self._settle()
-            self._append(body, tenant, retention_class)
+            position = self._append(body, tenant, retention_class)
             self._tell_clock()
         except LedgerError as error:
             if "record" in body:
@@ -68,6 +68,7 @@ class Recorder:
             if isinstance(error, StorageFailed | LedgerBroken):
                 self._on_damage()
             raise RecordUnavailable from error
+        return position
 
     def rotate(self, body: Body, key: SigningKey) -> None:
         """Make the record durable by which `key` takes over from the one in use. Raises RecordUnavailable."""
@@ -78,9 +79,9 @@ class Recorder:
         except LedgerError as error:
             raise RecordUnavailable from error
 
-    def operational(self, action: AuditAction, note: str, outcome: Outcome = Outcome.SUCCESS) -> None:
-        """Record what happened to the gateway itself. Raises RecordUnavailable."""
-        self.append(
+    def operational(self, action: AuditAction, note: str, outcome: Outcome = Outcome.SUCCESS) -> Position:
+        """Record what happened to the gateway itself; where it stands. Raises RecordUnavailable."""
+        return self.append(
             {"action": action, "outcome": outcome, "reason": None, "note": note},
             tenant=GATEWAY_TENANT,
             retention_class=RetentionClass.OPERATION,

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import structlog
 
 from plugin import assembly
+from plugin.cli.watch import Watch
 from plugin.ledger.deliveries import Deliveries
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
@@ -20,7 +21,7 @@ log = structlog.get_logger()
 
 
 @contextmanager
-def delivered(settings: Settings) -> Iterator[None]:
+def delivered(settings: Settings, watch: Watch) -> Iterator[None]:
     """Deliver as long as the block lasts, and once more at its end. Does nothing without sinks.
 
     A sink that contradicts the ledger at the first contact stops the gateway, as at a start.
@@ -29,28 +30,32 @@ def delivered(settings: Settings) -> Iterator[None]:
         yield
         return
     stopped = threading.Event()
-    deliveries = assembly.deliveries(settings, _forked)
+    deliveries = _deliveries(settings, watch)
     deliveries.start()
-    watch = threading.Thread(target=_watch, args=(settings, deliveries, stopped), name="sinks")
-    watch.start()
+    telling = threading.Thread(target=_watch, args=(settings, watch, deliveries, stopped), name="sinks")
+    telling.start()
     try:
         yield
     finally:
         stopped.set()
-        watch.join()
+        telling.join()
 
 
-def _forked(sentence: str, first: bool) -> None:
-    log.critical("a sink contradicts the ledger", problem=sentence)
-    if first:
-        os.kill(os.getpid(), signal.SIGTERM)
+def _deliveries(settings: Settings, watch: Watch) -> Deliveries:
+    def forked(name: str, sentence: str, first: bool) -> None:
+        watch.forked(name, sentence)
+        if first:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return assembly.deliveries(settings, forked, watch.heard)
 
 
-def _watch(settings: Settings, deliveries: Deliveries, stopped: threading.Event) -> None:
+def _watch(settings: Settings, watch: Watch, deliveries: Deliveries, stopped: threading.Event) -> None:
     """Tell of trouble until the stop. After `audit rotate`, go on with the new key."""
     while not stopped.wait(WATCH_SECONDS):
         _tell(deliveries)
-        renewed = _renewed(settings, deliveries)
+        watch.sinks(deliveries.status(), delivering=deliveries.running())
+        renewed = _renewed(settings, watch, deliveries)
         if renewed is not None:
             deliveries.stop()
             renewed.start()
@@ -59,10 +64,10 @@ def _watch(settings: Settings, deliveries: Deliveries, stopped: threading.Event)
     _tell(deliveries)
 
 
-def _renewed(settings: Settings, deliveries: Deliveries) -> Deliveries | None:
+def _renewed(settings: Settings, watch: Watch, deliveries: Deliveries) -> Deliveries | None:
     """Deliveries under the ledger's key, if it is another now; None also where that cannot be told."""
     try:
-        renewed = assembly.deliveries(settings, _forked)
+        renewed = _deliveries(settings, watch)
     except SettingsError:  # whoever appends finds out what is wrong with the ledger
         return None
     return None if renewed.key.text == deliveries.key.text else renewed

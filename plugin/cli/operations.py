@@ -1,13 +1,14 @@
 """What the operator's own systems ask, on a port of their own: /healthz, /readyz, /metrics. No patient, no person."""
 
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from socketserver import ThreadingMixIn
-from typing import Any
+from typing import Any, Protocol
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from plugin.ledger.errors import LedgerError
@@ -16,6 +17,49 @@ from plugin.ledger.reader import Reader
 PROBE_SECONDS = 1.0
 SLOW_SECONDS = 5.0
 """A client that takes longer over its request is dropped."""
+
+
+OURS = "vitrine_"
+"""What all our metrics begin with."""
+
+
+class Standing(Protocol):
+    """What the supervising process has noticed."""
+
+    def warnings(self) -> Sequence[str]:
+        """A sentence for each trouble that lasts."""
+
+    def refuses(self) -> bool:
+        """True while there is too little space for any request."""
+
+
+class AllProcesses:
+    """The metrics of the workers, which meet in files, and of this process, which supervises them; each name once."""
+
+    def collect(self) -> Iterator[Metric]:
+        """See prometheus_client's Collector."""
+        found: dict[str, Metric] = {}
+        workers = MultiProcessCollector(CollectorRegistry())  # type: ignore[no-untyped-call]
+        for metric in (*workers.collect(), *REGISTRY.collect()):  # type: ignore[no-untyped-call]
+            if not metric.name.startswith(OURS):
+                continue
+            if metric.name in found:
+                _add(found[metric.name], metric)
+            else:
+                found[metric.name] = metric
+        yield from found.values()
+
+
+def _add(to: Metric, more: Metric) -> None:
+    """Counts of the same labels are one; when each began is nobody's question."""
+    counts: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
+    for sample in (*to.samples, *more.samples):
+        if not sample.name.endswith("_created"):
+            key = (sample.name, tuple(sorted(sample.labels.items())))
+            counts[key] = counts.get(key, 0.0) + sample.value
+    to.samples = []
+    for (name, labels), value in counts.items():
+        to.add_sample(name, dict(labels), value)
 
 
 class _Handler(WSGIRequestHandler):
@@ -36,40 +80,46 @@ class _Server(ThreadingMixIn, WSGIServer):
         """Say nothing."""
 
 
-def operations_server(listen: tuple[str, int], served: tuple[str, int], ledger: Path) -> WSGIServer:
+def operations_server(listen: tuple[str, int], served: tuple[str, int], ledger: Path, standing: Standing) -> WSGIServer:
     """A server bound to `listen`, for `serve_forever`. `served` is where the gateway listens. Raises OSError."""
 
     def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        status, kind, body = _answer(environ["REQUEST_METHOD"], environ["PATH_INFO"], served, ledger)
+        status, kind, body = _answer(environ["REQUEST_METHOD"], environ["PATH_INFO"], served, ledger, standing)
         start(status, [("Content-Type", kind), ("Cache-Control", "no-store")])
         return [body]
 
     return make_server(listen[0], listen[1], application, server_class=_Server, handler_class=_Handler)
 
 
-def _answer(method: str, path: str, served: tuple[str, int], ledger: Path) -> tuple[str, str, bytes]:
+def _answer(
+    method: str, path: str, served: tuple[str, int], ledger: Path, standing: Standing
+) -> tuple[str, str, bytes]:
     text = "text/plain; charset=utf-8"
     if method != "GET":
         return "405 Method Not Allowed", text, b"only GET\n"
     if path == "/healthz":
         return "200 OK", text, b"ok\n"
     if path == "/readyz":
-        problem = _problem(served, ledger)
-        return ("200 OK", text, b"ready\n") if problem is None else ("503 Service Unavailable", text, problem)
+        problem = _problem(served, ledger, standing)
+        told = "".join(f"warning: {each}\n" for each in standing.warnings())
+        status = "200 OK" if problem is None else "503 Service Unavailable"
+        return status, text, f"{problem or 'ready'}\n{told}".encode()
     if path == "/metrics":
         registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        registry.register(AllProcesses())
         return "200 OK", CONTENT_TYPE_LATEST, generate_latest(registry)
     return "404 Not Found", text, b"not found\n"
 
 
-def _problem(served: tuple[str, int], ledger: Path) -> bytes | None:
+def _problem(served: tuple[str, int], ledger: Path, standing: Standing) -> str | None:
+    if standing.refuses():
+        return "too little space is left to keep the log"
     try:
         Reader(ledger).head()
     except LedgerError:
-        return b"the ledger cannot be read\n"
+        return "the ledger cannot be read"
     try:
         socket.create_connection(served, PROBE_SECONDS).close()
     except OSError:
-        return b"no worker accepts connections\n"
+        return "no worker accepts connections"
     return None

@@ -1,5 +1,6 @@
 """`vitrine audit verify`, `checkpoint` and `prove`: what anybody may know of the log. They reveal no content."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ from plugin.settings.errors import SettingsError
 from plugin.settings.ledger import FileSinkSettings
 from plugin.settings.secret import read_secret
 
+LOWEST = 19
+"""The niceness of what may wait; disks serve it last too."""
+
 KEY = click.option(
     "--key", "vkey", metavar="VKEY", help="The public key that `audit init` printed; else that of key_file."
 )
@@ -36,8 +40,9 @@ KEY = click.option(
     help="A file of checkpoints that was kept elsewhere; by default those of the file sinks. The newest counts.",
 )
 @click.option("--witness", "witnesses", metavar="VKEY", multiple=True, help="Must have cosigned it; may be repeated.")
+@click.option("--gently", is_flag=True, help="Take what time others leave: one process, of the lowest priority.")
 @click.pass_obj
-def verify(path: Path, vkey: str | None, against: Path | None, witnesses: tuple[str, ...]) -> None:
+def verify(path: Path, vkey: str | None, against: Path | None, witnesses: tuple[str, ...], gently: bool) -> None:
     """Re-read the whole ledger and say whether it is unbroken. Exit 0: it is; 1: broken; 2: could not tell."""
     settings = settings_at(path)
     try:
@@ -47,7 +52,12 @@ def verify(path: Path, vkey: str | None, against: Path | None, witnesses: tuple[
         if witnesses and note is None:
             raise Failure("--witness: there is no checkpoint elsewhere that it could have cosigned", CANNOT)
         with _progress(settings) as progress:
-            report = verified(settings.ledger.path, key, progress, against=note, witnesses=witnesses)
+            if gently:
+                os.nice(LOWEST)
+            processes = 1 if gently else None
+            report = verified(
+                settings.ledger.path, key, progress, against=note, witnesses=witnesses, processes=processes
+            )
     except LedgerBroken as error:
         raise Failure(f"broken: {error}", NO) from error
     except (LedgerError, SettingsError, ValueError) as error:

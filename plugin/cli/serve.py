@@ -6,6 +6,7 @@ import resource
 import shutil
 import socket
 import threading
+from datetime import timedelta
 from pathlib import Path
 from wsgiref.simple_server import WSGIServer
 
@@ -16,11 +17,15 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 
 from plugin import assembly
+from plugin.alerts import alerts_of
+from plugin.cli.alarms import Alarms
 from plugin.cli.checkpoints import delivered
 from plugin.cli.config import warnings_of
 from plugin.cli.failure import CANNOT, Failure
 from plugin.cli.given import CONFIG_VARIABLE, settings_at
 from plugin.cli.operations import operations_server
+from plugin.cli.verification import Verification, command, verified
+from plugin.cli.watch import Watch, watched
 from plugin.errors import RecordUnavailable
 from plugin.event import AuditAction
 from plugin.settings.document import Settings
@@ -37,6 +42,9 @@ HEADER_SECONDS = 30
 STOP_SECONDS = 8
 """Given to requests under way, which have a deadline of as much; with what follows, a stop takes less than ten."""
 
+FLUSH_SECONDS = 1.0
+"""Given to alerts under way when the gateway stops."""
+
 log = structlog.get_logger()
 
 
@@ -52,10 +60,12 @@ def serve(path: Path) -> None:
     listen = _pair(settings.listen)
     _require_free("listen", listen)
     _metrics_folder(settings.state_dir)
-    operations = _operations(settings, listen)
+    alarms = _alarms(settings)
+    watch = Watch(alarms, assembly.free_space(settings), settings.ledger.path)
+    operations = _operations(settings, listen, watch)
     _check(settings)
     threading.Thread(target=operations.serve_forever, daemon=True, name="operations").start()
-    with delivered(settings):
+    with watched(watch), verified(_verification(settings, path, alarms)), delivered(settings, watch):
         try:
             _serve(settings, listen)
         except (OSError, SystemExit) as error:  # what granian raises when it could not begin, or gives up
@@ -63,6 +73,21 @@ def serve(path: Path) -> None:
             raise SystemExit(CANNOT) from error
         finally:
             _record_stop(settings)
+    alarms.flush(FLUSH_SECONDS)
+
+
+def _alarms(settings: Settings) -> Alarms:
+    try:
+        return Alarms(settings, alerts_of(settings.alerts, settings.public_base))
+    except SettingsError as error:
+        raise Failure(str(error), CANNOT) from error
+
+
+def _verification(settings: Settings, path: Path, alarms: Alarms) -> Verification | None:
+    seconds = settings.ledger.verify_seconds()
+    if seconds is None:
+        return None
+    return Verification(settings.ledger.path, command(path), timedelta(seconds=seconds), alarms)
 
 
 def _serve(settings: Settings, listen: tuple[str, int]) -> None:
@@ -132,10 +157,10 @@ def _metrics_folder(state_dir: Path) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
-def _operations(settings: Settings, served: tuple[str, int]) -> WSGIServer:
+def _operations(settings: Settings, served: tuple[str, int], watch: Watch) -> WSGIServer:
     listen = _pair(settings.ops_listen)
     try:
-        return operations_server(listen, served, settings.ledger.path)
+        return operations_server(listen, served, settings.ledger.path, watch)
     except OSError as error:
         raise _cannot_listen("ops_listen", settings.ops_listen, error) from error
 

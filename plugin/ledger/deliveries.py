@@ -56,13 +56,13 @@ class Deliveries:
         sinks: Sequence[Sink],
         kept: Path,
         *,
-        on_fork: Callable[[str, bool], None] = lambda _sentence, _first: None,
+        on_fork: Callable[[str, str, bool], None] = lambda _name, _sentence, _first: None,
         interval: float = INTERVAL_SECONDS,
     ) -> None:
         """`kept` is a file, beside the ledger, in which each checkpoint is kept with its cosignatures.
 
-        `on_fork` is called once for each sink that contradicts the ledger, with a sentence and whether this was the
-        first contact since the start: then the ledger should be closed, `writer.Ledger.refuse`.
+        `on_fork` is called once for each sink that contradicts the ledger, with its name, a sentence and whether this
+        was the first contact since the start: then the ledger should be closed, `writer.Ledger.refuse`.
         """
         self._reader = reader
         self.key = key
@@ -163,7 +163,7 @@ class Deliveries:
             if newer is not None:
                 return self._offer(sink, newer, again=False)
             self._status[sink.name] = replace(status, problem=str(error), forked=True)
-            self._on_fork(str(error), status.size is None)
+            self._on_fork(sink.name, str(error), status.size is None)
         except LedgerError as error:
             self._failed(sink, error)
         return offer

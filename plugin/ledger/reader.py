@@ -60,6 +60,11 @@ class Reader:
         with self._view() as view:
             return view.find(name)
 
+    def own(self, action: str) -> list[StoredRecord]:
+        """The records of an action that explains the ledger (`own.PREFIX`), in order."""
+        with self._view() as view:
+            return view.own(action)
+
     @contextmanager
     def tree(self) -> Iterator[Tree]:
         """The tree as it is now, to prove things about it; close it soon."""

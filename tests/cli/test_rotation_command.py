@@ -8,7 +8,11 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
+from plugin import assembly
+from plugin.alerts import Alerts
 from plugin.cli import checkpoints, main
+from plugin.cli.alarms import Alarms
+from plugin.cli.watch import Watch
 from plugin.ledger import rotation
 from plugin.ledger.errors import LedgerUnavailable
 from plugin.ledger.key import VerifierKey
@@ -109,7 +113,9 @@ def test_the_delivery_of_a_gateway_that_serves_goes_on_with_the_new_key(
     settings = load(world.folder / "vitrine.toml")
     monkeypatch.setattr(checkpoints, "WATCH_SECONDS", 0.01)
     waited = checkpoints.threading.Event()
-    with checkpoints.delivered(settings):
+    alarms = Alarms(settings, Alerts([], settings.public_base))
+    watch = Watch(alarms, assembly.free_space(settings), settings.ledger.path)
+    with checkpoints.delivered(settings, watch):
         command = [sys.executable, "-m", "plugin.cli", "--config", str(world.folder / "vitrine.toml")]
         done = subprocess.run([*command, "audit", "rotate", *WHY], capture_output=True, text=True, check=True)
         again = subprocess.run([*command, "audit", "rotate", *WHY], capture_output=True, text=True, check=True)

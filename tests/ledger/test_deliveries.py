@@ -54,7 +54,7 @@ class Post:
             self.key,
             sinks,
             kept_path(self.place.path),
-            on_fork=lambda sentence, first: self.forks.append((sentence, first)),
+            on_fork=lambda _, sentence, first: self.forks.append((sentence, first)),
             **more,
         )
 

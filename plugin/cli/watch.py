@@ -1,0 +1,137 @@
+"""What the supervising process looks at while it runs: free space, the clock, the sinks. Gauges, warnings, alarms.
+
+Each trouble is an alarm once, when it begins, and a warning of `/readyz` for as long as it lasts.
+"""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+
+from plugin.alerts import AlertKind
+from plugin.cli.alarms import Alarms
+from plugin.event import AuditAction
+from plugin.ledger.clock import DATE_SECONDS, FUTURE_SECONDS, STEP_SECONDS, Clock
+from plugin.ledger.deliveries import SinkStatus
+from plugin.ledger.errors import LedgerError
+from plugin.ledger.reader import Reader
+from plugin.ledger.space import FreeSpace
+from plugin.telemetry import CLOCK_OFFSET, SINK_AGE, SINK_FORKS, SPACE_FREE
+
+LOOK_SECONDS = 15.0
+STALE_SECONDS = 180.0
+"""A sink that has lacked the newest checkpoint for this long is stale: the promise is 60 s, and three misses are no
+hiccup any more."""
+
+log = structlog.get_logger()
+
+
+class Watch:
+    """What was noticed. Safe to call from several threads."""
+
+    def __init__(self, alarms: Alarms, space: FreeSpace, ledger: Path, clock: Clock | None = None) -> None:
+        self._alarms = alarms
+        self._space = space
+        self._ledger = ledger
+        self._clock = clock or Clock()
+        self._lasting: dict[str, str] = {}
+        self._changing = threading.Lock()
+
+    def warnings(self) -> Sequence[str]:
+        """A sentence for each trouble that lasts."""
+        with self._changing:
+            return list(self._lasting.values())
+
+    def refuses(self) -> bool:
+        """True while there is too little space for any request."""
+        return self._space.spent()
+
+    def look(self) -> None:
+        """Look at space and clock."""
+        self._look_at_space()
+        step = self._clock.step()
+        CLOCK_OFFSET.labels("steady").set(step)
+        if abs(step) > STEP_SECONDS:
+            self._drifted(f"the clock was set {'forwards' if step > 0 else 'back'} by {abs(step):.1f} s")
+        self._look_at_head()
+
+    def heard(self, name: str, ahead: float) -> None:
+        """A server that checkpoints go to told its time: we are `ahead` seconds ahead of it."""
+        CLOCK_OFFSET.labels(name).set(ahead)
+        far = f"the clock differs from that of {name} by {abs(ahead):.0f} s" if abs(ahead) > DATE_SECONDS else None
+        if self._begins(f"clock {name}", far):
+            self._drifted(str(far))
+
+    def sinks(self, statuses: Sequence[SinkStatus], *, delivering: bool) -> None:
+        """How the sinks are doing; `delivering` is False if the thread that delivers has ended by a defect."""
+        now = time.monotonic()
+        for status in statuses:
+            age = status.age(now)
+            SINK_AGE.labels(status.name).set(age)
+            late = f"{status.name} has lacked the newest checkpoint for {age:.0f} s" if age > STALE_SECONDS else None
+            if self._begins(f"sink {status.name}", late):
+                self._alarms.tell(AlertKind.SINK_STALE, "sinks")
+            if late is not None:
+                log.warning("a sink is stale", sink=status.name, seconds=round(age))
+        ended = None if delivering else "checkpoints are not delivered any more: restart the gateway"
+        if self._begins("deliveries", ended):
+            self._alarms.tell(AlertKind.SINK_STALE, "deliveries")
+
+    def forked(self, name: str, sentence: str) -> None:
+        """A sink contradicts the ledger. Called once for each."""
+        SINK_FORKS.labels(name).inc()
+        log.critical("a sink contradicts the ledger", sink=name, problem=sentence)
+        self._begins(f"fork {name}", sentence)
+        self._alarms.raise_(AlertKind.SINK_FORKED, AuditAction.SINK_FORKED, sentence)
+
+    def _look_at_space(self) -> None:
+        free = self._space.free()
+        SPACE_FREE.set(free)
+        low = f"{free >> 20} MiB are free where the log is kept" if self._space.low() else None
+        if self._begins("space", low and f"{low}: {'everybody' if self._space.spent() else 'strangers'} are refused"):
+            self._alarms.raise_(AlertKind.SPACE_LOW, AuditAction.SPACE_LOW, f"{low}: requests are refused")
+
+    def _look_at_head(self) -> None:
+        try:
+            ahead = self._clock.ahead_of(Reader(self._ledger).head().time)
+        except LedgerError:
+            return  # `/readyz` says so, and every request
+        CLOCK_OFFSET.labels("log").set(min(ahead, 0.0))
+        future = f"the newest record is {-ahead:.1f} s ahead of the clock" if -ahead > FUTURE_SECONDS else None
+        if self._begins("clock log", future):
+            self._drifted(str(future))
+
+    def _drifted(self, note: str) -> None:
+        self._alarms.raise_(AlertKind.CLOCK_DRIFTED, AuditAction.CLOCK_DRIFTED, note)
+
+    def _begins(self, trouble: str, sentence: str | None) -> bool:
+        """Keep the sentence as long as the trouble lasts; True if it was not there before."""
+        with self._changing:
+            before = self._lasting.pop(trouble, None)
+            if sentence is not None:
+                self._lasting[trouble] = sentence
+        if sentence is None and before is not None:
+            log.info("a trouble is over", trouble=trouble)
+        return sentence is not None and before is None
+
+
+@contextmanager
+def watched(watch: Watch) -> Iterator[None]:
+    """Look again and again as long as the block lasts."""
+    stopped = threading.Event()
+
+    def run() -> None:
+        watch.look()
+        while not stopped.wait(LOOK_SECONDS):
+            watch.look()
+
+    thread = threading.Thread(target=run, name="watch", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()

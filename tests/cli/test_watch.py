@@ -1,0 +1,176 @@
+"""What the supervising process notices becomes a record, an alert, a gauge and a warning, once each."""
+
+import time
+
+import pytest
+
+from plugin.alerts import AlertKind
+from plugin.cli.operations import AllProcesses, _answer
+from plugin.cli.watch import STALE_SECONDS, Watch
+from plugin.event import AuditAction
+from plugin.ledger.clock import Clock, ahead_of_date
+from plugin.ledger.deliveries import SinkStatus
+from plugin.ledger.space import FreeSpace
+from plugin.telemetry import ALERTS, CLOCK_OFFSET, SINK_AGE
+from tests.stories.test_space import FLOOR, LOW, Disk
+
+
+class Remembered:
+    """`Alarms`, with memory."""
+
+    def __init__(self):
+        self.raised, self.told = [], []
+
+    def raise_(self, kind, action, note):
+        self.raised.append((kind, action, note))
+
+    def tell(self, kind, reference):
+        self.told.append((kind, reference))
+
+
+class Hands:
+    """Two clocks that are moved by hand."""
+
+    def __init__(self):
+        self.wall = time.time()
+        self.steady = 100.0
+
+    def pass_(self, seconds, *, step=0.0):
+        self.wall += seconds + step
+        self.steady += seconds
+
+
+@pytest.fixture
+def alarms():
+    return Remembered()
+
+
+@pytest.fixture
+def disk():
+    return Disk()
+
+
+@pytest.fixture
+def hands():
+    return Hands()
+
+
+@pytest.fixture
+def watch(world, alarms, disk, hands):
+    ticks = iter(range(0, 10**9, 10))
+    space = FreeSpace([world.folder], low=LOW, floor=FLOOR, statvfs=disk.statvfs, clock=ticks.__next__)
+    world.assembled.recorder.operational(AuditAction.GATEWAY_STARTED, "x")
+    return Watch(alarms, space, world.settings.ledger.path, Clock(lambda: hands.wall, lambda: hands.steady))
+
+
+def test_on_sound_ground_nothing_is_told(watch, alarms, hands):
+    """An alarm that cries each minute is switched off."""
+    for _ in range(3):
+        hands.pass_(15)
+        watch.look()
+    watch.sinks([SinkStatus("file x", 3)], delivering=True)
+    watch.heard("witness.example", 1.0)
+    assert (alarms.raised, alarms.told, watch.warnings(), watch.refuses()) == ([], [], [], False)
+
+
+def test_little_space_is_an_alarm_when_it_begins_and_a_warning_while_it_lasts(watch, alarms, disk):
+    """And again the next time."""
+    for free in (LOW - 10, FLOOR - 10, 10**6, LOW - 10):
+        disk.free = free
+        watch.look()
+        assert bool(watch.warnings()) is (free < LOW)
+        assert watch.refuses() is (free < FLOOR)
+    assert [(kind, action) for kind, action, _ in alarms.raised] == [(AlertKind.SPACE_LOW, AuditAction.SPACE_LOW)] * 2
+
+
+@pytest.mark.parametrize(("step", "said"), [(3600.0, "forwards by 3600.0 s"), (-90.0, "back by 90.0 s")])
+def test_a_clock_that_was_set_is_an_alarm(watch, alarms, hands, step, said):
+    """Between two looks, against a clock that nobody sets."""
+    hands.pass_(15, step=step)
+    watch.look()
+    hands.pass_(15)
+    watch.look()
+    told = [note for kind, _, note in alarms.raised if kind is AlertKind.CLOCK_DRIFTED and "was set" in note]
+    assert told == [f"the clock was set {said}"]
+    assert CLOCK_OFFSET.labels("steady")._value.get() == pytest.approx(0.0, abs=1e-3)
+
+
+def test_a_log_of_the_future_is_an_alarm_once(watch, alarms, hands):
+    """Another machine that shares it has a clock far ahead, or ours fell behind before we began."""
+    hands.wall -= 600
+    watch._clock.step()
+    for _ in range(2):
+        hands.pass_(15)
+        watch.look()
+    (alarm,) = alarms.raised
+    assert alarm[:2] == (AlertKind.CLOCK_DRIFTED, AuditAction.CLOCK_DRIFTED)
+    assert "ahead of the clock" in alarm[2]
+    assert any("ahead of the clock" in each for each in watch.warnings())
+
+
+def test_a_server_whose_date_differs_is_an_alarm_once(watch, alarms):
+    """Either clock may be wrong; that they differ is what counts."""
+    for ahead in (100.0, 90.0, 2.0, -70.0):
+        watch.heard("witness.example", ahead)
+    assert [note for _, _, note in alarms.raised] == [
+        "the clock differs from that of witness.example by 100 s",
+        "the clock differs from that of witness.example by 70 s",
+    ]
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Mon, 99 Foo 2026 99:99:99 GMT"])
+def test_a_date_that_is_none_says_nothing(date):
+    """A server may say what it likes."""
+    assert ahead_of_date(date, 0.0) is None
+    assert ahead_of_date("Wed, 25 Nov 2026 07:00:00 GMT", 1795590010.0) == pytest.approx(10.0)
+
+
+def test_a_stale_sink_is_told_once_warned_of_and_measured(watch, alarms):
+    """A sink that is late by less is a hiccup."""
+    now = time.monotonic()
+    late = SinkStatus("file x", 3, now - STALE_SECONDS - 60, "No such file or directory")
+    for statuses in ([SinkStatus("file x", 3, now - 30)], [late], [late]):
+        watch.sinks(statuses, delivering=True)
+    assert alarms.told == [(AlertKind.SINK_STALE, "sinks")]
+    assert SINK_AGE.labels("file x")._value.get() > STALE_SECONDS
+    assert any("file x" in each for each in watch.warnings())
+    watch.sinks([SinkStatus("file x", 4)], delivering=True)
+    assert watch.warnings() == []
+
+
+def test_a_thread_that_delivers_no_more_is_told(watch, alarms):
+    """A defect there must not look like a ledger that does not grow."""
+    watch.sinks([], delivering=False)
+    assert alarms.told == [(AlertKind.SINK_STALE, "deliveries")]
+
+
+def test_a_fork_is_recorded_told_counted_and_lasts(watch, alarms):
+    """The alarm that all this is for."""
+    watch.forked("witness w", "witness w answered 409: the ledger's 5 records do not continue what it cosigned")
+    ((kind, action, note),) = alarms.raised
+    assert (kind, action) == (AlertKind.SINK_FORKED, AuditAction.SINK_FORKED)
+    assert "409" in note
+    watch.look()
+    assert watch.warnings() == [note]
+
+
+def test_readyz_tells_warnings_and_is_not_ready_without_space(watch, world, disk):
+    """A load balancer takes a gateway out that refuses everybody; a warning is for people."""
+    watch.forked("witness w", "witness w answered 409")
+    status, _, body = _answer("GET", "/readyz", ("127.0.0.1", 9), world.settings.ledger.path, watch)
+    assert status.startswith("503")
+    assert body.splitlines()[1] == b"warning: witness w answered 409"
+    disk.free = 0
+    _, _, body = _answer("GET", "/readyz", ("127.0.0.1", 9), world.settings.ledger.path, watch)
+    assert body.startswith(b"too little space")
+
+
+def test_metrics_of_workers_and_of_the_supervisor_are_one_page_with_each_name_once(tmp_path, monkeypatch):
+    """A doubled family is no valid exposition, and half a count is a wrong one."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    ALERTS.labels("sink-stale").inc()
+    metrics = list(AllProcesses().collect())
+    names = [metric.name for metric in metrics]
+    assert len(set(names)) == len(names)
+    assert {"vitrine_alerts", "vitrine_ledger_sink_age_seconds", "vitrine_ledger_batch_records"} <= set(names)
+    assert all(name.startswith("vitrine_") for name in names)
