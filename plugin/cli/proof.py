@@ -62,7 +62,7 @@ def verify(path: Path, vkey: str | None, against: Path | None, witnesses: tuple[
         raise Failure(f"broken: {error}", NO) from error
     except (LedgerError, SettingsError, ValueError) as error:
         raise Failure(str(error), CANNOT) from error
-    _tell(report)
+    _tell(report, _earlier_state(settings, _files(settings, against), keys) if report.cut else None)
     held = report.held or 0
     if held < report.records:
         newer = f"from position {held} on" if held else "no checkpoint elsewhere was asked"
@@ -135,10 +135,13 @@ def _chain_of(settings: Settings, key: VerifierKey) -> Sequence[VerifierKey]:
     return chain.keys[::-1] if key in chain else (key,)
 
 
-def _newest(file: Path, keys: Sequence[VerifierKey]) -> tuple[Checkpoint, str] | None:
-    """The newest checkpoint in a file of them, such as a sink's."""
+def _newest(file: Path, keys: Sequence[VerifierKey], most: int | None = None) -> tuple[Checkpoint, str] | None:
+    """The newest checkpoint in a file of them, such as a sink's; with `most`, of those of at most so many records."""
     try:
-        notes = (NoteFile(file).newest(key) for key in keys)
+        notes = (
+            next((each for each in NoteFile(file).newest_first(key) if most is None or each[0].size <= most), None)
+            for key in keys
+        )
         return max((note for note in notes if note is not None), key=lambda each: each[0].size, default=None)
     except OSError as error:
         raise Failure(f"cannot read {file}: {error.strerror}", CANNOT) from error
@@ -154,12 +157,16 @@ def _kept_elsewhere(file: Path, keys: Sequence[VerifierKey]) -> str:
 
 def _from_sinks(settings: Settings, keys: Sequence[VerifierKey]) -> str | None:
     """The newest checkpoint that a configured file sink holds; None without one. The other kinds show nothing back."""
-    found = []
-    for sink in settings.ledger.sinks:
-        if isinstance(sink, FileSinkSettings) and sink.path.exists():
-            newest = _newest(sink.path, keys)
-            found += [] if newest is None else [newest]
+    found = [newest for file in _files(settings, None) if (newest := _newest(file, keys)) is not None]
     return max(found, key=lambda each: each[0].size)[1] if found else None
+
+
+def _files(settings: Settings, against: Path | None) -> Sequence[Path]:
+    """The files of checkpoints to compare with: the one that was named, or those of the file sinks that are there."""
+    if against is not None:
+        return [against]
+    sinks = (sink.path for sink in settings.ledger.sinks if isinstance(sink, FileSinkSettings))
+    return [path for path in sinks if path.exists()]
 
 
 @contextmanager
@@ -173,10 +180,26 @@ def _progress(settings: Settings) -> Iterator[Callable[[int], None]]:
         yield lambda read: bar.update(read - bar.pos)
 
 
-def _tell(report: Report) -> None:
+def _earlier_state(settings: Settings, files: Sequence[Path], keys: Sequence[VerifierKey]) -> str:
+    """Of a ledger that ends before a checkpoint held elsewhere: whether what is there is what was there before."""
+    with Reader(settings.ledger.path).tree() as tree:
+        earlier = [found for file in files if (found := _newest(file, keys, tree.head.size)) is not None]
+        for stated, _ in earlier:
+            if not tree.continues(stated):
+                return f"the first {stated.size:,} are not those of an earlier checkpoint: not an earlier state of it"
+    if not earlier:
+        return "no earlier checkpoint is held elsewhere: whether this is an earlier state of it cannot be told"
+    size = max(stated.size for stated, _ in earlier)
+    return f"the first {size:,} are proven by an earlier checkpoint: an earlier state of it, a backup or a cut"
+
+
+def _tell(report: Report, cut: str | None) -> None:
     if report.problem is not None:
         where = "" if report.problem.position is None else f" at position {report.problem.position}"
-        raise Failure(f"broken{where}: {report.problem.sentence}; {report.records:,} records before it are sound", NO)
+        more = "" if cut is None else f"; {cut}"
+        raise Failure(
+            f"broken{where}: {report.problem.sentence}; {report.records:,} records before it are sound{more}", NO
+        )
     since = f"unbroken since {report.since[:10]}" if report.since else "nothing recorded yet"
     purged = f" ({report.purged:,} of them purged by rule)" if report.purged else ""
     click.echo(f"{report.records:,} records{purged}, {since}, head {report.root[:4]}…{report.root[-4:]}")

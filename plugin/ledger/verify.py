@@ -60,6 +60,12 @@ class Report:
     unfinished: int = 0
     """Those that a purge record names and that still have their body: a purge was interrupted."""
 
+    @property
+    def cut(self) -> bool:
+        """True if the problem is that it ends before `held`: what is there is sound by itself."""
+        at = None if self.problem is None else self.problem.position
+        return self.held is not None and at == self.records and self.records < self.held
+
 
 class _Trail:
     """What was read so far, so that a problem can be reported with it."""

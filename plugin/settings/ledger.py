@@ -75,10 +75,11 @@ class LedgerSettings(Section):
     """Signs checkpoints. Whoever holds it can rewrite history that no sink has seen."""
     sinks: tuple[SinkSettings, ...] = ()
     """Where checkpoints go, so that the owner of this machine alone cannot cut the log unnoticed."""
-    space_floor_mb: int = Field(default=256, ge=64, le=1 << 20)
+    space_floor_mb: int = Field(default=256, ge=0, le=1 << 20)
     """MiB that must be free where the ledger is, or every request is refused: a record with its indexes takes about
-    3 kB, so this holds what an outage still has to record, SQLite's log, and the work of the purge that makes room."""
-    anonymous_space_floor_mb: int = Field(default=1024, ge=64, le=1 << 20)
+    3 kB, so this holds what an outage still has to record, SQLite's log, and the work of the purge that makes room.
+    0 leaves it to the disk: then too nothing is released that cannot be recorded, but refusals may go uncounted."""
+    anonymous_space_floor_mb: int = Field(default=1024, ge=0, le=1 << 20)
     """Below this callers without a credential are refused, and refusals of unidentified callers are recorded as counts
     only: whoever floods the gateway from outside meets this floor before a clinician meets the other one."""
     verify_every: Interval = "1 day"

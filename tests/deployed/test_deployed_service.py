@@ -219,7 +219,9 @@ def small_disk(tmp_path):
 
 
 def test_a_full_disk_releases_nothing_and_hurts_nothing(small_disk, deployment):
-    """Nothing released without its record; and the gateway goes on by itself once there is room."""
+    """Nothing released without its record; and the gateway goes on by itself once there is room. Without a floor."""
+    floors = "[ledger]\nspace_floor_mb = 0\nanonymous_space_floor_mb = 0\n"
+    deployment.path.write_text(f"{deployment.path.read_text()}\n{floors}")
     deployment.start()
     filler = small_disk / "filler"
     with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):

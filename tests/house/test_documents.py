@@ -8,11 +8,13 @@ import click
 import pytest
 from pydantic import BaseModel
 
+from plugin.alerts import AlertKind
 from plugin.cli import main
 from plugin.settings.document import Settings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
+RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 
@@ -66,3 +68,17 @@ def test_locks_pin_with_hashes_and_without_addresses(lock: Path) -> None:
     text = lock.read_text()
     assert "--hash=sha256:" in text
     assert not re.search(r"https?://|--index-url|--extra-index-url|--find-links", text)
+
+
+@pytest.mark.parametrize("kind", list(AlertKind))
+def test_the_runbook_has_a_section_for_every_alarm(kind: AlertKind) -> None:
+    """Whoever is woken by it searches for its name."""
+    assert re.search(rf"^## {kind}$", RUNBOOK, re.MULTILINE), kind
+    assert f"(#{kind})" in RUNBOOK
+
+
+def test_the_runbook_links_to_its_own_sections() -> None:
+    headings = {
+        re.sub(r"[^a-z0-9 -]", "", each.lower()).replace(" ", "-") for each in re.findall(r"^## (.+)$", RUNBOOK, re.M)
+    }
+    assert set(re.findall(r"\(#([a-z0-9-]+)\)", RUNBOOK)) <= headings

@@ -117,7 +117,7 @@ def test_one_look_at_the_disk_serves_a_second_of_requests(disk: Disk) -> None:
     ("key", "value", "said"),
     [
         ("anonymous_space_floor_mb", 100, "strangers are refused first"),
-        ("space_floor_mb", 1, "may not be less than 64"),
+        ("space_floor_mb", -1, "may not be less than 0"),
         ("verify_every", "1 minute", "hours or days"),
         ("verify_every", "0 days", "hours or days"),
     ],
