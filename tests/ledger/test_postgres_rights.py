@@ -5,7 +5,7 @@ import pytest
 
 from plugin.ledger import postgres_schema
 from plugin.ledger.errors import LedgerBroken, LedgerExists, LedgerUnavailable
-from plugin.ledger.postgres import PostgresStore
+from plugin.ledger.postgres import PostgresStore, reading
 from plugin.ledger.postgres_connection import Dsn
 from plugin.ledger.record import SEARCH_COLUMNS
 from tests.postgres_server import DATABASE, GATEWAY, OWNER, PURGE, SUPERUSER, DatabasePlace, new_place
@@ -165,3 +165,27 @@ def test_other_tables_are_no_ledger(place, sql):
     place.edit(sql)
     with pytest.raises(LedgerBroken):
         place.store().meta()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("DROP TRIGGER records_are_never_deleted ON ledger.records", "records_are_never_deleted is missing"),
+        ("ALTER TABLE ledger.head DISABLE TRIGGER head_never_goes_back", "head_never_goes_back is missing or switched"),
+        (
+            "CREATE OR REPLACE FUNCTION ledger.refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END'",
+            "is not as it was made",
+        ),
+        (
+            "CREATE TRIGGER extra BEFORE INSERT ON ledger.records EXECUTE FUNCTION ledger.refuse()",
+            "what no ledger has: extra",
+        ),
+    ],
+)
+def test_a_trigger_that_was_dropped_or_made_harmless_is_named(place, change, sentence):
+    """By the view that verifying asks, which needs no more than the gateway's rights."""
+    with reading(place.dsn()) as view:
+        view.check_aids()
+    said(place, OWNER, change)
+    with reading(place.dsn()) as view, pytest.raises(LedgerBroken, match=sentence):
+        view.check_aids()
