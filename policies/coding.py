@@ -71,6 +71,17 @@ def _reported(value: Any) -> Iterator[str | None]:
                 yield text
 
 
+def references_at(resource: Mapping[str, Any], path: str) -> Iterator[str]:
+    """The literal references of the element at `path`, names joined by dots; lists are entered."""
+    nodes: list[Any] = [resource]
+    for name in path.split("."):
+        values = [node[name] for node in nodes if isinstance(node, dict) and name in node]
+        nodes = [each for value in values for each in (value if isinstance(value, list) else [value])]
+    for node in nodes:
+        if isinstance(node, dict) and isinstance(text := node.get("reference"), str):
+            yield text
+
+
 def _pairs(identifiers: Any) -> Iterator[Pair]:
     for each in identifiers if isinstance(identifiers, list) else []:
         if isinstance(each, dict) and isinstance(value := each.get("value"), str):

@@ -1,4 +1,4 @@
-"""What reports something sensitive is sensitive itself: labels go up, from a result to its report, an entry to its list.
+"""What reports something sensitive is sensitive: labels go up, from a result to its report, from an entry to its list.
 
 Only along elements that report (`coding.REPORTING`), and only what makes stricter. That whatever refers to something
 withheld is withheld too is `withholding`.

@@ -1,22 +1,33 @@
 """The answer of one consultation as it grows: confined, labelled and withheld anew as a whole with every page read.
 
-Judged as a whole because a later page may hold what an earlier one refers to.
+Judged as a whole because a later page may hold what an earlier one refers to; with what lies outside it, because what
+a resource reports says as much as itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fhir_adapters.interface import Entry
 from plugin.attempt import Attempt
 from plugin.consultation.compartment import Compartment, referred_to
 from plugin.consultation.facts import Labelling
+from plugin.consultation.feed_places import own_place
 from plugin.consultation.findings import Confined, Kept, Read
+from plugin.consultation.look_up import MAX_QUESTIONS, LookUps
 from plugin.consultation.release import Release, Shown, ready
 from plugin.errors import Refused
+from policies.coding import references_at
 from policies.vocabulary.consultation import ClinicalConsultation, PageBinding, PagePosition, Reason
 from policies.vocabulary.interactions import Interaction
+from policies.vocabulary.search_parameters import INCLUDE, includes
 from policies.vocabulary.verdict import Withheld
 from policies.withholding import close_upward
+
+MAX_DEPTH = 8
+"""Links from a result of the answer to what is looked up for it, each a further question; real panels nest thrice."""
+
+LookUp = Callable[[Iterable[str]], Sequence[Entry]]
+"""Places (`Type/id`) -> what is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +40,8 @@ class _Judgement:
     """Asked for, and to be shown."""
     companions: Sequence[Kept]
     """May be shown beside a result that leads to them."""
+    outside: Sequence[Kept]
+    """Looked up, and not withheld."""
 
 
 class Answer:
@@ -40,6 +53,7 @@ class Answer:
         asked: ClinicalConsultation,
         compartment: Compartment,
         labelling: Labelling,
+        look_ups: LookUps,
         *,
         most: int,
     ) -> None:
@@ -47,12 +61,16 @@ class Answer:
 
         `most` resources may be read for one look, shown or not.
         """
+        self._look_ups = look_ups
         self._attempt = attempt
         self._asked = asked
         self._most = most
         self._compartment = compartment
         self._labelling = labelling
-        self._judgement = self._judged([])
+        paths = includes(asked.resource_type) if asked.resource_type is not None else {}
+        # A link lives longer than a version of the table: what it no longer names is not included.
+        self._included_paths = [paths[value] for name, value in asked.parameters if name == INCLUDE and value in paths]
+        self._judgement = self._judged([], look_ups.find)
         self._results: Sequence[Kept] = ()
         self._next: PagePosition | None = None
 
@@ -66,8 +84,6 @@ class Answer:
 
         Raises Refused(TOO_COSTLY) if that is more than one look may be.
         """
-        if len(read) > self._most:
-            raise Refused(Reason.TOO_COSTLY, rules=("cap",))
         self._judge([each.entry for each in read])
         spent = {id(each.entry.resource) for each in read if each.spent}
         fresh = [each for each in self._judgement.results if id(each.resource) not in spent]
@@ -80,41 +96,114 @@ class Answer:
         """What may be handed over once the record is durable. Raises Refused(NOT_FOUND) for a read of nothing."""
         shown = list(self._results)
         if self._asked.interaction is not Interaction.READ:
-            shown += referred_to(shown, self._judgement.companions, self._judgement.confined.resolve.get)
+            shown += self._beside(shown)
         elif not shown:
             raise Refused(Reason.NOT_FOUND, rules=self._attempt.rules)
         self._attempt.released = [
             {"reference": each.reference, "category": self._labelling.labels(each).category} for each in shown
         ]
-        ready_to_show = tuple(Shown(each.reference, ready(each.resource, base), each.companion) for each in shown)
+        asked_for = len(self._results)
+        ready_to_show = tuple(
+            Shown(each.reference, ready(each.resource, base), place >= asked_for) for place, each in enumerate(shown)
+        )
         return Release(self._asked, ready_to_show, binding, self._next)
 
-    def _judge(self, entries: Sequence[Entry]) -> None:
-        self._judgement = self._judged(entries)
-        self._attempt.withheld, self._attempt.foreign = self._judgement.withheld, self._judgement.confined.foreign
+    def _beside(self, shown: Sequence[Kept]) -> list[Kept]:
+        """What is shown beside the results: companions that the feed sent, and what was asked to be included."""
+        judged = self._judgement
+        resolve = judged.confined.resolve.get
+        beside = referred_to(shown, judged.companions, resolve)
+        named = {resolve(text) for each in shown for text in self._included_texts(each)}
+        there = {each.reference for each in (*shown, *beside)}
+        for each in (*judged.results, *judged.outside):
+            if each.reference in named - there and (not each.companion or self._compartment.may_show(each)):
+                there.add(each.reference)
+                beside.append(each)
+        return beside
 
-    def _judged(self, entries: Sequence[Entry]) -> _Judgement:
-        confined = self._compartment.confine(_distinct(entries))  # 6 confine
-        judged = self._labelling.judge(confined.kept, confined.resolve)  # 7 label
+    def _included_texts(self, result: Kept) -> Iterable[str]:
+        return (text for path in self._included_paths for text in references_at(result.resource, path))
+
+    def _judge(self, entries: Sequence[Entry]) -> None:
+        self._refuse_too_many(len(entries))
+        self._judgement = self._judged(entries, self._look_ups.find)
+        self._attempt.withheld, self._attempt.foreign = self._judgement.withheld, self._judgement.confined.foreign
+        self._refuse_too_many(len(entries) + sum(map(len, self._look_ups.known.values())))
+
+    def _refuse_too_many(self, read: int) -> None:
+        if read > self._most:
+            raise Refused(Reason.TOO_COSTLY, rules=("cap",))
+
+    def _judged(self, entries: Sequence[Entry], look_up: LookUp) -> _Judgement:
+        distinct = _distinct(entries)
+        confined = self._compartment.confine(distinct)  # 6 confine
+        looked_up: list[Entry] = []
+        for _ in range(MAX_DEPTH):
+            more = look_up(wanted) if (wanted := self._wanted(confined, looked_up)) else ()
+            if not more:
+                break
+            looked_up += more
+            confined = self._compartment.confine(distinct, looked_up)
+        everything = (*confined.kept, *confined.outside)
+        judged = self._labelling.judge(everything, confined.resolve)  # 7 label
         withheld = close_upward(judged, confined.resolve)  # 8 withhold
         hidden = {each.reference for each in withheld}
         shown = [each for each in confined.kept if each.reference not in hidden]
-        results = [each for each in shown if not each.companion]
-        return _Judgement(confined, withheld, results, [each for each in shown if each.companion])
+        return _Judgement(
+            confined,
+            withheld,
+            results=[each for each in shown if not each.companion],
+            companions=[each for each in shown if each.companion],
+            outside=[each for each in confined.outside if each.reference not in hidden],
+        )
+
+    def _wanted(self, confined: Confined, looked_up: Sequence[Entry]) -> list[str]:
+        """Places outside the answer that something in it reports, or that are to be included with a result."""
+        reports = (each.contents.reports for each in (*confined.kept, *confined.outside))
+        # Sorted within each resource, so that the same look asks the feed the same questions.
+        texts = {text: None for each in reports for text in sorted(text for text in each if text is not None)}
+        if self._included_paths:
+            results = (each for each in confined.kept if not each.companion)
+            texts |= {text: None for each in results for text in self._included_texts(each)}
+        if not texts:
+            return []
+        there = {each.reference for each in confined.kept} | {own_place(each.resource) for each in looked_up}
+        places = dict.fromkeys(confined.resolve.get(text) for text in texts)
+        return [place for place in places if place is not None and place not in there]
 
     def _position(self, read: Sequence[Read], result: Kept) -> PagePosition:
         """Where to go on reading so that `result` is found there again.
 
         At the page where it stood; or at an earlier one, where it is shown only together with what it reports: else
-        the next page would be empty, and tell that something is not shown.
+        the next page would be empty, and tell that something is not shown. What it reports may be looked up from there,
+        as far as a feed can be asked that takes no lists.
         """
+        known = {place: list(found) for place, found in self._look_ups.known.items()}
+        for each in read:
+            known.setdefault(own_place(each.entry.resource), []).append(each.entry)
         at = next(place for place, each in enumerate(read) if each.entry.resource is result.resource)
         starts = [place for place in range(at + 1) if place == 0 or read[place].page != read[place - 1].page]
         for start in reversed(starts[1:]):
-            alone = self._judged([each.entry for each in read[start:]])
+            alone = self._judged([each.entry for each in read[start:]], _Remembered(known))
             if any(each.resource is result.resource for each in alone.results):
                 return PagePosition(read[start].page, at - start)
         return PagePosition(read[0].page, at)
+
+
+class _Remembered:
+    """A `LookUp` in what was read already: what the next page's consultation will find, with as few questions."""
+
+    def __init__(self, known: Mapping[str, Sequence[Entry]]) -> None:
+        self._known = known
+        self._asked: dict[str, None] = {}
+
+    def __call__(self, places: Iterable[str]) -> Sequence[Entry]:
+        found: list[Entry] = []
+        for place in places:
+            if place in self._asked or len(self._asked) < MAX_QUESTIONS:
+                self._asked[place] = None
+                found += self._known.get(place, ())
+        return found
 
 
 def _distinct(entries: Sequence[Entry]) -> list[Entry]:

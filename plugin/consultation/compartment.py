@@ -5,7 +5,7 @@ resource that refers to them.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fhir_adapters.interface import Entry
@@ -39,10 +39,11 @@ class Compartment:
     ceiling: Callable[[str], Ceiling]
     _contents: dict[int, Contents] = field(default_factory=dict, repr=False)
 
-    def confine(self, entries: Sequence[Entry]) -> Confined:
-        """Judge each entry of a whole answer."""
+    def confine(self, entries: Sequence[Entry], looked_up: Sequence[Entry] = ()) -> Confined:
+        """Judge each entry of a whole answer, and each resource that was looked up beside it."""
         at_home = [entry for entry in entries if is_at_home(self.base, entry)]
-        resolve = _Resolver(self.base, at_home)
+        beside = [entry for entry in looked_up if is_at_home(self.base, entry)]
+        resolve = _Resolver(self.base, [*at_home, *beside])
         primary: list[Kept] = []
         candidates: list[Kept] = []
         for resource in (entry.resource for entry in at_home):
@@ -51,9 +52,31 @@ class Compartment:
             elif self._may_accompany(resource, resolve):
                 candidates.append(self._kept(resource, resolve, companion=True))
         kept = (*primary, *referred_to(primary, candidates, resolve))
-        texts = {text for each in kept for text in each.contents.references}
+        outside = tuple(self._outside(entry.resource, resolve) for entry in beside if self._is_ours(entry, resolve))
+        texts = {text for each in (*kept, *outside) for text in each.contents.references}
         meanings = {text: to for text in texts if (to := resolve(text)) is not None}
-        return Confined(kept, len(entries) - len(kept), meanings)
+        foreign = len(entries) - len(kept) + len(looked_up) - len(outside)
+        return Confined(kept, outside, foreign, meanings)
+
+    def may_show(self, kept: Kept) -> bool:
+        """Whether a resource that was looked up is within the feed's types and the token's scopes."""
+        resource_type = kept.resource["resourceType"]
+        if resource_type not in COMPANIONS and resource_type not in self.types:
+            return False
+        return self.ceiling(resource_type).allowed and self._unfit(kept.resource, _Resolver(self.base, ())) is None
+
+    def _is_ours(self, entry: Entry, resolve: Resolve) -> bool:
+        """True for what is about the patient, or about nobody where its type may be."""
+        resource = entry.resource
+        resource_type = resource["resourceType"]
+        if resource_type in PATIENT_PATHS and self._is_about_patient(resource, resolve):
+            return True
+        return resource_type in COMPANIONS and self._is_nobodys(resource, None, resolve)
+
+    def _outside(self, resource: dict[str, Any], resolve: Resolve) -> Kept:
+        """Judged by what it is: a scope is a ceiling for what is shown, and this is not shown for having been found."""
+        unbound = replace(self, ceiling=lambda _: Ceiling(allowed=True))
+        return unbound._kept(resource, resolve, companion=True)
 
     def _kept(self, resource: dict[str, Any], resolve: Resolve, *, companion: bool) -> Kept:
         key = id(resource)  # the tree lives as long as the answer that it belongs to

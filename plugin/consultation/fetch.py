@@ -8,7 +8,7 @@ from plugin.consultation.findings import Match, Read
 from plugin.errors import Refused
 from policies.vocabulary.consultation import ClinicalConsultation, Reason
 from policies.vocabulary.scopes import Ceiling
-from policies.vocabulary.search_parameters import offered
+from policies.vocabulary.search_parameters import INCLUDE, offered
 
 MAX_UPSTREAM_PAGES = 50
 """A feed whose pages hold next to nothing would otherwise be followed until the deadline."""
@@ -49,7 +49,8 @@ def pages(
 def _first(asked: ClinicalConsultation, match: Match, ceiling: Ceiling, feed: FeedLine, call: Call) -> Page:
     assert asked.resource_type is not None  # noqa: S101 - a search has a type
     kinds = offered(asked.resource_type)
-    parameters = list(asked.parameters)
+    # What is to be included is looked up and judged apart: feeds differ in what they include, and in telling so.
+    parameters = [pair for pair in asked.parameters if pair[0] != INCLUDE]
     if asked.resource_type == "Patient":
         parameters = [(name, value) for name, value in parameters if name != "_id"]
         parameters.insert(0, ("_id", match.patient))

@@ -68,6 +68,8 @@ class Confined:
     """An answer reduced to one patient."""
 
     kept: tuple[Kept, ...]
+    outside: tuple[Kept, ...]
+    """Looked up, since something kept names it; not asked for."""
     foreign: int
     resolve: Mapping[str, str]
     """Literal reference -> `Type/id`, for every reference of the answer that points into it or at the feed."""

@@ -19,8 +19,9 @@ from plugin.consultation.compartment import Compartment
 from plugin.consultation.facts import Labelling
 from plugin.consultation.feed_line import EhrLine, FeedLine
 from plugin.consultation.findings import NoMatch
-from plugin.consultation.patient_match import PatientMatches
+from plugin.consultation.look_up import LookUps
 from plugin.consultation.network_zone import NetworkZones
+from plugin.consultation.patient_match import PatientMatches
 from plugin.consultation.permission import Scope, permission
 from plugin.consultation.release import Release
 from plugin.errors import CallerThrottled, ConsultError, Overloaded, Refused, SpaceLow
@@ -189,14 +190,15 @@ class Gateway:
             if isinstance(match, NoMatch):
                 return _nothing(attempt, asked, binding, match)
             attempt.match = match.by
+            call = Call(deadline.sooner(FEED_SECONDS), attempt.origin.record)
             answer = Answer(
                 attempt,
                 asked,
                 Compartment(match, feed.line.base, scope.asked_type, feed.types, scope.ceiling),
                 Labelling(self.rules, identity, asked, circumstances, feed.documents),
+                LookUps(feed.line, match, feed.types, call),
                 most=self.most_resources,
             )
-            call = Call(deadline.sooner(FEED_SECONDS), attempt.origin.record)
             if asked.interaction is Interaction.READ:
                 answer.read_one(fetch.one(asked, patient, match, feed.line, call))  # 5-8
                 attempt.feed_answer = ANSWERED

@@ -90,11 +90,53 @@ def sortable(resource_type: str) -> frozenset[str]:
     return frozenset(name for name, kind in offered(resource_type).items() if kind == "date")
 
 
+_INCLUDES: dict[str, dict[str, str]] = {
+    "Observation": {
+        "has-member": "hasMember",
+        "derived-from": "derivedFrom",
+        "specimen": "specimen",
+        "performer": "performer",
+        "device": "device",
+        "based-on": "basedOn",
+    },
+    "DiagnosticReport": {
+        "result": "result",
+        "specimen": "specimen",
+        "performer": "performer",
+        "results-interpreter": "resultsInterpreter",
+        "based-on": "basedOn",
+    },
+    "DocumentReference": {"author": "author", "custodian": "custodian", "relatesto": "relatesTo.target"},
+    "Specimen": {"collector": "collection.collector"},
+    "ServiceRequest": {"specimen": "specimen", "requester": "requester", "performer": "performer"},
+    "ImagingStudy": {"basedon": "basedOn"},
+    "Condition": {"asserter": "asserter"},
+    "AllergyIntolerance": {"asserter": "asserter"},
+    "Immunization": {"performer": "performer.actor"},
+    "Procedure": {"performer": "performer.actor", "based-on": "basedOn"},
+    "MedicationRequest": {"medication": "medicationReference", "requester": "requester"},
+    "MedicationDispense": {
+        "medication": "medicationReference",
+        "prescription": "authorizingPrescription",
+        "performer": "performer.actor",
+    },
+    "MedicationStatement": {"medication": "medicationReference"},
+    "ExplanationOfBenefit": {"provider": "provider"},
+}
+"""Type -> R4 search parameter -> the element whose references it follows, a dot between names."""
+
+
+def includes(resource_type: str) -> dict[str, str]:
+    """`Type:parameter`, as `_include` may name it -> the element that it follows. Whose results they are is known."""
+    return {f"{resource_type}:{name}": path for name, path in _INCLUDES.get(resource_type, {}).items()}
+
+
+INCLUDE = "_include"
+
 REFUSED = frozenset(
     [
         "_has",
         "_revinclude",
-        "_include",
         "_filter",
         "_query",
         "_security",

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from fhir_adapters.resource import encode, parse
 from plugin.consultation.release import HANDLING, Release, Shown, ready
-from policies.vocabulary.security_labels import ACT_CODE, CONFIDENTIALITY
 from policies.vocabulary.consultation import PageBinding
+from policies.vocabulary.security_labels import ACT_CODE, CONFIDENTIALITY
 from tests.policies.asking import search
 
 BASE = "https://lab.example/fhir"

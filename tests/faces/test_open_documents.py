@@ -10,7 +10,7 @@ from fhir.resources.R4B.capabilitystatement import CapabilityStatement
 
 from fhir_adapters.interface import FeedUnavailable
 from policies.vocabulary.resource_types import CONSULTABLE
-from policies.vocabulary.search_parameters import REFUSED
+from policies.vocabulary.search_parameters import REFUSED, includes
 from tests.faces.records_in_memory import with_records_in_memory
 from tests.world import CONFIGURATION, ISSUER, PUBLIC_BASE, World
 
@@ -61,7 +61,8 @@ def test_the_capability_statement_lists_reading_and_searching_and_nothing_else(w
     assert [each["type"] for each in rest["resource"]] == list(CONSULTABLE)
     for each in rest["resource"]:
         assert [interaction["code"] for interaction in each["interaction"]] == ["read", "search-type"]
-        assert each.get("operation", each.get("searchInclude", each.get("searchRevInclude"))) is None
+        assert each.get("operation", each.get("searchRevInclude")) is None
+        assert each.get("searchInclude", []) == list(includes(each["type"]))
     assert "interaction" not in rest
     assert "operation" not in rest
     offered = statement(world, "imaging")["rest"][0]["resource"]

@@ -7,7 +7,7 @@ from typing import Any
 from fhir.resources.R4B.capabilitystatement import CapabilityStatement
 
 from plugin import __version__
-from policies.vocabulary.search_parameters import naming_the_patient, offered
+from policies.vocabulary.search_parameters import includes, naming_the_patient, offered
 
 SINCE = "2026-11-25"
 """The day of the last change to what is offered."""
@@ -70,5 +70,6 @@ def _resource(resource_type: str) -> dict[str, Any]:
         "conditionalCreate": False,
         "conditionalUpdate": False,
         "conditionalDelete": "not-supported",
+        **({"searchInclude": included} if (included := list(includes(resource_type))) else {}),
         "searchParam": [{"name": name, "type": kind} for name, kind in parameters.items()],
     }

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from plugin.faces.facade.address import FHIR_ID
 from policies.vocabulary.consultation import Objection, Reason
-from policies.vocabulary.search_parameters import REFUSED, naming_the_patient, offered, sortable
+from policies.vocabulary.search_parameters import INCLUDE, REFUSED, includes, naming_the_patient, offered, sortable
 
 DEFAULT_COUNT = 50
 MAX_COUNT = 200
@@ -82,7 +82,7 @@ def wish(resource_type: str, pairs: Pairs, compartment: str | None, patient_base
         patients |= {value for name, value in given if name == "_id"}
     if len(patients) > 1:
         raise Objectionable(Reason.PATIENT_AMBIGUOUS)
-    kept = tuple((name, value) for name, value in given if name in kinds or name == "_sort")
+    kept = tuple((name, value) for name, value in given if name in kinds or name in {"_sort", INCLUDE})
     if len(urlencode(kept)) > MAX_QUESTION:
         raise Objectionable(Reason.INVALID_VALUE, "parameters")
     count = int(dict(given).get("_count", DEFAULT_COUNT))
@@ -93,7 +93,7 @@ def check_read(pairs: Pairs) -> None:
     """A read takes a format and nothing else. Raises Objectionable."""
     for name, value in pairs:
         if name not in _APPEARANCE:
-            known = _base_name(name) in REFUSED
+            known = _base_name(name) in REFUSED | {INCLUDE}
             raise Objectionable(Reason.REFUSED_PARAMETER if known else Reason.UNKNOWN_PARAMETER, name)
         _check_format(name, value)
 
@@ -138,12 +138,14 @@ def _base_name(name: str) -> str:
 def _check_names(names: Sequence[str], kinds: Mapping[str, str]) -> None:
     seen: set[str] = set()
     for name in names:
-        if _base_name(name) in REFUSED:
-            raise Objectionable(Reason.REFUSED_PARAMETER, _base_name(name))
-        if name not in kinds and name not in {"_count", "_sort", *_APPEARANCE}:
+        base = _base_name(name)
+        if base in REFUSED or (base == INCLUDE and name != INCLUDE):  # :iterate follows links without an end
+            raise Objectionable(Reason.REFUSED_PARAMETER, base)
+        if name not in kinds and name not in {"_count", "_sort", INCLUDE, *_APPEARANCE}:
             raise Objectionable(Reason.UNKNOWN_PARAMETER, name)
-        # Repeated tokens and dates must all match (R4 3.1.1.4.2); of the others a second one has no meaning.
-        if name in seen and (name == "_id" or kinds.get(name) not in {"date", "token"}):
+        # Repeated tokens and dates must all match (R4 3.1.1.4.2), and includes add up; of the others a second one has
+        # no meaning.
+        if name in seen and name != INCLUDE and (name == "_id" or kinds.get(name) not in {"date", "token"}):
             raise Objectionable(Reason.REPEATED_PARAMETER, name)
         seen.add(name)
 
@@ -155,6 +157,10 @@ def _value(name: str, kind: str | None, value: str, resource_type: str) -> str:
         raise Objectionable(Reason.INVALID_VALUE, name)
     if name in _APPEARANCE:
         _check_format(name, value)
+        return value
+    if name == INCLUDE:
+        if value not in includes(resource_type):
+            raise Objectionable(Reason.REFUSED_PARAMETER, name)
         return value
     if name == "_id" and resource_type == "Patient" and "," in value:
         raise Objectionable(Reason.PATIENT_AMBIGUOUS)
