@@ -23,6 +23,7 @@ SLOTS = 4
 """Consultations that may be at one feed at a time in one process: half of the eight that may work."""
 WAITING = 4
 """Consultations that may wait for a slot; with those at the feed, half of the sixteen threads of a process."""
+
 Answer = TypeVar("Answer")
 
 

@@ -6,9 +6,9 @@ from contextlib import ExitStack
 
 import pytest
 
+from fhir_adapters.breaker import FAILURES_TO_OPEN, OPEN_SECONDS, Breaker, Bulkhead
 from fhir_adapters.interface import Call, Deadline, FeedAnswerInvalid, FeedError, FeedTimeout, FeedUnavailable
-from plugin.consultation import feed_line
-from plugin.consultation.feed_line import FAILURES_TO_OPEN, OPEN_SECONDS, SLOTS, WAITING, Breaker, Bulkhead, FeedLine
+from plugin.consultation.feed_line import SLOTS, WAITING, FeedLine
 from plugin.consultation.gateway import PLACES, Admission
 from plugin.errors import FeedBusy, FeedFailed, FeedTooSlow, Overloaded
 from tests.world import LAB_BASE, MemoryFeed
@@ -139,7 +139,7 @@ def test_a_hung_feed_never_holds_more_than_its_share(
     line: FeedLine, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half of the places; beyond, its callers are refused, and another feed's find theirs."""
-    monkeypatch.setattr(feed_line, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("fhir_adapters.breaker.PATIENCE_SECONDS", 0.01)
     other = FeedLine(MemoryFeed("imaging", "https://imaging.example/fhir"), clock)
     release = threading.Event()
     threads = list(holders(line, release, SLOTS))

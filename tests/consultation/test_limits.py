@@ -125,7 +125,7 @@ def test_counters_that_fail_show_nothing(world: World, tmp_path: Any) -> None:
 
 def test_one_hung_feed_leaves_the_other_answering(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """All the places that the laboratory may take are taken; imaging is looked at meanwhile."""
-    monkeypatch.setattr("plugin.consultation.feed_line.PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("fhir_adapters.breaker.PATIENCE_SECONDS", 0.01)
     inside, release = threading.Semaphore(0), threading.Event()
 
     class Hung:
