@@ -102,7 +102,7 @@ def _name(kind: Kind, key: str) -> str:
 
 
 def _known(settings: Settings, kind: Kind, key: str) -> str:
-    """The same, of something that the configuration knows: a mistyped name would stop nobody, and nobody would notice."""
+    """The same, of something that the configuration knows: a mistyped name would stop nobody, unnoticed."""
     name = _name(kind, key)
     match kind:
         case Kind.PERSON:

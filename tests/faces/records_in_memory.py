@@ -1,5 +1,6 @@
 """A ledger in memory, for tests that make thousands of attempts: they are not worth as many commits to a disk."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +19,9 @@ class Records:
 
     def append(self, body: dict[str, Any], *, tenant: str, retention_class: str) -> None:
         self.bodies.append(orjson.loads(orjson.dumps(body)))
+
+    def observe(self, on_commit: Callable[[int, float], None]) -> None:
+        """Nothing is committed here."""
 
     def contains(self, record: str) -> bool:
         return any(body.get("record") == record for body in self.bodies)
