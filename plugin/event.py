@@ -187,6 +187,8 @@ class DueBody(TypedDict):
     """Records of one class whose bodies a purge removes."""
 
     retention_class: str
+    tenant: str | None
+    """All of them are of this tenant; None: the general period."""
     period: str
     """As configured: `3-years`, `400 days`."""
     before: str

@@ -28,7 +28,8 @@ def _purged(body: Body) -> list[tuple[str, object]]:
 
 def _due(due: DueBody) -> str:
     ranges = ", ".join(f"{first}-{last}" for first, last in due["ranges"])
-    return f"{due['retention_class']} kept {due['period']}, before {due['before']}: {ranges}"
+    whose = f" of {due['tenant']}" if due.get("tenant") else ""
+    return f"{due['retention_class']}{whose} kept {due['period']}, before {due['before']}: {ranges}"
 
 
 def _held(body: Body) -> list[tuple[str, object]]:

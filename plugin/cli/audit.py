@@ -16,18 +16,18 @@ from plugin.audit.feed import LogRelease
 from plugin.audit.search import SearchRefused, read_parameters
 from plugin.audit.text import line
 from plugin.cli.failure import CANNOT, NO, Failure
-from plugin.cli.given import operator, settings_at
+from plugin.cli.given import settings_at
 from plugin.cli.proof import checkpoint, prove, verify
+from plugin.cli.reading import REASON, read
 from plugin.errors import ConsultError, RecordUnavailable, ShapeRefused
 from plugin.event import AuditAction, Body, Outcome
 from plugin.ledger import origin
 from plugin.ledger.errors import LedgerError, LedgerExists
 from plugin.ledger.record import StoredRecord
 from plugin.settings.errors import SettingsError
-from policies.vocabulary.consultation import AuditConsultation, Origin
+from policies.vocabulary.consultation import AuditConsultation
 
 FORMATS = click.Choice(["text", "fhir", "ndjson"])
-REASON = click.option("--reason", required=True, metavar="TEXT", help="Why the content is read; recorded.")
 
 
 @click.group()
@@ -63,7 +63,7 @@ def init(path: Path) -> None:
 @click.pass_obj
 def list_(path: Path, reason: str, form: str, first: int, last: int | None) -> None:
     """Show the records in ledger order: for people, as FHIR AuditEvents, or as stored."""
-    _show(_read(path, AuditConsultation(reason, first, last)), form)
+    _show(read(settings_at(path), AuditConsultation(reason, first, last)), form)
 
 
 @audit.command()
@@ -76,7 +76,7 @@ def show(path: Path, record: str, reason: str, form: str) -> None:
     asked = AuditConsultation(reason, name=record)
     if record.isdecimal() and len(record) < len(secrets.token_hex(8)):
         asked = AuditConsultation(reason, int(record), int(record))
-    if not record or not _show(_read(path, asked), form):  # without a name the whole log would be meant
+    if not record or not _show(read(settings_at(path), asked), form):  # without a name the whole log would be meant
         raise Failure(f"there is no record {record or 'without a name'}", NO)
 
 
@@ -120,29 +120,19 @@ def search(
     pairs += [(name, value) for name, _, value in (each.partition("=") for each in others)]
     if {"_count", "_sort"}.intersection(name for name, _ in pairs):
         raise Failure("--where: all records are shown, oldest first", CANNOT)
-    bases = [each.fhir_base for each in settings_at(path).ehr]
+    settings = settings_at(path)
     try:
-        wanted = replace(read_parameters(pairs, bases), newest_first=False, count=None)
+        wanted = replace(
+            read_parameters(pairs, [each.fhir_base for each in settings.ehr]), newest_first=False, count=None
+        )
     except SearchRefused as refusal:
         raise Failure(str(ShapeRefused(refusal.objection)), CANNOT) from refusal
-    found = _show(_read(path, AuditConsultation(reason, search=wanted)), form)
+    found = _show(read(settings, AuditConsultation(reason, search=wanted)), form)
     click.echo(f"{found:,} records", err=True)
 
 
 for command in (verify, checkpoint, prove):
     audit.add_command(command)
-
-
-def _read(path: Path, asked: AuditConsultation) -> LogRelease:
-    """Ask the gateway for the log, as any reader does."""
-    if not asked.reason.strip():
-        raise Failure("--reason says nothing", CANNOT)
-    settings = settings_at(path)
-    try:
-        gateway = assembly.assemble(settings).gateway
-        return gateway.consult(operator(), asked, Origin(secrets.token_hex(16), "local", "cli"))
-    except (SettingsError, ConsultError) as error:
-        raise Failure(str(error), CANNOT) from error
 
 
 def _show(release: LogRelease, form: str) -> int:

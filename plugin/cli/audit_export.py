@@ -4,7 +4,6 @@ Both ask the gateway, as any reader does, so each reading is recorded with its r
 """
 
 import os
-import secrets
 import select
 import signal
 import sys
@@ -15,7 +14,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
-from plugin import assembly
 from plugin.audit.export import FORMS, Export
 from plugin.audit.feed import LogRelease
 from plugin.audit.forward import (
@@ -33,19 +31,18 @@ from plugin.audit.report.entries import Naming, findings
 from plugin.audit.report.words import LANGUAGES, Language, Word
 from plugin.audit.selection import Selection, beginning, ending
 from plugin.cli.failure import CANNOT, NO, Failure
-from plugin.cli.given import operator, settings_at
+from plugin.cli.given import patient_at, settings_at
+from plugin.cli.reading import REASON, read, reader
 from plugin.errors import ConsultError, LogUnreadable
 from plugin.ledger.errors import LedgerError
 from plugin.ledger.reader import Reader
 from plugin.settings.document import Settings
-from plugin.settings.errors import SettingsError
-from policies.vocabulary.consultation import AuditConsultation, Origin
+from policies.vocabulary.consultation import AuditConsultation
 
 FOLLOW_SECONDS = 10.0
 """Between looks for new records. Each reading leaves a record, so at most 8,640 of them a day."""
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
-REASON = click.option("--reason", required=True, metavar="TEXT", help="Why the content is read; recorded.")
 SINCE = click.option("--since", metavar="DATE", help="First day, or instant with its offset.")
 UNTIL = click.option("--until", metavar="DATE", help="Last day (included), or first instant that is too late.")
 
@@ -162,9 +159,7 @@ def report(
 ) -> None:
     """Write a patient's report: who looked at outside results, when, at which kinds, why, and from where."""
     settings = settings_at(path)
-    ehr, slash, identifier = patient.partition("/")
-    if not slash or not identifier or ehr not in {each.id for each in settings.ehr}:
-        raise Failure(f"--patient is EHR/ID, with the id of an [[ehr]]; {patient} is not", CANNOT)
+    ehr, identifier = patient_at(settings, patient)
     where = _zone(zone)
     selection = _selection(where, since, until, patient=(ehr, identifier))
     release = _consult(settings, reason, selection, 0, None)
@@ -231,14 +226,7 @@ def _selection(
 
 def _consult(settings: Settings, reason: str, selection: Selection, first: int, last: int | None) -> LogRelease:
     """Ask the gateway, once."""
-    if not reason.strip():
-        raise Failure("--reason says nothing", CANNOT)
-    asked = AuditConsultation(reason, first, last, query=selection.query())
-    try:
-        gateway = assembly.assemble(settings).gateway
-        release = gateway.consult(operator(), asked, _origin())
-    except (SettingsError, ConsultError) as error:
-        raise Failure(str(error), CANNOT) from error
+    release = read(settings, AuditConsultation(reason, first, last, query=selection.query()))
     if first > (size := int(release.checkpoint.split("\n")[1])):
         raise Failure(f"--first {first}: the log has {size:,} records", NO)
     return release
@@ -246,14 +234,8 @@ def _consult(settings: Settings, reason: str, selection: Selection, first: int, 
 
 def _asking(settings: Settings, reason: str, selection: Selection) -> Callable[[int], LogRelease]:
     """Asks the gateway each time; ConsultErrors pass, since following outlives them."""
-    if not reason.strip():
-        raise Failure("--reason says nothing", CANNOT)
-    try:
-        gateway = assembly.assemble(settings).gateway
-    except SettingsError as error:
-        raise Failure(str(error), CANNOT) from error
-    who = operator()
-    return lambda first: gateway.consult(who, AuditConsultation(reason, first, query=selection.query()), _origin())
+    ask = reader(settings, reason)
+    return lambda first: ask(AuditConsultation(reason, first, query=selection.query()))
 
 
 def _size(settings: Settings) -> Callable[[], int]:
@@ -264,10 +246,6 @@ def _size(settings: Settings) -> Callable[[], int]:
             raise LogUnreadable from error
 
     return size
-
-
-def _origin() -> Origin:
-    return Origin(secrets.token_hex(16), "local", "cli")
 
 
 def _until_stopped() -> Callable[[float], bool]:

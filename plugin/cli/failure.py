@@ -1,6 +1,13 @@
 """How a command ends badly: one sentence on stderr, and an exit code that is a promise."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
+
+from plugin.errors import ConsultError, RecordUnavailable
+from plugin.ledger.errors import LedgerBroken, LedgerError
+from plugin.settings.errors import SettingsError
 
 NO = 1
 """The answer is no: broken, refused, invalid."""
@@ -18,3 +25,14 @@ class Failure(click.ClickException):
     def show(self, file: object = None) -> None:
         """Print the sentence."""
         click.echo(f"vitrine: {self.message}", err=True)
+
+
+@contextmanager
+def failing() -> Iterator[None]:
+    """Whatever stops a command that works on the ledger, in one sentence. A broken ledger is an answer: exit 1."""
+    try:
+        yield
+    except LedgerBroken as error:
+        raise Failure(f"broken: {error}", NO) from error
+    except (LedgerError, SettingsError, RecordUnavailable, ConsultError) as error:
+        raise Failure(str(error), CANNOT) from error

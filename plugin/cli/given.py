@@ -22,6 +22,14 @@ def settings_at(path: Path) -> Settings:
         raise Failure(str(error), CANNOT) from error
 
 
+def patient_at(settings: Settings, text: str) -> tuple[str, str]:
+    """The id of an `[[ehr]]` and of a patient there, of `EHR/ID`; or the end of the command."""
+    ehr, _, identifier = text.partition("/")
+    if not identifier or ehr not in {each.id for each in settings.ehr}:
+        raise Failure(f"--patient is EHR/ID, with the id of an [[ehr]]; {text} is not", CANNOT)
+    return ehr, identifier
+
+
 def operator() -> LocalOperator:
     """The user of the operating system."""
     uid = os.getuid()

@@ -5,8 +5,7 @@ log and is recorded as one.
 """
 
 import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,19 +13,18 @@ import click
 
 from plugin import assembly
 from plugin.cli.custody import record, stated
-from plugin.cli.failure import CANNOT, NO, Failure
-from plugin.cli.given import operator, settings_at
-from plugin.errors import ConsultError, RecordUnavailable
+from plugin.cli.failure import CANNOT, NO, Failure, failing
+from plugin.cli.given import patient_at, settings_at
+from plugin.cli.reading import REASON, read
 from plugin.event import AuditAction, DueBody, HoldBody
 from plugin.ledger import disposal
-from plugin.ledger.errors import LedgerBroken, LedgerError
 from plugin.ledger.hold import PlacedHold, holds_of
-from plugin.ledger.retention import Due, Period
+from plugin.ledger.retention import Due, Kept, Period
 from plugin.ledger.sqlite_eraser import SqliteEraser
 from plugin.ledger.sqlite_view import opening, viewing
 from plugin.settings.document import Settings
-from plugin.settings.errors import SettingsError
-from policies.vocabulary.consultation import AuditConsultation, Origin
+from plugin.settings.ledger import RetentionClass
+from policies.vocabulary.consultation import AuditConsultation
 
 WHY = click.option("--reason", required=True, metavar="TEXT", help="Why; recorded.")
 
@@ -41,12 +39,12 @@ def purge(path: Path, reason: str, dry_run: bool) -> None:
     Prints class, tenant, count, first and last time, and how many a hold keeps. What is removed cannot be brought back.
     """
     why, settings = stated(reason), settings_at(path)
-    with _failing():
+    with failing():
         eraser = SqliteEraser(settings.ledger.path)
         with eraser.alone():
             plan = _plan(settings)
-            if not settings.ledger.retention:
-                click.echo("[ledger.retention] gives no class a period: everything is kept", err=True)
+            if not _periods(settings):
+                click.echo("neither [ledger.retention] nor an [[ehr]] gives a period: everything is kept", err=True)
             for (retention_class, tenant), tally in plan.tallies.items():
                 row = (retention_class, tenant, tally.due, tally.since or "-", tally.until or "-", f"{tally.held} held")
                 click.echo("\t".join(map(str, row)))
@@ -60,8 +58,14 @@ def purge(path: Path, reason: str, dry_run: bool) -> None:
 
 
 def _plan(settings: Settings) -> disposal.Plan:
-    periods = {str(name): Period.parse(text) for name, text in settings.ledger.retention.items()}
-    return disposal.plan(opening(settings.ledger.path), periods, datetime.now(UTC))
+    return disposal.plan(opening(settings.ledger.path), _periods(settings), datetime.now(UTC))
+
+
+def _periods(settings: Settings) -> dict[Kept, Period]:
+    """By class and tenant: those of an `[[ehr]]` come before those of `[ledger.retention]`."""
+    chosen: list[tuple[str | None, Mapping[RetentionClass, str]]] = [(None, settings.ledger.retention)]
+    chosen += [(each.id, each.retention) for each in settings.ehr]
+    return {(name, tenant): Period.parse(text) for tenant, periods in chosen for name, text in periods.items()}
 
 
 def _purge(settings: Settings, eraser: SqliteEraser, plan: disposal.Plan, reason: str) -> int:
@@ -79,6 +83,7 @@ def _purge(settings: Settings, eraser: SqliteEraser, plan: disposal.Plan, reason
 def _body(due: Due) -> DueBody:
     return {
         "retention_class": due.retention_class,
+        "tenant": due.tenant,
         "period": due.period,
         "before": due.before,
         "ranges": due.ranges,
@@ -142,7 +147,7 @@ def add(
 def lift(path: Path, hold_id: str, reason: str) -> None:
     """Lift the hold of this id: what it kept goes with the next purge."""
     why, settings = stated(reason), settings_at(path)
-    with _failing():
+    with failing():
         known = {placed.hold.id for placed in _holds(settings)}
     if hold_id not in known:
         raise Failure(f"no hold of the id {hold_id} is in force", NO)
@@ -150,14 +155,13 @@ def lift(path: Path, hold_id: str, reason: str) -> None:
 
 
 @hold.command("list")
-@click.option("--reason", required=True, metavar="TEXT", help="Why the content is read; recorded.")
+@REASON
 @click.pass_obj
 def list_(path: Path, reason: str) -> None:
     """Show the holds in force, oldest first: id, since when, what they name, why."""
     why, settings = stated(reason), settings_at(path)
-    with _failing():
-        gateway = assembly.assemble(settings).gateway
-        gateway.consult(operator(), AuditConsultation(why), Origin(secrets.token_hex(16), "local", "cli"))
+    with failing():
+        read(settings, AuditConsultation(why))
         for placed in _holds(settings):
             click.echo("\t".join([placed.hold.id, placed.since, _named(placed), placed.reason]))
 
@@ -175,7 +179,7 @@ def _named(placed: PlacedHold) -> str:
 
 def _record(settings: Settings, action: AuditAction, note: str, held: HoldBody) -> None:
     """While no purge is under way: one that was planned before would not honour it."""
-    with _failing(), SqliteEraser(settings.ledger.path).alone():
+    with failing(), SqliteEraser(settings.ledger.path).alone():
         record(assembly.operational_recorder(settings), action, note, {"hold": held})
 
 
@@ -183,19 +187,6 @@ def _address(settings: Settings, patient: str) -> str:
     """As the search column of a record has it."""
     if "://" in patient:
         return patient
-    ehr, _, identifier = patient.partition("/")
+    ehr, identifier = patient_at(settings, patient)
     bases = {each.id: each.fhir_base for each in settings.ehr}
-    if ehr not in bases or not identifier:
-        raise Failure(f"--patient is EHR/ID, with the id of an [[ehr]]; {patient} is not", CANNOT)
     return f"{bases[ehr]}/Patient/{identifier}"
-
-
-@contextmanager
-def _failing() -> Iterator[None]:
-    """Whatever stops the command, in one sentence."""
-    try:
-        yield
-    except LedgerBroken as error:
-        raise Failure(f"broken: {error}", NO) from error
-    except (LedgerError, SettingsError, RecordUnavailable, ConsultError) as error:
-        raise Failure(str(error), CANNOT) from error

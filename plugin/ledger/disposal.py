@@ -6,7 +6,7 @@ PostgreSQL another role's. What was recorded and not removed, because something 
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol, TypedDict
 
@@ -17,7 +17,7 @@ from plugin.ledger.hold import holds_of
 from plugin.ledger.own import OWN_CLASS
 from plugin.ledger.purge import Purges, purges_of
 from plugin.ledger.record import SEARCH_COLUMNS, flaw
-from plugin.ledger.retention import Due, Outline, Period, Selection, Tally
+from plugin.ledger.retention import Due, Kept, Outline, Period, Selection, Tally
 from plugin.ledger.store import Opening, View
 
 CHUNK = 4_096
@@ -63,10 +63,10 @@ class Plan:
         """What is due, in portions for one purge record each."""
         for due in self.due:
             for at in range(0, len(due.ranges), MAX_RANGES):
-                yield [Due(due.retention_class, due.period, due.before, due.ranges[at : at + MAX_RANGES])]
+                yield [replace(due, ranges=due.ranges[at : at + MAX_RANGES])]
 
 
-def plan(opened: Opening, periods: Mapping[str, Period], now: datetime) -> Plan:
+def plan(opened: Opening, periods: Mapping[Kept, Period], now: datetime) -> Plan:
     """Find what is past its period and not held. Reads everything, changes nothing.
 
     Raises LedgerBroken if a record that is due, or one that explains the ledger, is not what its header says: what may

@@ -24,6 +24,7 @@ class _Due(msgspec.Struct):
     retention_class: str
     before: str
     ranges: list[tuple[int, int]]
+    tenant: str | None = None
 
 
 class _Said(msgspec.Struct):
@@ -36,7 +37,7 @@ class _Purge(msgspec.Struct):
     purge: _Said
 
 
-_Stated = TypedDict("_Stated", {"class": str, "time": str})
+_Stated = TypedDict("_Stated", {"class": str, "tenant": str, "time": str})
 _STATED = msgspec.json.Decoder(_Stated)
 
 
@@ -51,6 +52,8 @@ class Cover:
     """Each of them is of this class and older than this."""
     purge: int
     """The position of the purge record."""
+    tenant: str | None = None
+    """Each of them is of this tenant, if one is said."""
 
 
 class Purges:
@@ -124,6 +127,8 @@ def _rule_flaw(cover: Cover, position: int, header: bytes) -> str | None:
     stated = _STATED.decode(header)
     if stated["class"] != cover.retention_class:
         return f"the purge at {cover.purge} names record {position}, which is of class {stated['class']}"
+    if cover.tenant not in {None, stated["tenant"]}:
+        return f"the purge at {cover.purge} names record {position}, which is of tenant {stated['tenant']}"
     if stated["time"] >= cover.before:
         return f"the purge at {cover.purge} names record {position}, which is younger than it says"
     return None
@@ -134,7 +139,7 @@ def _covers(own: Own[_Purge]) -> Iterator[Cover]:
         if due.retention_class == OWN_CLASS:
             raise OwnInvalid(own.position, f"the purge at {own.position} names records that explain the ledger")
         for first, last in due.ranges:
-            yield Cover(first, last, due.retention_class, due.before, own.position)
+            yield Cover(first, last, due.retention_class, due.before, own.position, due.tenant)
 
 
 def _insert(covers: list[Cover], cover: Cover) -> None:

@@ -1,7 +1,7 @@
 """How long records are kept: which are past their period and not held. Pure: reads no ledger and no clock.
 
-A record's class is in its header and never changes; which period a class has is the caller's to say, and a class
-without one is kept for ever. Removing what is due is for `purge`.
+A record's class and tenant are in its header and never change; which period a class has, at a tenant or everywhere, is
+the caller's to say, and what has none is kept for ever. Removing what is due is for `purge`.
 """
 
 import calendar
@@ -45,6 +45,10 @@ class Period:
         years, month = divmod(now.year * 12 + now.month - 1 - self.months, 12)
         day = min(now.day, calendar.monthrange(years, month + 1)[1])
         return now.replace(year=years, month=month + 1, day=day) - timedelta(days=self.days)
+
+
+Kept = tuple[str, str | None]
+"""What has a period of its own: a class, of one tenant or (None) of every tenant that has none of its own for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +106,10 @@ class Tally:
 
 @dataclass(slots=True)
 class Due:
-    """What is due of one class."""
+    """What is due of one class, of one tenant or of all that follow the general period."""
 
     retention_class: str
+    tenant: str | None
     period: str
     before: str
     """Each record of it is older than this."""
@@ -122,18 +127,18 @@ class Due:
 class Selection:
     """Finds what is due among records that are shown to it one after another, in the order of their positions."""
 
-    def __init__(self, periods: Mapping[str, Period], holds: Sequence[Hold], now: datetime) -> None:
-        """`periods` by class. Raises ValueError if one is given to the class that explains the ledger."""
-        if OWN_CLASS in periods:
+    def __init__(self, periods: Mapping[Kept, Period], holds: Sequence[Hold], now: datetime) -> None:
+        """Raises ValueError if a period is given to the class that explains the ledger."""
+        if any(name == OWN_CLASS for name, _ in periods):
             raise ValueError(f"records of class {OWN_CLASS} are never purged")
         self._holds = holds
-        self._due = {name: Due(name, period.text, encode_time(period.before(now))) for name, period in periods.items()}
+        self._due = {kept: Due(*kept, period.text, encode_time(period.before(now))) for kept, period in periods.items()}
         self.tallies: dict[tuple[str, str], Tally] = {}
         """By class and tenant, in the order in which they were met."""
 
     def show(self, record: Outline) -> bool:
         """Look at a record; True if it is due."""
-        due = self._due.get(record.retention_class)
+        due = self._due.get((record.retention_class, record.tenant)) or self._due.get((record.retention_class, None))
         if due is None or record.time >= due.before:
             return False
         tally = self.tallies.setdefault((record.retention_class, record.tenant), Tally())
@@ -145,5 +150,5 @@ class Selection:
         return True
 
     def due(self) -> list[Due]:
-        """What was found, of each class that has some."""
+        """What was found, for each period that something is past."""
         return [due for due in self._due.values() if due.ranges]

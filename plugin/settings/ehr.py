@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from plugin.settings.ledger import Period, RetentionClass
 from plugin.settings.servers import Auth, NoAuth
 from plugin.settings.values import ExactUrl, Id, Section, Text, Url
 
@@ -63,3 +64,5 @@ class Ehr(Section):
     issuer: tuple[Issuer, ...] = Field(min_length=1)
     client: tuple[ClientSettings, ...] = ()
     launch: LaunchSettings | None = None
+    retention: dict[RetentionClass, Period] = Field(default_factory=dict)
+    """Periods of this EHR's records where they differ from `[ledger.retention]`."""

@@ -34,7 +34,7 @@ def world(tmp_path: Path) -> World:
     old = writer.Ledger(SqliteStore(ledger.path), key, clock=lambda: OLD)
     for number in range(8):
         kind = "refusal" if number in {2, 5} else "consultation"
-        old.append(body_of(number), tenant="ehr", retention_class=kind)
+        old.append(body_of(number), tenant="hospital", retention_class=kind)
     old.close()
     return made
 
@@ -64,7 +64,7 @@ def test_a_dry_run_says_what_would_go_and_changes_nothing(world: World) -> None:
     before = len(bodies(world))
     done = audit(world, "purge", "--dry-run", *WHY)
     (row,) = done.stdout.splitlines()
-    assert row.split("\t")[:3] == ["consultation", "ehr", "6"]
+    assert row.split("\t")[:3] == ["consultation", "hospital", "6"]
     assert row.split("\t")[3][:10] == row.split("\t")[4][:10] == OLD.date().isoformat()
     assert "6 records would be purged" in done.stderr
     assert (gone(world), len(bodies(world))) == ([], before)
@@ -92,6 +92,19 @@ def test_without_periods_nothing_is_purged(world: World) -> None:
     done = audit(world, "purge", *WHY)
     assert "everything is kept" in done.stderr
     assert gone(world) == []
+
+
+def test_an_ehr_may_keep_its_records_for_longer_or_shorter(world: World) -> None:
+    """Its period comes before the general one, for the classes that it names; the record says whose period it was."""
+    text = _file(world).read_text()
+    _file(world).write_text(
+        text.replace("[[ehr]]", '[[ehr]]\nretention = { consultation = "3-years", refusal = "1-year" }')
+    )
+    assert "2 records were purged" in audit(world, "purge", *WHY).stderr
+    assert gone(world) == [2, 5]
+    (due,) = bodies(world)[-1]["purge"]["due"]
+    assert (due["retention_class"], due["tenant"], due["period"]) == ("refusal", "hospital", "1-year")
+    assert "(2 of them purged by rule), unbroken since" in audit(world, "verify").stdout
 
 
 def test_an_interrupted_purge_is_told_and_finished(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,12 +140,12 @@ def test_a_hold_keeps_until_it_is_lifted(world: World) -> None:
 @pytest.mark.parametrize(
     ("named", "kept"),
     [
-        (("--tenant", "ehr"), 6),
+        (("--tenant", "hospital"), 6),
         (("--person", "https://login.example", "s3"), 1),
         (("--first", "3", "--last", "6"), 3),
         (("--last", "0"), 1),
         (("--tenant", "other"), 0),
-        (("--tenant", "ehr", "--person", "https://login.example", "s4"), 1),
+        (("--tenant", "hospital", "--person", "https://login.example", "s4"), 1),
     ],
 )
 def test_a_hold_is_by_tenant_patient_person_or_positions(world: World, named: tuple[str, ...], kept: int) -> None:
@@ -163,7 +176,7 @@ def test_commands_that_say_too_little_change_nothing(world: World) -> None:
 def test_while_a_purge_is_under_way_no_hold_is_placed(world: World) -> None:
     """It would seem to be in force, and the purge that was planned before would not know."""
     with SqliteEraser(world.settings.ledger.path).alone():
-        assert "under way" in audit(world, "hold", "add", "--tenant", "ehr", *WHY, code=2).stderr
+        assert "under way" in audit(world, "hold", "add", "--tenant", "hospital", *WHY, code=2).stderr
         assert "under way" in audit(world, "purge", *WHY, code=2).stderr
 
 

@@ -33,7 +33,7 @@ def lift(ledger: writer.Ledger, name: str) -> int:
 
 
 def planned(path: Path, periods: Mapping[str, str], now: datetime) -> disposal.Plan:
-    return disposal.plan(opening(path), {name: Period.parse(text) for name, text in periods.items()}, now)
+    return disposal.plan(opening(path), {(name, None): Period.parse(text) for name, text in periods.items()}, now)
 
 
 def purge(ledger: writer.Ledger, path: Path, periods: Mapping[str, str], now: datetime) -> int:

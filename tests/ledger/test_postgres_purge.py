@@ -17,7 +17,7 @@ from tests.ledger.retaining import hold, record_purge
 from tests.postgres_server import GATEWAY, PURGE, DatabasePlace, new_place
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
-PERIODS = {"consultation": Period.parse("1-year")}
+PERIODS = {("consultation", None): Period.parse("1-year")}
 
 
 @pytest.fixture

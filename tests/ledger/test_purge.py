@@ -13,7 +13,7 @@ from plugin.ledger.merkle import Edge, leaf_hash
 from plugin.ledger.purge import PURGED
 from plugin.ledger.reader import Reader
 from plugin.ledger.record import SEARCH_COLUMNS
-from plugin.ledger.retention import Due
+from plugin.ledger.retention import Due, Period
 from plugin.ledger.sqlite import SqliteStore
 from plugin.ledger.sqlite_eraser import SqliteEraser
 from plugin.ledger.sqlite_view import opening, viewing
@@ -58,7 +58,7 @@ def gone(place) -> list[int]:
 
 
 def due(*ranges: list[int], retention_class: str = "consultation", before: str = FUTURE) -> list[Due]:
-    return [Due(retention_class, "1-year", before, list(ranges))]
+    return [Due(retention_class, None, "1-year", before, list(ranges))]
 
 
 def test_a_purge_takes_what_is_due_and_verify_says_so(place, old):
@@ -96,6 +96,23 @@ def test_a_second_purge_has_nothing_to_do(place, old):
     assert planned(place.path, PERIODS, NOW).due == []
     assert purge(old, place.path, {**PERIODS, "refusal": "6-months"}, NOW) == 3
     assert place.verify().problem is None
+
+
+def test_the_period_of_one_tenant_takes_nothing_of_another(place, old):
+    """Whose period it is stands in the purge record, and whose a record is stands in its header."""
+    assert planned(place.path, {}, NOW).due == []
+    of_another = {("consultation", "clinic"): Period.parse("1-year")}
+    assert disposal.plan(opening(place.path), of_another, NOW).due == []
+    (found,) = disposal.plan(opening(place.path), {("consultation", "hospital"): Period.parse("1-year")}, NOW).due
+    assert (found.tenant, len(found.ranges)) == ("hospital", 3)
+
+
+def test_verify_names_a_purge_by_the_period_of_another_tenant(place, old):
+    """Otherwise the shortest period of any tenant would hold for all."""
+    record_purge(old, [Due("consultation", "clinic", "1-year", FUTURE, [[0, 2]])])
+    problem = place.verify().problem
+    assert problem is not None
+    assert "names record 0, which is of tenant hospital" in problem.sentence
 
 
 def test_a_purged_ledger_goes_on(place, old):

@@ -21,7 +21,7 @@ def outline(position: int = 0, age: timedelta = 400 * DAY, **facts: str | None) 
 
 
 def selected(records: list[Outline], *holds: Hold, **periods: str) -> Selection:
-    found = Selection({name: Period.parse(text) for name, text in periods.items()}, holds, NOW)
+    found = Selection({(name, None): Period.parse(text) for name, text in periods.items()}, holds, NOW)
     for record in records:
         found.show(record)
     return found
