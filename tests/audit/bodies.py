@@ -162,6 +162,13 @@ OPERATIONS = (
     AuditAction.SINK_FORKED,
     AuditAction.SPACE_LOW,
     AuditAction.CLOCK_DRIFTED,
+    AuditAction.ACCESS_SUSPENDED,
+    AuditAction.ACCESS_RESUMED,
+    AuditAction.PATIENT_INFORMED,
+    AuditAction.BREAK_GLASS_OPENED,
+    AuditAction.BREAK_GLASS_CLOSED,
+    AuditAction.BREAK_GLASS_DENIED,
+    AuditAction.BREAK_GLASS_FAILED,
     "policy:loaded",
 )
 
@@ -174,6 +181,7 @@ OF_THE_LEDGER: dict[str, Body] = {
             "due": [
                 {
                     "retention_class": "consultation",
+                    "tenant": None,
                     "period": "1-year",
                     "before": "2025-01-01T00:00:00.000000Z",
                     "ranges": [[0, 4], [7, 7]],

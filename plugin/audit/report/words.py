@@ -106,6 +106,7 @@ REASONS: Final[Mapping[str, Word]] = {
     "not-found": Word("rien à montrer", "there was nothing to show"),
     "quota": Word("trop de consultations en peu de temps", "too many consultations in a short time"),
     "too-costly": Word("trop de résultats demandés à la fois", "too many results asked for at once"),
+    "no-space": Word("journal presque plein", "the log was nearly full"),
     "no-credential": _LOGIN,
     "credential-malformed": _LOGIN,
     "invalid-token": _LOGIN,
