@@ -14,6 +14,9 @@ from plugin.cli.failure import CANNOT, Failure
 from plugin.cli.feed import feed
 from plugin.cli.given import CONFIG_VARIABLE
 from plugin.cli.policy import policy
+from plugin.cli.policy_check import check, try_cases
+from plugin.cli.policy_explain import explain_request
+from plugin.cli.policy_matrix import show_matrix
 from plugin.cli.recovery import recover
 from plugin.cli.retention import hold, purge
 from plugin.cli.rotation import rotate
@@ -57,7 +60,7 @@ def main(context: click.Context, path: Path) -> None:
     context.obj = path
 
 
-for command in (suspend, resume, suspended):
+for command in (check, explain_request, try_cases, show_matrix, suspend, resume, suspended):
     policy.add_command(command)
 audit.add_command(purge)
 audit.add_command(hold)

@@ -144,7 +144,8 @@ def test_the_message_names_file_and_line(text: str, line: int, words: str, tmp_p
     """Whoever reads it has the file open; a semicolon in a comment or a string ends nothing."""
     site = tmp_path / "site"
     site.mkdir()
-    before = '// A note; with marks.\n\n// @id("z");\n@id("x") @fr("Un; deux.") @en("E.")\nforbid (principal, action, resource);\n'
+    before = '// A note; with marks.\n\n// @id("z");\n@id("x") @fr("Un; deux.") @en("E.")\n'
+    before += "forbid (principal, action, resource);\n"
     (site / "b.cedar").write_text(before + text)
     with pytest.raises(RulesInvalid, match=rf"(?s)^site/b\.cedar:{line}: .*{words}"):
         rulebook.load(site, unlabelled_documents="withhold")

@@ -1,0 +1,77 @@
+"""`vitrine policy check` and `vitrine policy test`: whether the rules can be used, and say what they should."""
+
+from pathlib import Path
+
+import click
+
+from plugin.audit.characters import printable
+from plugin.cli.failure import CANNOT, NO, Failure
+from plugin.cli.given import settings_at
+from plugin.cli.rules import SHIPPED_SET, rules_at
+from policies.cases import MAX_CASES_BYTES, CasesInvalid, Tried, read, run
+from policies.reachability import findings
+from policies.rulebook import cases_of
+from policies.vocabulary.verdict import Permit
+
+
+@click.command()
+@SHIPPED_SET
+@click.pass_obj
+def check(path: Path, shipped_set: str | None) -> None:
+    """Say whether the rules as they stand in their files can be used: syntax, facts, sentences, rules without effect.
+
+    Reads no log and changes nothing. Exit 1: they cannot be used, or a rule has no effect.
+    """
+    rules = rules_at(settings_at(path), shipped_set)
+    found = findings(rules.complete)
+    for each in found:
+        click.echo(f"{printable(each.place)}: policy '{each.rule.id}': {each.why}")
+    if found:
+        raise Failure(f"{len(found)} of {len(rules.complete.ids)} rules have no effect", NO)
+    click.echo(f"good: {len(rules.complete.ids)} rules, digest {rules.digest}")
+
+
+@click.command(name="test")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@SHIPPED_SET
+@click.pass_obj
+def try_cases(path: Path, files: tuple[Path, ...], shipped_set: str | None) -> None:
+    """Put the cases in FILES to the rules; without files, those that ship for the set in use.
+
+    Reads no log and changes nothing. Exit 1: the rules say something else than a case expects.
+    """
+    settings = settings_at(path)
+    rules = rules_at(settings, shipped_set)
+    try:
+        if files:
+            cases = [case for file in files for case in read(file.name, _text(file))]
+        else:
+            cases = read("shipped cases", cases_of(shipped_set or settings.policies.set))
+    except CasesInvalid as error:
+        raise Failure(str(error), CANNOT) from error
+    tried = run(rules, cases)
+    failed = [each for each in tried if not each.as_expected]
+    for each in failed:
+        click.echo(_line(each))
+    if failed:
+        raise Failure(f"{len(failed)} of {len(tried)} cases are not as expected", NO)
+    click.echo(f"{len(tried)} cases, all as expected")
+
+
+def _text(file: Path) -> str:
+    try:
+        content = file.read_bytes()
+        if len(content) > MAX_CASES_BYTES:
+            raise Failure(f"{file} is larger than a file of cases can be", CANNOT)
+        return content.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failure(f"{file} cannot be read, or is not UTF-8", CANNOT) from error
+
+
+def _line(tried: Tried) -> str:
+    said = "permit" if isinstance(tried.verdict, Permit) else "deny"
+    expected = "permit" if tried.case.permit else "deny"
+    by = f" by {', '.join(tried.case.rules)}" if tried.case.rules else ""
+    name = printable(tried.case.name)
+    got = f"{said} by {', '.join(tried.verdict.rules)}"
+    return f"{printable(tried.case.place)}: {name}: expected {expected}{by}, got {got}"

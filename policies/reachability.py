@@ -1,0 +1,147 @@
+"""Rules that can have no effect: never true, or always beside another that says as much. A reviewer's help, no proof.
+
+What is found is certain; what is not found may still be unreachable.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from cedarpy import pst
+
+from policies.cedar import PolicySet, Rule
+from policies.facts import LOG, LOOK, SHOW, Fact
+from policies.vocabulary.interactions import CONSULTING, Interaction
+
+_GROUPS: Mapping[str, frozenset[str]] = {
+    "consult": frozenset(str(each) for each in CONSULTING),
+    "change": frozenset(str(each) for each in set(Interaction) - CONSULTING),
+}
+_ALL = _GROUPS["consult"] | _GROUPS["change"] | {"show", "read-log"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule, and why it has no effect."""
+
+    rule: Rule
+    why: str
+
+    @property
+    def place(self) -> str:
+        """`file:line`"""
+        return self.rule.statement.place_of(self.rule.id)
+
+
+def findings(policies: PolicySet) -> list[Finding]:
+    """What has no effect, in the order of the rules."""
+    parts = [_Parts(rule) for rule in policies.rules.values()]
+    return [Finding(each.rule, why) for each in parts if (why := _why(each, parts)) is not None]
+
+
+class _Parts:
+    """A rule taken apart: the actions that it is on, who and what it is about, and what must all hold."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+        self.actions = _actions(rule.tree.action)
+        self.scope = (rule.tree.principal, rule.tree.resource)
+        self.conditions: frozenset[tuple[bool, str]] = frozenset()
+        self.terms: list[tuple[bool, object]] = []
+        for clause in rule.tree.clauses:
+            self.terms.extend(_terms(clause.expr, holds=isinstance(clause, pst.When)))
+        self.conditions = frozenset((holds, repr(term)) for holds, term in self.terms)
+
+    def covers(self, other: "_Parts") -> bool:
+        """Whether this rule fires wherever `other` does."""
+        return (
+            self.actions >= other.actions
+            and all(
+                isinstance(mine, pst.ScopeAny) or mine == its for mine, its in zip(self.scope, other.scope, strict=True)
+            )
+            and self.conditions <= other.conditions
+        )
+
+
+def _why(each: _Parts, parts: Sequence[_Parts]) -> str | None:
+    impossible = _impossible(each)
+    if impossible is not None:
+        return f"it never applies: {impossible}"
+    for other in parts:
+        if other is each or not other.covers(each):
+            continue
+        if other.rule.effect == "forbid" and each.rule.effect == "permit":
+            return f"it never permits: '{other.rule.id}' forbids wherever it applies"
+        if other.rule.effect == each.rule.effect and (not each.covers(other) or parts.index(other) < parts.index(each)):
+            return f"'{other.rule.id}' says the same wherever it applies"
+    return None
+
+
+def _impossible(each: _Parts) -> str | None:
+    values: dict[str, set[str]] = {}
+    for holds, term in each.terms:
+        if isinstance(term, pst.BoolLit) and term.value is not holds:
+            return "a condition is never true"
+        if (not holds, repr(term)) in each.conditions:
+            return "two of its conditions contradict each other"
+        wanted = _wanted(term) if holds else None
+        if wanted is None:
+            continue
+        name, allowed = wanted
+        possible = [fact.values for fact in _facts(name, each.actions) if fact.values is not None]
+        if possible and not any(allowed & every for every in possible):
+            return f"'{name}' is never {' or '.join(sorted(allowed))}"
+        values[name] = values.get(name, allowed) & allowed
+        if not values[name]:
+            return f"'{name}' cannot be two things at once"
+    return None
+
+
+def _facts(name: str, actions: frozenset[str]) -> Iterator[Fact]:
+    tables = ((SHOW, {"show"}), (LOG, {"read-log"}), (LOOK, _GROUPS["consult"] | _GROUPS["change"]))
+    for table, theirs in tables:
+        if name in table and actions & theirs:
+            yield table[name]
+
+
+def _wanted(term: object) -> tuple[str, set[str]] | None:
+    """The fact that a term is on, and the values that it may have for the term to hold."""
+    if not isinstance(term, pst.BinaryOp):
+        return None
+    if term.op == "eq":
+        for fact, literal in ((term.left, term.right), (term.right, term.left)):
+            if (name := _context(fact)) is not None and isinstance(literal, pst.StringLit):
+                return name, {literal.value}
+    if term.op == "contains" and isinstance(term.left, pst.Set) and (name := _context(term.right)) is not None:
+        texts = [each.value for each in term.left.elements if isinstance(each, pst.StringLit)]
+        return (name, set(texts)) if len(texts) == len(term.left.elements) else None
+    return None
+
+
+def _context(expression: object) -> str | None:
+    if (
+        isinstance(expression, pst.GetAttr)
+        and isinstance(expression.base, pst.Var)
+        and expression.base.name == "context"
+    ):
+        return expression.attr
+    return None
+
+
+def _terms(expression: object, *, holds: bool) -> Iterator[tuple[bool, object]]:
+    """What must hold, or must not, for the whole to hold (or not)."""
+    if isinstance(expression, pst.UnaryOp) and expression.op == "not":
+        yield from _terms(expression.arg, holds=not holds)
+    elif isinstance(expression, pst.BinaryOp) and expression.op == ("and" if holds else "or"):
+        yield from _terms(expression.left, holds=holds)
+        yield from _terms(expression.right, holds=holds)
+    else:
+        yield holds, expression
+
+
+def _actions(constraint: object) -> frozenset[str]:
+    if isinstance(constraint, pst.ActionEq):
+        return _GROUPS.get(constraint.entity.id, frozenset({constraint.entity.id}))
+    if isinstance(constraint, pst.ActionIn):
+        named = [_GROUPS.get(each.id, frozenset({each.id})) for each in constraint.entities]
+        return frozenset[str]().union(*named)
+    return frozenset(_ALL)
