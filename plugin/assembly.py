@@ -93,6 +93,7 @@ def assemble(settings: Settings, on_damage: Callable[[], None] = lambda: None) -
             consultations=settings.limits.consultations_per_person_hour,
             patients=settings.limits.patients_per_person_hour,
         ),
+        suspensions=Suspensions(settings.state_dir, keys),
         strangers=strangers,
         recorder=recorder,
         admission=Admission(),

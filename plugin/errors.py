@@ -177,10 +177,10 @@ class EhrUnreachable(ConsultError):
 
 
 class StateUnavailable(ConsultError):
-    """The counters cannot be read or written, so no quota can be kept."""
+    """The shared state cannot be read or written: no quota can be kept, and it cannot be told who is suspended."""
 
     issue_code, status, reason, retry_after = "transient", 503, "state-unavailable", 5
-    text = "The gateway cannot keep its counters, so nothing can be shown."
+    text = "The gateway cannot read or keep its shared state, so nothing can be shown."
 
 
 class Overloaded(ConsultError):

@@ -67,7 +67,8 @@ def explain(
     and whether the core rules let it search for results of the patient in context, or search the log.
 
     The token is checked for the feed that its audience names, if there is one. Accepted exactly if every finding
-    passed; the rules of the site, which need a feed and a patient, may still refuse. Raises nothing of its own.
+    passed; the rules of the site, which need a feed and a patient, and a suspension (`policy suspended`), may still
+    refuse. Raises nothing of its own.
     """
     feed = _feed_named(token, settings)
     listings = Listings(settings.ehr)

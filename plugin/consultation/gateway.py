@@ -29,6 +29,7 @@ from plugin.ledger.space import FreeSpace
 from plugin.recorder import Recorder
 from plugin.settings.feed import IdentifierMatch, SameIdMatch
 from plugin.state.quotas import Quotas
+from plugin.state.suspensions import Kind, Suspensions
 from plugin.strangers import Strangers
 from policies.decision import decide_core, decide_log, decide_site
 from policies.rulebook import Rulebook
@@ -41,7 +42,7 @@ from policies.vocabulary.consultation import (
     PageBinding,
     Reason,
 )
-from policies.vocabulary.identity import Identity
+from policies.vocabulary.identity import Identity, Subject
 from policies.vocabulary.interactions import Interaction
 from policies.vocabulary.verdict import Deny
 
@@ -94,6 +95,7 @@ class Gateway:
     ehr_bases: Mapping[str, str]
     matches: PatientMatches
     quotas: Quotas
+    suspensions: Suspensions
     strangers: Strangers
     recorder: Recorder
     admission: Admission
@@ -141,14 +143,24 @@ class Gateway:
             raise SpaceLow
 
     def _circumstances(self, identity: Identity, asked: ClinicalConsultation, origin: Origin) -> Circumstances:
-        """What is known around the look before the patient's side of it is asked about."""
+        """What is known around the look before the patient's side of it is asked about. Raises StateUnavailable."""
         return Circumstances(
             hour=_hour(),
             type_offered=self._offers(asked),
-            suspended=False,
+            suspended=self._suspended(identity, (Kind.FEED, asked.feed)),
             feed_wants_informed=False,
             network_zone=self.zones.of(origin.address),
         )
+
+    def _suspended(self, identity: Identity, *also: tuple[Kind, str]) -> bool:
+        """Whether the person, the client or what is asked is stopped. Raises StateUnavailable.
+
+        The operator of the machine is not asked for: nobody but that operator suspends, and whoever finds out what
+        happened reads the log when the state is in pieces too.
+        """
+        if identity.subject is Subject.OPERATOR:
+            return False
+        return self.suspensions.any_of((Kind.PERSON, identity.person.key), (Kind.CLIENT, identity.client.id), *also)
 
     def _decide(
         self, attempt: Attempt, identity: Identity, asked: ClinicalConsultation, circumstances: Circumstances
@@ -213,7 +225,7 @@ class Gateway:
     def _read_log(self, attempt: Attempt, identity: Identity, asked: AuditConsultation) -> LogRelease:
         """The log has its own rules, and is answered by itself alone."""
         log_permission.refuse_writing(asked)
-        verdict = decide_log(self.rules, identity, asked, suspended=False)
+        verdict = decide_log(self.rules, identity, asked, suspended=self._suspended(identity))
         attempt.rules = verdict.rules
         if isinstance(verdict, Deny):
             raise Refused(Reason.ACCESS_DENIED, rules=verdict.rules)
