@@ -1,18 +1,19 @@
 """The way out. Data leaves only through `Gateway.consult`; every step that protects a patient has its number here."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import overload
 
 from fhir_adapters.interface import Call, Deadline
+from plugin.alerts import AlertKind, Alerts
 from plugin.attempt import Attempt
 from plugin.audit.feed import LogFeed, LogRelease
 from plugin.authentication.credential import Credential, NoCredential
 from plugin.authentication.identify import Identifier
-from plugin.consultation import fetch, log_permission
+from plugin.consultation import fetch, log_permission, quota
 from plugin.consultation.answer import Answer
 from plugin.consultation.care_context import care_relation
 from plugin.consultation.compartment import Compartment
@@ -28,7 +29,8 @@ from plugin.errors import CallerThrottled, ConsultError, Overloaded, Refused, Sp
 from plugin.ledger.space import FreeSpace
 from plugin.recorder import Recorder
 from plugin.settings.feed import IdentifierMatch, SameIdMatch
-from plugin.state.quotas import Quotas
+from plugin.settings.rules import TighterLimits
+from plugin.state.quotas import Charged, Quotas
 from plugin.state.suspensions import Kind, Suspensions
 from plugin.strangers import Strangers
 from policies.decision import decide_core, decide_log, decide_site
@@ -95,9 +97,11 @@ class Gateway:
     ehr_bases: Mapping[str, str]
     matches: PatientMatches
     quotas: Quotas
+    tighter: Sequence[TighterLimits]
     suspensions: Suspensions
     strangers: Strangers
     recorder: Recorder
+    alerts: Alerts
     admission: Admission
     log: LogFeed
     most_resources: int
@@ -166,7 +170,10 @@ class Gateway:
         self, attempt: Attempt, identity: Identity, asked: ClinicalConsultation, circumstances: Circumstances
     ) -> Scope:
         """2: quotas, the core rules, the shape of the request, the token's scopes."""
-        if not self.quotas.charge(identity.person.key, asked.patient or identity.launch_patient):
+        charged = quota.charge(self.quotas, self.tighter, identity, asked.patient or identity.launch_patient)
+        if charged is Charged.FIRST_BEYOND:
+            self.alerts.raise_(AlertKind.QUOTA_REACHED, attempt.origin.record)
+        if charged is not Charged.WITHIN:
             raise Refused(Reason.QUOTA, rules=("quota",))
         core = decide_core(self.rules, identity, asked, circumstances)
         attempt.rules = core.rules

@@ -75,6 +75,16 @@ class Settings(Section):
                 raise ValueError(f"feed.match.shares_patient_ids_with of feed '{feed.id}' names no [[ehr]]")
         return self
 
+    @model_validator(mode="after")
+    def _limits_are_of_known_clients(self) -> Self:
+        """A mistyped client would tighten nobody's quota, unnoticed."""
+        known = {client.id for ehr in self.ehr for client in ehr.client}
+        known |= {ehr.launch.client_id for ehr in self.ehr if ehr.launch is not None}
+        for each in self.limits.tighter:
+            if each.client is not None and each.client not in known:
+                raise ValueError("limits.tighter.client: names no [[ehr.client]] or [ehr.launch]")
+        return self
+
     def advertised_issuer(self) -> Issuer:
         """The issuer that discovery documents describe."""
         issuers = [issuer for ehr in self.ehr for issuer in ehr.issuer]

@@ -1,11 +1,11 @@
 """`[policies]` and `[limits]`: what the site decides."""
 
 from ipaddress import ip_network
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from plugin.settings.values import Id, Location, Network, Section
+from plugin.settings.values import Id, Location, Network, Section, Text
 
 
 class PolicySettings(Section):
@@ -30,9 +30,37 @@ class PolicySettings(Section):
         return zones
 
 
+def _role(value: str) -> str:
+    system, _, code = value.rpartition("|")
+    if not system or not code:
+        raise ValueError("is not system|code")
+    return value
+
+
+class TighterLimits(Section):
+    """Quotas of some people, below the general ones: of whom a token gives the role, who use the client, or both."""
+
+    role: Annotated[str, Field(max_length=1024), AfterValidator(_role)] | None = None
+    """`system|code`, as the rules have it."""
+    client: Text | None = None
+    """One that the configuration lists."""
+    patients_per_person_hour: int | None = Field(default=None, ge=1, le=60)
+    consultations_per_person_hour: int | None = Field(default=None, ge=1, le=600)
+
+    @model_validator(mode="after")
+    def _says_whose_and_what(self) -> Self:
+        if self.role is None and self.client is None:
+            raise ValueError("names a role, a client, or both")
+        if self.patients_per_person_hour is None and self.consultations_per_person_hour is None:
+            raise ValueError("tightens patients_per_person_hour, consultations_per_person_hour, or both")
+        return self
+
+
 class Limits(Section):
     """May tighten the built-in quotas, never widen: a view is not an extractor."""
 
     patients_per_person_hour: int = Field(default=60, ge=1, le=60)
     consultations_per_person_hour: int = Field(default=600, ge=1, le=600)
     resources_per_consultation: int = Field(default=1000, ge=1, le=1000)
+    tighter: tuple[TighterLimits, ...] = ()
+    """The tightest of all that hold for somebody counts."""

@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,19 @@ BUSY_MILLISECONDS = 1000
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS looks (person BLOB NOT NULL, at REAL NOT NULL, patient BLOB);
+CREATE TABLE IF NOT EXISTS told (person BLOB NOT NULL PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS looks_of_person ON looks (person, at, patient);
 CREATE INDEX IF NOT EXISTS looks_by_age ON looks (at);
 """
+
+
+class Charged(Enum):
+    """What became of a look."""
+
+    WITHIN = "within"
+    BEYOND = "beyond"
+    FIRST_BEYOND = "first-beyond"
+    """The first one of this person beyond a quota within the hour: somebody should be told."""
 
 
 class Quotas:
@@ -45,25 +56,41 @@ class Quotas:
         self._opened_by = 0
         self._swept = 0.0
 
-    def charge(self, person: str, patient: str | None) -> bool:
-        """Count one look of `person` (at `patient`); True if it is within both quotas. Raises StateUnavailable.
+    def charge(
+        self, person: str, patient: str | None, *, consultations: int | None = None, patients: int | None = None
+    ) -> Charged:
+        """Count one look of `person` (at `patient`) against both quotas. Raises StateUnavailable.
 
-        A patient beyond the quota is not counted among the person's patients: those seen before stay within it.
+        `consultations`, `patients`: tighter limits of this person; wider ones do not count. A patient beyond the quota
+        is not counted among the person's patients: those seen before stay within it.
         """
+        most = (
+            min(self._consultations, consultations or self._consultations),
+            min(self._patients, patients or self._patients),
+        )
         now = self._clock()
         who, whom = self._hash(person), None if patient is None else self._hash(patient)
         try:
             with self._lock:
-                return self._charge(self._open(), who, whom, now)
+                return self._charge(self._open(), who, whom, now, *most)
         except apsw.Error as error:
             raise StateUnavailable from error
 
-    def _charge(self, connection: apsw.Connection, who: bytes, whom: bytes | None, now: float) -> bool:
+    def _charge(
+        self,
+        connection: apsw.Connection,
+        who: bytes,
+        whom: bytes | None,
+        now: float,
+        most_looks: int,
+        most_patients: int,
+    ) -> Charged:
         connection.execute("BEGIN IMMEDIATE")
         try:
             since = now - HOUR
             if now - self._swept > HOUR / 60:
                 connection.execute("DELETE FROM looks WHERE at < ?", (since,))
+                connection.execute("DELETE FROM told WHERE at < ?", (since,))
                 self._swept = now
             counted: Any = connection.execute(
                 "SELECT count(*), count(DISTINCT patient), coalesce(max(patient IS ?3), 0) FROM looks"
@@ -71,15 +98,17 @@ class Quotas:
                 (who, since, whom),
             ).get
             looks, patients, known = counted
-            affordable = whom is None or bool(known) or patients < self._patients
-            if looks <= self._consultations:  # beyond, the answer no longer depends on how far
+            affordable = whom is None or bool(known) or patients < most_patients
+            if looks <= most_looks:  # beyond, the answer no longer depends on how far
                 connection.execute("INSERT INTO looks VALUES (?, ?, ?)", (who, now, whom if affordable else None))
+            within = looks < most_looks and affordable
+            first = not within and _first_told(connection, who, now, since)
             connection.execute("COMMIT")
         except apsw.Error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-        return bool(looks < self._consultations and affordable)
+        return Charged.WITHIN if within else Charged.FIRST_BEYOND if first else Charged.BEYOND
 
     def _open(self) -> apsw.Connection:
         """This process's connection: one opened before a fork must not be used after it."""
@@ -94,3 +123,15 @@ class Quotas:
 
     def _hash(self, text: str) -> bytes:
         return hmac.digest(self._key, text.encode(), hashlib.sha256)[:HASH_BYTES]
+
+
+def _first_told(connection: apsw.Connection, who: bytes, now: float, since: float) -> bool:
+    """Whether nobody was told of this person within the hour; from now on somebody was.
+
+    What was told at a time to come was told before the clock was set back, nobody knows when.
+    """
+    connection.execute(
+        "INSERT INTO told VALUES (?1, ?2) ON CONFLICT (person) DO UPDATE SET at = ?2 WHERE at < ?3 OR at > ?2",
+        (who, now, since),
+    )
+    return bool(connection.changes())

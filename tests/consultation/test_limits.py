@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 
 from fhir_adapters.interface import Call, Page
+from plugin.alerts import Alerts
 from plugin.consultation import fetch
 from plugin.consultation import gateway as gateway_module
 from plugin.consultation.feed_line import SLOTS
+from plugin.settings.errors import SettingsError
 from plugin.state.quotas import Quotas
+from tests.alerts.test_alerts import Listener
 from tests.consultation.test_attempt import rebuilt
-from tests.world import CONFIGURATION, World, observation
+from tests.world import CLIENT, CONFIGURATION, World, observation
 
 SEARCH = "/fhir/city-lab/Observation?patient=p1"
 
@@ -112,6 +115,64 @@ def test_patients_beyond_the_quota_are_refused_and_those_seen_stay(tmp_path: Any
         world.ask("/fhir/imaging/ImagingStudy", token=world.token(patient=f"p{n}")).status for n in (1, 2, 3, 1)
     ]
     assert statuses == [200, 200, 429, 200]
+
+
+TIGHTER = f"""
+[[limits.tighter]]
+role = "urn:oid:1.2.250.1.213.1.1.5.4|nurse"
+patients_per_person_hour = 1
+[[limits.tighter]]
+client = "{CLIENT}"
+consultations_per_person_hour = 3
+[[limits.tighter]]
+client = "{CLIENT}"
+role = "urn:oid:1.2.250.1.213.1.1.5.4|student"
+consultations_per_person_hour = 1
+"""
+
+
+def test_limits_are_tightened_for_a_role_a_client_or_both(tmp_path: Any) -> None:
+    """The tightest that hold count, and a role that a token does not show tightens nothing."""
+    world = World(tmp_path, f"{CONFIGURATION}\n{TIGHTER}")
+
+    def statuses(person: str, patients: str, role: str | None = None) -> list[int]:
+        iua = {"subject_role": [{"system": "urn:oid:1.2.250.1.213.1.1.5.4", "code": role}]} if role else {}
+        more = {"extensions": {"ihe_iua": iua}} if role else {}
+        return [
+            world.ask("/fhir/imaging/ImagingStudy", token=world.token(sub=person, patient=f"p{n}", **more)).status
+            for n in patients
+        ]
+
+    assert statuses("dr-roy", "1234") == [200, 200, 200, 429]
+    assert statuses("nurse-kim", "1211", "nurse") == [200, 429, 200, 429]
+    assert statuses("student-li", "11", "student") == [200, 429]
+
+
+def test_an_unlisted_client_in_a_limit_stops_the_start(tmp_path: Any) -> None:
+    """It would tighten nobody's quota, unnoticed."""
+    wrong = '[[limits.tighter]]\nclient = "results-pain"\npatients_per_person_hour = 5\n'
+    with pytest.raises(SettingsError, match=r"limits\.tighter\.client"):
+        World(tmp_path, f"{CONFIGURATION}\n{wrong}")
+
+
+def test_a_quota_that_is_reached_is_told_once_by_the_id_of_its_record(tmp_path: Any) -> None:
+    """Whoever is alerted finds person and patient in the log, and only there."""
+    listener = Listener()
+    world = World(tmp_path, f"{CONFIGURATION}\n[limits]\nconsultations_per_person_hour = 1\n")
+    alerts = Alerts([listener], "https://vitrine.example")
+    rebuilt(world, alerts=alerts)
+    assert [world.ask(SEARCH).status for _ in range(4)] == [200, 429, 429, 429]
+    assert alerts.flush(60)
+    (alert,) = listener.heard
+    assert (alert["alert"], alert["reference"]) == ("quota-reached", world.bodies()[1]["record"])
+    assert world.bodies()[1]["rules"] == ["quota"]
+    assert set(alert) == {"alert", "reference", "gateway", "time"}
+    told = str(alert)
+    assert "dr-roy" not in told
+    world.ask(SEARCH, token=world.token(sub="dr-kim"))
+    world.ask(SEARCH, token=world.token(sub="dr-kim"))
+    assert alerts.flush(60)
+    assert len(listener.heard) == 2
 
 
 def test_counters_that_fail_show_nothing(world: World, tmp_path: Any) -> None:
