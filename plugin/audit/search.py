@@ -20,9 +20,10 @@ from plugin.audit.search_columns import Question, criteria
 from plugin.audit.search_parameters import PARAMETERS, ValueInvalid, split, tester
 from plugin.errors import LogUnreadable, Refused
 from plugin.event import AuditAction, Body
+from plugin.ledger.criteria import Criteria, Hit, Mark, SearchTooLong
 from plugin.ledger.errors import LedgerError
 from plugin.ledger.record import StoredRecord
-from plugin.ledger.search import Criteria, Hit, Mark, Searcher, SearchTooLong
+from plugin.ledger.search import Searcher
 from plugin.recorder import GATEWAY_TENANT
 from policies.vocabulary.consultation import Objection, Reason
 from policies.vocabulary.log_search import DEFAULT_COUNT, LogMark, LogSearch

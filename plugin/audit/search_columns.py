@@ -12,8 +12,8 @@ from plugin.audit.audit_event import to_audit_event
 from plugin.audit.codes import Element
 from plugin.audit.search_parameters import PARAMETERS, Test, Token, ValueInvalid, day, patients, plain, split, tester
 from plugin.event import AuditAction, Body, Outcome
+from plugin.ledger.criteria import Condition, Containing, Criteria, NoneOf, OneOf
 from plugin.ledger.record import encode_time
-from plugin.ledger.search import Condition, Containing, Criteria, NoneOf, OneOf
 from plugin.recorder import GATEWAY_TENANT
 from policies.vocabulary.interactions import CONSULTING, Interaction
 

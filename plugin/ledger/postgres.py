@@ -5,14 +5,15 @@ are `postgres_schema`'s, connections and the meaning of errors `postgres_connect
 """
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 import psycopg
-from psycopg.errors import Diagnostic
+from psycopg.errors import Diagnostic, QueryCanceled
 
+from plugin.ledger.criteria import Hit, Mark, SearchTooLong, Step
 from plugin.ledger.errors import LedgerBroken, LedgerUnavailable
-from plugin.ledger.merkle import Edge
 from plugin.ledger.postgres_connection import READ_SECONDS, Connection, Dsn, connect, read, written
 from plugin.ledger.postgres_schema import (
     INDEXED_CHARACTERS,
@@ -24,9 +25,11 @@ from plugin.ledger.postgres_schema import (
     check_settings,
     check_tables,
 )
+from plugin.ledger.postgres_search import statement
 from plugin.ledger.postgres_shelf import PostgresShelf
+from plugin.ledger.postgres_text import MARK, from_text, to_text
 from plugin.ledger.record import SEARCH_COLUMNS, StoredRecord
-from plugin.ledger.store import Batch, Head, Meta, Row
+from plugin.ledger.store import Batch, Head, Meta, Row, head_of
 
 LOCK_SECONDS = 2.0
 """How long a writer waits for another's transaction; one takes a few milliseconds."""
@@ -49,8 +52,6 @@ _IS_RECORD, _IS_REQUEST = (
     f"(left({name}, {INDEXED_CHARACTERS}) = left(%(name)s, {INDEXED_CHARACTERS}) AND {name} = %(name)s)"
     for name in ("record", "request")
 )
-_NUL, _MARK = "\0", "\x1a"
-"""PostgreSQL's text cannot hold the first, which a body may; the second, as rare, stands for it."""
 
 
 class PostgresStore:
@@ -177,7 +178,7 @@ class View:
 
     def head(self) -> Head:
         """The newest head."""
-        return _head(self._connection.execute(_HEAD).fetchone())
+        return head_of(self._connection.execute(_HEAD).fetchone())
 
     def shelf(self) -> PostgresShelf:
         """The stored hashes of the tree."""
@@ -229,6 +230,19 @@ class View:
         )
         return [StoredRecord(*values) for values in found]
 
+    def matching(self, step: Step, give_up_at: float | None = None) -> list[Hit]:
+        """See `store.View.matching`."""
+        if give_up_at is not None:
+            left = max(1, round((give_up_at - time.monotonic()) * 1e3))
+            self._connection.execute("SELECT set_config('statement_timeout', %s, false)", (str(left),))
+        try:
+            found = self._connection.execute(*statement(step), binary=True).fetchall()
+        except QueryCanceled:
+            if give_up_at is None:
+                raise
+            raise SearchTooLong("the search took too long") from None
+        return [Hit(Mark(when, position), StoredRecord(position, *record)) for when, position, *record in found]
+
 
 @contextmanager
 def reading(dsn: Dsn) -> Iterator[View]:
@@ -240,7 +254,7 @@ def reading(dsn: Dsn) -> Iterator[View]:
         connection = connect(dsn, writes=False)
         connection.answer_seconds = READ_SECONDS
         try:
-            connection.execute("SET default_transaction_read_only = on")
+            connection.execute(f"SET default_transaction_read_only = on; SET statement_timeout = '{READ_SECONDS:.0f}s'")
             yield View(connection)
         finally:
             connection.close()
@@ -254,27 +268,10 @@ def _read_meta(connection: Connection) -> Meta:
     return Meta(*row)
 
 
-def to_text(fact: str | None) -> str | None:
-    """A search column's value as it is stored; a search compares with this too."""
-    if fact is None or (_NUL not in fact and _MARK not in fact):
-        return fact
-    return fact.replace(_MARK, _MARK + "1").replace(_NUL, _MARK + "0")
-
-
-def from_text(stored: str | None) -> str | None:
-    """What `to_text` was given. Raises LedgerBroken if it cannot have made this."""
-    if stored is None or _MARK not in stored:
-        return stored
-    fact = stored.replace(_MARK + "0", _NUL).replace(_MARK + "1", _MARK)
-    if to_text(fact) != stored:
-        raise LedgerBroken("a search column holds what no record can have put there")
-    return fact
-
-
 def _decoded(values: tuple) -> tuple:  # type: ignore[type-arg]  # what was stored is checked by `record.flaw`
     """A row of `SELECT {ROW}`, with the search columns as they were given."""
     facts = values[3:]
-    if _MARK in "".join(filter(None, facts)):  # once for all of them: hardly ever is there one
+    if MARK in "".join(filter(None, facts)):  # once for all of them: hardly ever is there one
         facts = tuple(map(from_text, facts))
     return (*values[:3], *facts)
 
@@ -294,21 +291,11 @@ def _arrays(rows: Sequence[Row]) -> list[list[object]]:
     return [[row.position for row in rows], [row.header for row in rows], [row.body for row in rows], *map(list, facts)]
 
 
-def _head(row: tuple | None) -> Head:  # type: ignore[type-arg]
-    if row is None:
-        raise LedgerBroken("the ledger has no head")
-    size, edge, checkpoint, time = row
-    try:
-        return Head(Edge.from_bytes(size, edge), checkpoint, time)
-    except ValueError as error:
-        raise LedgerBroken(f"the head has no edge of a tree of {size} records") from error
-
-
 def _safe_head(row: tuple | None) -> Head:  # type: ignore[type-arg]
     """The head, if the server keeps what it acknowledges: a reload can change that while it runs."""
     if row is not None:
         check_settings(dict(zip(SAFE_SETTINGS, row[4:], strict=True)))
-    return _head(row and row[:4])
+    return head_of(row and row[:4])
 
 
 def _begin(mode: str) -> str:

@@ -72,6 +72,8 @@ CREATE INDEX records_by_person ON ledger.records (left(person, {INDEXED_CHARACTE
 CREATE INDEX records_by_patient ON ledger.records (left(patient, {INDEXED_CHARACTERS}), time, position)
   WHERE patient IS NOT NULL;
 CREATE INDEX records_by_outcome ON ledger.records (left(outcome, {INDEXED_CHARACTERS}), time, position);
+CREATE INDEX records_by_action ON ledger.records (left(action, {INDEXED_CHARACTERS}), time, position);
+CREATE INDEX records_by_time ON ledger.records (time, position);
 CREATE INDEX records_by_request ON ledger.records (left(request, {INDEXED_CHARACTERS})) WHERE request IS NOT NULL;
 CREATE INDEX records_by_record ON ledger.records (left(record, {INDEXED_CHARACTERS})) WHERE record IS NOT NULL;
 CREATE INDEX records_of_the_ledger ON ledger.records (action, position) WHERE {IS_OWN};

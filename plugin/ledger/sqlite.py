@@ -14,12 +14,11 @@ from pathlib import Path
 import apsw
 
 from plugin.ledger.errors import LedgerBroken, LedgerUnavailable, LedgerUnreadable, StorageFailed
-from plugin.ledger.merkle import Edge
 from plugin.ledger.own import END, PREFIX
 from plugin.ledger.record import SEARCH_COLUMNS
 from plugin.ledger.shelf import TABLE as TILES
 from plugin.ledger.shelf import SqliteShelf
-from plugin.ledger.store import Batch, Head, Meta, Row
+from plugin.ledger.store import Batch, Head, Meta, Row, head_of
 
 BUSY_SECONDS = 2.0
 """How long a writer waits for another process's transaction; one takes a few milliseconds."""
@@ -245,14 +244,7 @@ def read_meta(connection: apsw.Connection) -> Meta:
 
 def read_head(connection: apsw.Connection) -> Head:
     """Raises LedgerBroken if there is none or it is malformed, or apsw.Error."""
-    row = connection.execute("SELECT size, edge, checkpoint, time FROM head").fetchone()
-    if row is None:
-        raise LedgerBroken("the ledger has no head")
-    size, edge, checkpoint, time = row
-    try:
-        return Head(Edge.from_bytes(size, edge), checkpoint, time)
-    except ValueError as error:
-        raise LedgerBroken(f"the head has no edge of a tree of {size} records") from error
+    return head_of(connection.execute("SELECT size, edge, checkpoint, time FROM head").fetchone())
 
 
 def as_row(values: tuple) -> Row:  # type: ignore[type-arg]  # what SQLite returns is checked by `record.flaw`

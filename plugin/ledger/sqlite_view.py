@@ -1,5 +1,6 @@
 """What a reader sees of the embedded store: a `store.View` of one SQLite file."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -8,15 +9,19 @@ from typing import Any
 
 import apsw
 
+from plugin.ledger.criteria import Hit, Mark, SearchTooLong, Step
 from plugin.ledger.errors import LedgerMissing
 from plugin.ledger.record import StoredRecord
 from plugin.ledger.shelf import SqliteShelf
 from plugin.ledger.sqlite import IS_OWN, ROW, check_aids, check_tables, read_head, read_meta, reading
+from plugin.ledger.sqlite_search import statement
 from plugin.ledger.store import Head, Meta, Opening
 
 _ROWS = f"SELECT {ROW} FROM records WHERE position >= ? AND position < ? ORDER BY position"  # noqa: S608
 
 _OWN = f"SELECT position, header, body FROM records WHERE action = ? AND {IS_OWN} ORDER BY position"  # noqa: S608
+_STEPS = 20_000
+"""SQLite's own instructions between two looks at the clock: some milliseconds."""
 
 
 class SqliteView:
@@ -74,6 +79,16 @@ class SqliteView:
             (name,),
         )
         return [StoredRecord(*row) for row in found]
+
+    def matching(self, step: Step, give_up_at: float | None = None) -> list[Hit]:
+        """See `View.matching`."""
+        if give_up_at is not None:
+            self._connection.set_progress_handler(lambda: time.monotonic() > give_up_at, _STEPS)
+        try:
+            rows: list[tuple[Any, ...]] = self._connection.execute(*statement(step)).fetchall()
+        except apsw.InterruptError as error:
+            raise SearchTooLong("the search took too long") from error
+        return [Hit(Mark(when, position), StoredRecord(position, *record)) for when, position, *record in rows]
 
     def own(self, action: str) -> list[StoredRecord]:
         """See `View.own`."""

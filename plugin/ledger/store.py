@@ -5,6 +5,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from plugin.ledger.criteria import Hit, Step
+from plugin.ledger.errors import LedgerBroken
 from plugin.ledger.merkle import Edge
 from plugin.ledger.record import StoredRecord
 from plugin.ledger.tiles import Shelf
@@ -43,6 +45,17 @@ class Head:
     def root(self) -> bytes:
         """The root that the edge comes to."""
         return self.edge.root()
+
+
+def head_of(row: tuple | None) -> Head:  # type: ignore[type-arg]  # as a store returns it
+    """The head of its row: size, edge, checkpoint, time. Raises LedgerBroken if there is none or it is malformed."""
+    if row is None:
+        raise LedgerBroken("the ledger has no head")
+    size, edge, checkpoint, time = row
+    try:
+        return Head(Edge.from_bytes(size, edge), checkpoint, time)
+    except ValueError as error:
+        raise LedgerBroken(f"the head has no edge of a tree of {size} records") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +139,9 @@ class View(Protocol):
 
     def find(self, name: str) -> list[StoredRecord]:
         """The records whose record id or request id is `name`, in order."""
+
+    def matching(self, step: Step, give_up_at: float | None = None) -> list[Hit]:
+        """The next records of a search. Raises SearchTooLong once `give_up_at`, of `time.monotonic`, has passed."""
 
     def own(self, action: str) -> list[StoredRecord]:
         """The records of an action that explains the ledger (`own.PREFIX`), in order. From their search column."""

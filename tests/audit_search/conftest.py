@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,11 @@ from plugin.ledger import checkpoint, origin
 from plugin.ledger.checkpoint import Checkpoint
 from plugin.ledger.key import SigningKey, load_private_key
 from plugin.ledger.merkle import leaf_hash
+from plugin.ledger.postgres import reading
 from plugin.ledger.record import columns_of, encode_body, encode_header, encode_time
 from plugin.ledger.sqlite import SqliteStore
-from plugin.ledger.store import Batch, Head, Row
+from plugin.ledger.store import Batch, Head, Opening, Row, Store
+from tests.postgres_server import DatabasePlace, new_place
 
 BEGINNING = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -42,9 +45,17 @@ class Kept:
     key: SigningKey
     vkey: str
 
+    @property
+    def where(self) -> Path | Opening:
+        """For whoever reads."""
+        return self.path
+
+    def store(self) -> Store:
+        return SqliteStore(self.path)
+
     def append(self, *records: Recorded) -> None:
         """All in one commit."""
-        store = SqliteStore(self.path)
+        store = self.store()
         store.commit(lambda head: self._batch(head, records))
         store.close()
 
@@ -57,6 +68,27 @@ class Kept:
         edge = head.edge.extend(leaf_hash(row.header) for row in rows)
         note = checkpoint.sign(Checkpoint(self.key.verifier.name, edge.size, edge.root()), self.key)
         return Batch(rows, Head(edge, note, encode_time(BEGINNING)))
+
+
+@dataclass(frozen=True)
+class KeptInDatabase(Kept):
+    """The same in PostgreSQL, where there is no `path`."""
+
+    database: DatabasePlace
+
+    @property
+    def where(self) -> Path | Opening:
+        """See Kept."""
+        return partial(reading, self.database.dsn())
+
+    def store(self) -> Store:
+        return self.database.store()
+
+
+def make_in_database() -> KeptInDatabase:
+    """A new, empty ledger in the database of this test run."""
+    place = new_place()
+    return KeptInDatabase(Path(), place.key(), place.key().verifier.text, place)
 
 
 def make(folder: Path) -> Kept:

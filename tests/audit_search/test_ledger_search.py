@@ -1,13 +1,20 @@
-"""Searching by columns: the order, the snapshot, the way in, and what no search goes on with."""
+"""Searching by columns, in each kind of store: the order, the snapshot, the way in, and what no search goes on with."""
 
 import time
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
+from plugin.ledger.criteria import Containing, Criteria, Hit, Mark, NoneOf, OneOf, SearchTooLong, Step
 from plugin.ledger.errors import LedgerMissing
-from plugin.ledger.search import Containing, Criteria, Hit, Mark, NoneOf, OneOf, Searcher, SearchTooLong
-from tests.audit_search.conftest import Kept, Recorded, minute
+from plugin.ledger.postgres_eraser import PostgresEraser
+from plugin.ledger.postgres_search import statement
+from plugin.ledger.search import Searcher
+from plugin.ledger.sqlite_eraser import SqliteEraser
+from tests.audit_search.conftest import Kept, KeptInDatabase, Recorded, make, make_in_database, minute
+from tests.postgres_server import PURGE
 
 
 def body(number: int, outcome: str = "0", patient: str = "p1") -> dict[str, Any]:
@@ -26,11 +33,17 @@ def positions(hits: Any) -> list[int]:
     return [hit.record.position for hit in hits]
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Kept:
+    """An empty ledger in each kind of store."""
+    return make(tmp_path) if request.param == "sqlite" else make_in_database()
+
+
 @pytest.fixture
 def searcher(kept: Kept) -> Searcher:
     outcomes = ("0", "0", "4", "8")
     kept.append(*(Recorded(body(n, outcomes[n % 4], f"p{n % 2}")) for n in range(300)))
-    return Searcher(kept.path)
+    return Searcher(kept.where)
 
 
 PATIENT = OneOf("patient", ("https://ehr.example/fhir/Patient/p1",))
@@ -77,7 +90,7 @@ def test_what_is_appended_meanwhile_is_no_part_of_the_search(kept: Kept, searche
 def test_order_is_by_time_even_where_a_clock_stepped_back(kept: Kept) -> None:
     """Otherwise a page by date would leave out what the next one no longer looks for."""
     kept.append(*(Recorded(body(number), at=minute(late)) for number, late in enumerate([10, 20, 5, 20, 30])))
-    searcher = Searcher(kept.path)
+    searcher = Searcher(kept.where)
     assert positions(searcher.hits(Criteria(), size=5, newest_first=False)) == [2, 0, 1, 3, 4]
     twenty = Mark("2026-03-01T12:20:00.000000Z", 1)
     assert positions(searcher.hits(Criteria(), size=5, newest_first=False, after=twenty)) == [3, 4]
@@ -114,6 +127,39 @@ def test_a_search_whose_time_is_over_is_given_up_and_not_cut_short(searcher: Sea
         list(searcher.hits(Criteria(), size=300, give_up_at=time.monotonic() - 1))
 
 
+def test_texts_are_found_as_they_were_given(kept: Kept) -> None:
+    """Also those that no text of PostgreSQL can hold, and those that are longer than an index takes."""
+    odd = ["nul\0", "mark\x1a", "mark\x1a0", "%_'\\", "é", "n" * 3_000 + "1", "n" * 3_000 + "2"]
+    kept.append(*(Recorded({**body(number), "request": name}) for number, name in enumerate(odd)))
+    searcher = Searcher(kept.where)
+    for number, name in enumerate(odd):
+        assert positions(searcher.hits(Criteria(OneOf("request", (name,))), size=9)) == [number]
+        assert number not in positions(searcher.hits(Criteria(others=(NoneOf("request", (name,)),)), size=9))
+        assert positions(searcher.hits(Criteria(others=(Containing((f'"r{number}.1"',)),)), size=9)) == [number]
+
+
+def test_what_was_purged_is_found_by_nothing(kept: Kept) -> None:
+    """Its columns are gone too; a search that goes through all records meets it."""
+    kept.append(*(Recorded(body(number)) for number in range(3)))
+    if isinstance(kept, KeptInDatabase):
+        PostgresEraser(kept.database.dsn(PURGE)).erase(1, 1)
+    else:
+        SqliteEraser(kept.path).erase(1, 1)
+    assert positions(Searcher(kept.where).hits(Criteria(), size=3)) == [2, 0]
+
+
+def test_in_postgresql_each_way_in_has_its_index() -> None:
+    """A search of millions of records must not read them all: `search_columns` chooses among these columns."""
+    kept = make_in_database()
+    kept.append(*(Recorded(body(number)) for number in range(30)))
+    for name in ("person", "patient", "outcome", "action"):
+        sql, values = statement(Step(Criteria(OneOf(name, ("x",))), "x", 30, True, None, 64))
+        with psycopg.connect(kept.database.dsn().text) as connection:
+            connection.execute("SET enable_seqscan = off")  # of so few records it reads them all more quickly
+            plan = "\n".join(line for (line,) in connection.execute(f"EXPLAIN {sql}", values))
+        assert f"records_by_{name}" in plan, plan
+
+
 def test_only_search_columns_are_ever_part_of_a_statement(searcher: Searcher) -> None:
     """Values are bound; names cannot be."""
     with pytest.raises(ValueError, match="no search column"):
@@ -122,5 +168,5 @@ def test_only_search_columns_are_ever_part_of_a_statement(searcher: Searcher) ->
 
 def test_a_search_never_makes_a_ledger(tmp_path: Any) -> None:
     with pytest.raises(LedgerMissing):
-        Searcher(tmp_path / "none.sqlite")
+        Searcher(tmp_path / "none.sqlite").size()
     assert list(tmp_path.iterdir()) == []
