@@ -19,12 +19,16 @@ from plugin.errors import Refused
 from policies.coding import references_at
 from policies.vocabulary.consultation import ClinicalConsultation, PageBinding, PagePosition, Reason
 from policies.vocabulary.interactions import Interaction
+from policies.vocabulary.resource_types import PATIENT_PATHS
 from policies.vocabulary.search_parameters import INCLUDE, includes
 from policies.vocabulary.verdict import Withheld
 from policies.withholding import close_upward
 
 MAX_DEPTH = 8
 """Links from a result of the answer to what is looked up for it, each a further question; real panels nest thrice."""
+
+_OF_A_PATIENT = PATIENT_PATHS.keys() - {"Patient"}
+"""Types that rules withhold for what they say of somebody. Who asked, performed or made something is not looked up."""
 
 LookUp = Callable[[Iterable[str]], Sequence[Entry]]
 """Places (`Type/id`) -> what is there."""
@@ -158,17 +162,21 @@ class Answer:
         )
 
     def _wanted(self, confined: Confined, looked_up: Sequence[Entry]) -> list[str]:
-        """Places outside the answer that something in it reports, or that are to be included with a result."""
-        reports = (each.contents.reports for each in (*confined.kept, *confined.outside))
+        """Places outside the answer that something in it names, what it reports first: all that could withhold it.
+
+        Whatever may be about a patient is wanted, so that a resource has one fate in every look: read alone, found by
+        another question, or on a page without what it names. What is to be included with a result is wanted too.
+        """
+        everything = (*confined.kept, *confined.outside)
         # Sorted within each resource, so that the same look asks the feed the same questions.
-        texts = {text: None for each in reports for text in sorted(text for text in each if text is not None)}
-        if self._included_paths:
-            results = (each for each in confined.kept if not each.companion)
-            texts |= {text: None for each in results for text in self._included_texts(each)}
-        if not texts:
-            return []
+        reported = (text for each in everything for text in sorted(filter(None, each.contents.reports)))
+        named = (text for each in everything for text in sorted(each.contents.references))
+        results = [each for each in confined.kept if not each.companion]
+        included = (text for each in results for text in self._included_texts(each))
+        resolve = confined.resolve.get
+        places = dict.fromkeys(resolve(text) for text in (*reported, *included))
+        places |= dict.fromkeys(place for text in named if _is_of_a_patient(place := resolve(text)))
         there = {each.reference for each in confined.kept} | {own_place(each.resource) for each in looked_up}
-        places = dict.fromkeys(confined.resolve.get(text) for text in texts)
         return [place for place in places if place is not None and place not in there]
 
     def _position(self, read: Sequence[Read], result: Kept) -> PagePosition:
@@ -188,6 +196,10 @@ class Answer:
             if any(each.resource is result.resource for each in alone.results):
                 return PagePosition(read[start].page, at - start)
         return PagePosition(read[0].page, at)
+
+
+def _is_of_a_patient(place: str | None) -> bool:
+    return place is not None and place.partition("/")[0] in _OF_A_PATIENT
 
 
 class _Remembered:

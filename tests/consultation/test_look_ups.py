@@ -205,10 +205,31 @@ def test_look_ups_stay_within_the_deadline_of_the_feed(strict: World) -> None:
     assert len({call.deadline.at for call in strict.lab.calls[-2:]}) == 1
 
 
-def test_nothing_is_looked_up_where_nothing_is_reported(strict: World) -> None:
-    """An order, a specimen, an encounter: their referrers are judged without them, as before."""
+def test_who_did_something_and_where_is_not_looked_up(strict: World) -> None:
+    """It says nothing of a patient; nor does the patient, who is in context."""
     strict.lab.resources += [
-        report("r1", basedOn=[{"reference": "ServiceRequest/s1"}], encounter={"reference": "Encounter/e"})
+        report("r1", performer=[{"reference": "Organization/o"}], encounter={"reference": "Encounter/e"})
     ]
     assert strict.ask(REPORTS).references == ["DiagnosticReport/r1"]
     assert asked(strict) == []
+
+
+def test_an_order_that_is_withheld_withholds_what_came_of_it(strict: World) -> None:
+    """Its id would stand in what is shown, and a look that includes it would show less than one that does not."""
+    order = {"resourceType": "ServiceRequest", "subject": {"reference": "Patient/lab-1"}, "status": "active"}
+    strict.lab.resources += [
+        labelled({**order, "id": "secret"}),
+        {**order, "id": "plain"},
+        report("r1", basedOn=[{"reference": "ServiceRequest/secret"}]),
+        report("r2", basedOn=[{"reference": "ServiceRequest/plain"}]),
+        report("r3", basedOn=[{"reference": "ServiceRequest/never-was"}]),
+    ]
+    for question in (REPORTS, f"{REPORTS}&_include=DiagnosticReport:based-on"):
+        answer = strict.ask(question)
+        assert [each for each in answer.references if "Report" in each] == [
+            "DiagnosticReport/r2",
+            "DiagnosticReport/r3",
+        ]
+        assert b"secret" not in answer.data
+    assert strict.ask("/fhir/city-lab/DiagnosticReport/r1").status == 404
+    assert strict.ask("/fhir/city-lab/DiagnosticReport/r3").status == 200
