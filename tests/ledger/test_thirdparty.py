@@ -155,7 +155,7 @@ class Post:
             self.key,
             [sink],
             kept_path(self.place.path),
-            on_fork=lambda sentence, _: self.forks.append(sentence),
+            on_fork=lambda _name, sentence, _first: self.forks.append(sentence),
         )
         deliveries.deliver()
         return deliveries.status()[0]
