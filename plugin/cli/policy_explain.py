@@ -12,11 +12,11 @@ from plugin.authentication.credential import BearerToken
 from plugin.authentication.identify import Identifier
 from plugin.cli.failure import CANNOT, NO, Failure
 from plugin.cli.given import settings_at
-from plugin.cli.rules import LANGUAGE, SHIPPED_SET, facts_of, rules_at
+from plugin.cli.rules import LANGUAGE, SHIPPED_SET, facts_of, feed_of, rules_at
 from plugin.errors import IssuerUnreachable, TokenInvalid
 from plugin.settings.document import Settings
 from policies.decision import facts, facts_of_showing
-from policies.described import ACTIONS, READ_LOG, SHOWING, described
+from policies.described import ACTIONS, READ_LOG, SHOWING, Described, described
 from policies.explanation import Explanation, explain
 from policies.facts import FactInvalid
 from policies.vocabulary.circumstances import Circumstances
@@ -28,8 +28,8 @@ MAX_INPUT = 65_536
 """Bytes of a token."""
 
 _HEADINGS = {
-    "fr": ("Règles", "Faits", "Inconnus, donc absents"),
-    "en": ("Rules", "Facts", "Not known, so absent"),
+    "fr": ("Règles :", "Faits :", "Inconnus, donc absents :"),
+    "en": ("Rules:", "Facts:", "Not known, so absent:"),
 }
 
 
@@ -58,21 +58,24 @@ def explain_request(
     settings = settings_at(path)
     rules = rules_at(settings, shipped_set)
     given = facts_of(stated)
-    feed = feed or settings.feed[0].id
-    person = "a-person"
+    feed = feed_of(settings, feed)
+    question = _described(action, given, feed, "a-person")
     if by_token:
         identity = _identity(settings, feed)
-        person = identity.person.key
         given = {**_facts_of_token(settings, identity, action, feed, given), **given}
-    try:
-        question = described(action, given, feed=feed, person=person)
-    except FactInvalid as error:
-        raise Failure(str(error), CANNOT) from error
+        question = _described(action, given, feed, identity.person.key)
     explanation = explain(rules, question, language)
     for line in _lines(explanation, language):
         click.echo(printable(line))
     if not explanation.permitted:
         raise click.exceptions.Exit(NO)
+
+
+def _described(action: str, given: dict[str, Any], feed: str, person: str) -> Described:
+    try:
+        return described(action, given, feed=feed, person=person)
+    except FactInvalid as error:
+        raise Failure(str(error), CANNOT) from error
 
 
 def _identity(settings: Settings, feed: str) -> Identity:
@@ -120,10 +123,10 @@ def _facts_of_token(
 
 def _lines(explanation: Explanation, language: str) -> list[str]:
     rules, facts_heading, absent = _HEADINGS[language]
-    lines = [explanation.sentence, "", f"{rules}:"]
+    lines = [explanation.sentence, "", rules]
     lines += [f"  {name}{f' ({place})' if place else ''}: {text}" for name, text, place in explanation.rules]
-    lines += ["", f"{facts_heading}:"]
+    lines += ["", facts_heading]
     lines += [f"  {each.name} = {each.value}  ({each.source})" for each in explanation.facts]
     if explanation.absent:
-        lines += ["", f"{absent}: {', '.join(explanation.absent)}"]
+        lines += ["", f"{absent} {', '.join(explanation.absent)}"]
     return lines

@@ -10,7 +10,7 @@ import click
 from plugin.audit.characters import printable
 from plugin.cli.failure import CANNOT, Failure
 from plugin.cli.given import settings_at
-from plugin.cli.rules import LANGUAGE, SHIPPED_SET, rules_at
+from plugin.cli.rules import LANGUAGE, SHIPPED_SET, feed_of, rules_at
 from policies.matrix import GLASS, NO, PROFESSIONS, YES, Cell, Matrix, Profession, compute
 from policies.rulebook import Rulebook
 
@@ -22,8 +22,8 @@ WORDS = {
         YES: "oui",
         GLASS: "bris de glace",
         NO: "non",
-        "assumed": "Chaque cellule suppose",
-        "digest": "Empreinte des règles",
+        "assumed": "Chaque cellule suppose :",
+        "digest": "Empreinte des règles :",
         "why": "Pourquoi non",
         "true": "oui",
         "patient-summary": "Synthèse médicale",
@@ -43,8 +43,8 @@ WORDS = {
         YES: "yes",
         GLASS: "break-glass",
         NO: "no",
-        "assumed": "Every cell takes for granted",
-        "digest": "Digest of the rules",
+        "assumed": "Every cell takes for granted:",
+        "digest": "Digest of the rules:",
         "why": "Why not",
         "true": "yes",
         "patient-summary": "Patient summary",
@@ -111,7 +111,7 @@ def show_matrix(
     settings = settings_at(path)
     rules = rules_at(settings, shipped_set)
     rows = [_row(text) for text in roles] or PROFESSIONS
-    found = compute(rules, rows, delivery=delivery, feed=feed or settings.feed[0].id)
+    found = compute(rules, rows, delivery=delivery, feed=feed_of(settings, feed))
     match form:
         case "html":
             text = as_html(found, language, _sentences(found, rules, language))
@@ -153,7 +153,7 @@ def as_text(matrix: Matrix, language: str) -> str:
     grid = [[printable(cell) for cell in row] for row in _grid(matrix, language)]
     widths = [max(len(row[index]) for row in grid) for index in range(len(grid[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in grid]
-    return "\n".join([*lines, "", f"{WORDS[language]['digest']}: {matrix.digest}", ""])
+    return "\n".join([*lines, "", f"{WORDS[language]['digest']} {matrix.digest}", ""])
 
 
 def as_csv(matrix: Matrix, language: str) -> str:
@@ -193,8 +193,8 @@ def as_html(matrix: Matrix, language: str, sentences: dict[str, str]) -> str:
 {body}
 </tbody></table></div>
 {f"<h2>{escape(words['why'])}</h2><dl>{why}</dl>" if why else ""}
-<p>{escape(words["assumed"])}: <code>{escape(assumed)}</code></p>
-<p>{escape(words["digest"])}: <code>{matrix.digest}</code></p>
+<p>{escape(words["assumed"])} <code>{escape(assumed)}</code></p>
+<p>{escape(words["digest"])} <code>{matrix.digest}</code></p>
 </main></body></html>
 """
 

@@ -9,7 +9,7 @@ from plugin.cli.failure import CANNOT, NO, Failure
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
 from policies.facts import LOG, LOOK, SHOW
-from policies.rulebook import Rulebook
+from policies.rulebook import Rulebook, sets
 
 LANGUAGE = click.option(
     "--lang", "language", type=click.Choice(["fr", "en"]), default="en", show_default=True, help="Of the sentences."
@@ -17,7 +17,7 @@ LANGUAGE = click.option(
 SHIPPED_SET = click.option(
     "--set",
     "shipped_set",
-    metavar="NAME",
+    type=click.Choice(sets()),
     help="A ready-made set in place of the one that the configuration names.",
 )
 
@@ -31,6 +31,16 @@ def rules_at(settings: Settings, shipped_set: str | None = None) -> Rulebook:
         return assembly.rulebook(settings)
     except SettingsError as error:
         raise Failure(str(error), NO) from error
+
+
+def feed_of(settings: Settings, named: str | None) -> str:
+    """The id of the feed that is asked: `named`, else the first that is configured; or the end of the command."""
+    known = [each.id for each in settings.feed]
+    if named is None:
+        return known[0]
+    if named not in known:
+        raise Failure(f"no [[feed]] has the id {named!a}; there are {', '.join(known)}", CANNOT)
+    return named
 
 
 def facts_of(texts: tuple[str, ...]) -> dict[str, Any]:
