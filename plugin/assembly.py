@@ -81,7 +81,9 @@ def assemble(settings: Settings, on_damage: Callable[[], None] = lambda: None) -
         identifier=Identifier(settings, issuers),
         rules=rules,
         feeds={
-            entry.id: FeedOnOffer(FeedLine(feed(entry)), entry.types, entry.match, entry.documents)
+            entry.id: FeedOnOffer(
+                FeedLine(feed(entry)), entry.types, entry.match, entry.documents, entry.patient_informed
+            )
             for entry in settings.feed
         },
         ehrs={ehr_id: EhrLine(each) for ehr_id, each in ehr_servers(settings).items()},

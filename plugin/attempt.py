@@ -57,6 +57,8 @@ class Attempt:
     released: Sequence[ReleasedBody] = ()
     withheld: Sequence[Withheld] = ()
     foreign: int = 0
+    informed: str | None = None
+    """The id of the record that the clinician says the patient was told."""
     log_read: tuple[int, int] | None = None
     """First and last position read, for a look at the log."""
 
@@ -81,20 +83,40 @@ class Attempt:
         )
         count_consultation(self.asked.feed if isinstance(self.asked, ClinicalConsultation) else None, outcome)
 
+    def record_informed(self) -> None:
+        """Make durable that the clinician says: this patient was told of this look, and did not object.
+
+        When this returns the feed may be called, and the record of the consultation will name the one of the word.
+        Raises RecordUnavailable. The caller has decided that the look is permitted.
+        """
+        if self.identity is None or not isinstance(self.asked, ClinicalConsultation):
+            raise TypeError("only an identified person gives a word, and only for a look at results")
+        record = f"{self.origin.record}-informed"
+        body: Body = {
+            **self._known(self.identity),
+            "action": AuditAction.PATIENT_INFORMED,
+            "record": record,
+            "outcome": Outcome.SUCCESS,
+            "reason": None,
+            "rules": list(self.rules),
+            "patient": self.asked.patient or self.identity.launch_patient,
+            "asked": {"delivery": str(self.asked.delivery)},
+            "feed": {"id": self.asked.feed},
+        }
+        self.recorder.append(
+            body, tenant=self.identity.ehr or GATEWAY_TENANT, retention_class=RetentionClass.CONSULTATION
+        )
+        self.informed = record
+
     def _retention_class(self, outcome: Outcome) -> RetentionClass:
         if isinstance(self.asked, AuditConsultation):
             return RetentionClass.LOG_READING
         return RetentionClass.REFUSAL if outcome is Outcome.REFUSED else RetentionClass.CONSULTATION
 
-    def _body(self, identity: Identity, outcome: Outcome, reason: str | None, rules: Sequence[str]) -> Body:
-        released = list(self.released) if outcome is Outcome.SUCCESS else []
+    def _known(self, identity: Identity) -> Body:
+        """What stands in every record of this attempt: who, by what, for what purpose, from where."""
         body: Body = {
-            "action": _action(self.asked, outcome),
-            "record": self.origin.record,
             "request": self.origin.request_id,
-            "outcome": outcome,
-            "reason": reason,
-            "rules": list(rules),
             "person": _person(identity),
             "client": {"id": identity.client.id, "address": self.origin.address},
             "purpose": {
@@ -107,6 +129,18 @@ class Attempt:
             body["token"] = {"reference": identity.token_reference, "scopes": scopes}
         if identity.ehr in self.ehr_bases:
             body["ehr"] = {"id": identity.ehr, "fhir_base": self.ehr_bases[identity.ehr]}
+        return body
+
+    def _body(self, identity: Identity, outcome: Outcome, reason: str | None, rules: Sequence[str]) -> Body:
+        released = list(self.released) if outcome is Outcome.SUCCESS else []
+        body: Body = {
+            **self._known(identity),
+            "action": _action(self.asked, outcome),
+            "record": self.origin.record,
+            "outcome": outcome,
+            "reason": reason,
+            "rules": list(rules),
+        }
         if isinstance(self.asked, AuditConsultation):
             body["asked"] = _asked_of_log(self.asked, self.log_read)
             return body
@@ -118,6 +152,8 @@ class Attempt:
         body["foreign"] = self.foreign
         if self.care_relation is not None:
             body["care_relation"] = self.care_relation
+        if self.informed is not None:
+            body["informed"] = self.informed
         return body
 
     def _feed(self, asked: ClinicalConsultation) -> FeedBody:

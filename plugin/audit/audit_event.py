@@ -94,6 +94,11 @@ def _pattern(header: Mapping[str, Any], body: Body) -> _Pattern:
     if action == _CALLERS:
         about = [entities.callers(header, body)]
         return _Pattern(codes.USER_AUTHENTICATION, None, codes.EXECUTE, codes.SEND_ROLES, about, answered=True)
+    if action in codes.EVENTS:
+        type_, subtype = codes.EVENTS[action]
+        about = [entities.event(header, body)]
+        answered = "client" in body  # else it came about by itself
+        return _Pattern(type_, subtype, codes.EXECUTE, codes.SEND_ROLES, about, answered=answered)
     kind, subtype_or_none = codes.OPERATIONS.get(action, codes.SECURITY_CONFIGURATION)
     about = [entities.operation(header, body), *custody.entities(body)]
     deed = codes.ACTIONS.get(action, codes.EXECUTE)

@@ -108,6 +108,11 @@ OPERATIONS: Final[Mapping[str, tuple[Element, Element | None]]] = {
 SECURITY_CONFIGURATION: Final = (SECURITY_ALERT, coding(DCM, "110129", "Security Configuration"))
 """The same for everything else: policies, settings, keys."""
 
+EVENTS: Final[Mapping[str, tuple[Element, Element]]] = {
+    AuditAction.PATIENT_INFORMED.value: (PATIENT_RECORD, coding(LIFECYCLE, "attest")),
+}
+"""Type and subtype of what a person does about a patient beside looking."""
+
 # who took part
 _APPLICATION: Final = coding(DCM, "110150", "Application")
 _DESTINATION: Final = coding(DCM, "110152", "Destination Role ID")

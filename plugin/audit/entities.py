@@ -100,11 +100,27 @@ def feed(header: Mapping[str, Any], body: Body) -> Element:
         ("delivery", question.get("delivery")),
         ("purpose-source", body.get("purpose", {}).get("source")),
         ("care-relation", body.get("care_relation")),
+        ("informed", body.get("informed")),
         *_record(header, body),
     )
     for item in gone:
         details.append({"type": "withheld", "valueString": f"{item['reference']} {item['rule']}"})
     entity["detail"] = details
+    return entity
+
+
+def event(header: Mapping[str, Any], body: Body) -> Element:
+    """What a person did about a patient beside looking, and of which feed."""
+    entity: Element = {}
+    if name := body.get("feed", {}).get("id"):
+        entity["what"] = {"identifier": {"value": name}, "display": name}
+    entity["type"] = codes.OTHER
+    entity["detail"] = _details(
+        ("granted-scopes", " ".join(body.get("token", {}).get("scopes", ()))),
+        ("delivery", body.get("asked", {}).get("delivery")),
+        ("purpose-source", body.get("purpose", {}).get("source")),
+        *_record(header, body),
+    )
     return entity
 
 

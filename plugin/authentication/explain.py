@@ -86,7 +86,9 @@ def explain(
         identity = claims.identity(verified)
     except TokenInvalid as refusal:
         return [*findings, Finding("claims", False, refusal.text)]
-    return [*findings, *_identity(identity), _judged(rules, identity, feed or settings.feed[0].id, clock())]
+    feed = feed or settings.feed[0].id
+    wants_informed = any(each.patient_informed for each in settings.feed if each.id == feed)
+    return [*findings, *_identity(identity), _judged(rules, identity, feed, clock(), wants_informed=wants_informed)]
 
 
 def _identity(identity: Identity) -> list[Finding]:
@@ -106,13 +108,13 @@ def _identity(identity: Identity) -> list[Finding]:
     ]
 
 
-def _judged(rules: Rulebook, identity: Identity, feed: str, now: float) -> Finding:
+def _judged(rules: Rulebook, identity: Identity, feed: str, now: float, *, wants_informed: bool) -> Finding:
     """What the core rules say to a search, as structured data, of any type that is offered."""
     asked = ClinicalConsultation(
         feed, Interaction.SEARCH_TYPE, Level.TYPE, Delivery.STRUCTURED, patient=identity.launch_patient
     )
     hour = datetime.fromtimestamp(now, UTC).hour
-    circumstances = Circumstances(hour=hour, type_offered=True, suspended=False, feed_wants_informed=False)
+    circumstances = Circumstances(hour=hour, type_offered=True, suspended=False, feed_wants_informed=wants_informed)
     verdict = decide_core(rules, identity, asked, circumstances)
     if isinstance(verdict, Permit):
         return Finding("rules", True, "none of the core refuses a search for results")

@@ -100,13 +100,13 @@ def _facts_of_token(
     if action == READ_LOG:
         return {"subject": str(identity.subject), "auditor": identity.auditor, **purpose}
     wanted = str(given.get("type", "Observation"))
-    offered = any(wanted in each.types for each in settings.feed if each.id == feed)
+    entry = next((each for each in settings.feed if each.id == feed), None)
     relation = "launch" if identity.launch_patient is not None and given.get("patient", "launch") == "launch" else None
     around = Circumstances(
         hour=int(given.get("hour", 12)),
-        type_offered=offered,
+        type_offered=entry is not None and wanted in entry.types,
         suspended=False,
-        feed_wants_informed=False,
+        feed_wants_informed=entry is not None and entry.patient_informed,
         care_relation=relation,
     )
     interaction = Interaction.SEARCH_TYPE if action == SHOWING else Interaction(action)
@@ -115,7 +115,7 @@ def _facts_of_token(
     if action == SHOWING:
         return {**facts_of_showing(identity, asked, around), **purpose}
     known = {**facts(identity, asked, around), **purpose}
-    for told_by_hand in ("suspended", "feed_wants_informed", "patient_informed", "break_glass", "hour"):
+    for told_by_hand in ("suspended", "patient_informed", "break_glass", "hour"):
         if told_by_hand not in given:
             del known[told_by_hand]
     return known

@@ -45,7 +45,7 @@ from policies.vocabulary.consultation import (
     Reason,
 )
 from policies.vocabulary.identity import Identity, Subject
-from policies.vocabulary.interactions import Interaction
+from policies.vocabulary.interactions import Delivery, Interaction
 from policies.vocabulary.verdict import Deny
 
 CONSULTATION_SECONDS = 8.0
@@ -67,6 +67,8 @@ class FeedOnOffer:
     match: IdentifierMatch | SameIdMatch
     documents: str | None = None
     """The confidentiality that its whole documents have at least."""
+    wants_informed: bool = False
+    """Looked at only with the clinician's word that the patient was told."""
 
 
 class Admission:
@@ -148,11 +150,13 @@ class Gateway:
 
     def _circumstances(self, identity: Identity, asked: ClinicalConsultation, origin: Origin) -> Circumstances:
         """What is known around the look before the patient's side of it is asked about. Raises StateUnavailable."""
+        feed = self.feeds.get(asked.feed)
         return Circumstances(
             hour=_hour(),
-            type_offered=self._offers(asked),
+            type_offered=feed is not None and asked.resource_type in feed.types,
             suspended=self._suspended(identity, (Kind.FEED, asked.feed)),
-            feed_wants_informed=False,
+            feed_wants_informed=feed is not None and feed.wants_informed,
+            patient_informed=asked.patient_informed and asked.delivery is Delivery.RENDERED,
             network_zone=self.zones.of(origin.address),
         )
 
@@ -182,13 +186,15 @@ class Gateway:
     def _judge_context(
         self, attempt: Attempt, identity: Identity, asked: ClinicalConsultation, circumstances: Circumstances
     ) -> Circumstances:
-        """3: the care relation, then every rule, the site's included."""
+        """3: the care relation, then every rule, the site's included; then the clinician's word is made durable."""
         attempt.care_relation = care_relation(identity, asked)
         circumstances = replace(circumstances, care_relation=attempt.care_relation)
         verdict = decide_site(self.rules, identity, asked, circumstances)
         attempt.rules = verdict.rules
         if isinstance(verdict, Deny):
             raise Refused(Reason.ACCESS_DENIED, rules=verdict.rules)
+        if circumstances.patient_informed:
+            attempt.record_informed()
         return circumstances
 
     def _look(
@@ -246,10 +252,6 @@ class Gateway:
             release = self.log.find(asked.name) if asked.name else self.log.records(asked.first, asked.last)
         attempt.log_read = (release.first, release.last)
         return replace(release, reader=log_permission.reader(identity))
-
-    def _offers(self, asked: ClinicalConsultation) -> bool:
-        feed = self.feeds.get(asked.feed)
-        return feed is not None and asked.resource_type in feed.types
 
 
 def _nothing(attempt: Attempt, asked: ClinicalConsultation, binding: PageBinding, match: NoMatch) -> Release:

@@ -41,6 +41,8 @@ class FeedSettings(Section):
     match: Annotated[IdentifierMatch | SameIdMatch, Discriminator("by")]
     types: tuple[Literal[CONSULTABLE], ...] = CONSULTABLE  # type: ignore[valid-type]
     """Resource types that are asked of this feed; all that the gateway knows by default."""
+    patient_informed: bool = False
+    """Looked at in the viewer only, with the clinician's word that the patient was told and did not object."""
     documents: Literal[CONFIDENTIALITIES] | None = None  # type: ignore[valid-type]
     """The v3-Confidentiality that its whole documents have at least; by default their own labels alone count."""
 

@@ -16,7 +16,7 @@ class Circumstances:
     feed_wants_informed: bool
     """Of this feed, only with the word of the clinician that the patient was told."""
     patient_informed: bool = False
-    """That word was given, and is recorded."""
+    """That word was given in the viewer; it is recorded before the feed is called."""
     care_relation: str | None = None
     """What ties the person to the patient: "launch" or "declared"; None: nothing that is known."""
     opposition: str | None = None

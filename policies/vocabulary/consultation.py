@@ -92,6 +92,8 @@ class ClinicalConsultation:
     """Set where the request follows a page link."""
     operation: str | None = None
     """The name of a `$operation` that FHIR or an IG defines, without the dollar; never free text."""
+    patient_informed: bool = False
+    """The clinician's word, given on a page for this look, that the patient was told and did not object."""
     objection: Objection | None = None
     unrecorded_parameters: int = 0
     """How many parameters the request had that are not in `parameters`: counted, since their text is not kept."""

@@ -150,6 +150,17 @@ def operation(action: str = AuditAction.GATEWAY_STARTED, **more: Any) -> Body:
     return body
 
 
+def event(action: str = AuditAction.PATIENT_INFORMED, **more: Any) -> Body:
+    """Something that a clinician did about a patient beside looking."""
+    body = consultation()
+    for absent in ("released", "withheld", "foreign", "care_relation"):
+        del body[absent]
+    body |= {"action": str(action), "asked": {"delivery": "rendered"}, "feed": {"id": "city-lab"}}
+    body["record"] = "req-77.1-informed"
+    body.update(more)
+    return body
+
+
 OPERATIONS = (
     AuditAction.GATEWAY_STARTED,
     AuditAction.GATEWAY_STOPPED,
@@ -164,7 +175,6 @@ OPERATIONS = (
     AuditAction.CLOCK_DRIFTED,
     AuditAction.ACCESS_SUSPENDED,
     AuditAction.ACCESS_RESUMED,
-    AuditAction.PATIENT_INFORMED,
     AuditAction.BREAK_GLASS_OPENED,
     AuditAction.BREAK_GLASS_CLOSED,
     AuditAction.BREAK_GLASS_DENIED,
@@ -225,6 +235,8 @@ ONE_OF_EACH: dict[str, Body] = {
     ),
     "callers": callers(),
     **{str(action): operation(action) for action in OPERATIONS},
+    str(AuditAction.PATIENT_INFORMED): event(),
+    "look that the patient was told of": consultation(informed="req-77.1-informed"),
 }
 
 _text = st.text(min_size=1, max_size=12)
@@ -284,6 +296,7 @@ any_body: st.SearchStrategy[Body] = _some(
     released=st.lists(st.fixed_dictionaries({"reference": _reference, "category": _rule}), max_size=4),
     withheld=st.lists(st.fixed_dictionaries({"reference": _reference, "rule": _rule}), max_size=4),
     foreign=st.integers(0, 9),
+    informed=_id,
     callers=_some(reason=_rule, family=_rule, count=st.integers(1, 99), since=_id, until=_id),
     note=st.text(max_size=20),
 ).flatmap(

@@ -290,3 +290,14 @@ def test_the_elements_stand_in_the_order_of_fhir() -> None:
     assert " ".join(event) == (
         "resourceType id meta contained type subtype action recorded outcome outcomeDesc agent source entity"
     )
+
+
+def test_the_word_that_a_patient_was_told_names_person_patient_and_feed() -> None:
+    """And claims the use of the token; the record of the look refers to it."""
+    event = event_of(bodies.event())
+    assert (event["type"]["code"], event["subtype"][0]["code"], event["action"]) == ("110110", "attest", "E")
+    assert claims(event) == ["BasicAudit.OAUTHaccessTokenUse.Comprehensive", "BasicAudit.OAUTHaccessTokenUse.Minimal"]
+    assert "https://ehr.hospital.example/fhir/Patient/p1" in map(_reference, event["entity"])
+    look = event_of(bodies.consultation(informed="req-77.1-informed"))
+    details = [each for entity in look["entity"] for each in entity.get("detail", ())]
+    assert {"type": "informed", "valueString": "req-77.1-informed"} in details

@@ -214,6 +214,14 @@ def test_an_emergency_access_that_was_opened_is_a_marked_entry() -> None:
     assert entry["what"][0]["note"] == "exceptional emergency access opened"
 
 
+def test_that_the_patient_had_been_told_is_said_with_the_look_and_once() -> None:
+    """It is the word of who looked, and the patient may know better."""
+    told = page.view(found_in([bodies.event(), look(informed="req-77.1-informed")]), frame())
+    assert told["attempts"] == []
+    (entry,) = told["looks"]
+    assert entry["what"][0]["note"] == "the person who looked stated that you had been told and did not object"
+
+
 def test_only_the_period_is_told() -> None:
     log = log_of([look("a"), look("b"), look("c")])
     days = [datetime(2026, 3, 28, 22, 59, 59, tzinfo=UTC), datetime(2026, 3, 28, 23, tzinfo=UTC)]

@@ -21,6 +21,7 @@ from policies.vocabulary.purposes import EMERGENCY
 _LOOK = str(AuditAction.CONSULTATION_RELEASED)
 _WITHDRAWN = str(AuditAction.RELEASE_WITHDRAWN)
 _WITHDRAWN_NEEDLE = orjson.dumps(_WITHDRAWN)
+_INFORMED = str(AuditAction.PATIENT_INFORMED)
 _BREAK_GLASS = "break-glass:"
 """How the actions of an emergency access begin (design section 8)."""
 
@@ -60,6 +61,8 @@ class Source:
     interaction: str = ""
     event: str | None = None
     """An action that is no consultation: the opening or closing of an emergency access."""
+    informed: bool = False
+    """Who looked said that the patient had been told and did not object."""
 
 
 @dataclass(slots=True)
@@ -102,6 +105,8 @@ def findings(source: LogRange, selection: Selection, zone: tzinfo) -> Findings:
     sources: dict[str, tuple[str, Source]] = {}
     withdrawn: set[str] = set()
     for header, body in _wanted(source, selection, found, withdrawn, zone):
+        if body.get("action") == _INFORMED:
+            continue  # the look that it was said for tells it
         moment = _moment(header, zone)
         record, request = body.get("record", ""), body.get("request") or body.get("record", "")
         is_look = _is_look(body)
@@ -165,6 +170,7 @@ def _source(body: Body) -> Source:
         body.get("reason"),
         interaction=body.get("asked", {}).get("interaction", ""),
         event=action if action.startswith(_BREAK_GLASS) else None,
+        informed="informed" in body,
     )
 
 

@@ -175,6 +175,8 @@ def _shown(source: Source, frame: Frame) -> View:
         note = words.word(words.EVENTS, source.event, language)
     elif not kinds:
         note = sentences.NOTHING_SHOWN.said(language)
+    if source.informed:
+        note = "; ".join(filter(None, (note, words.INFORMED.said(language))))
     return {"source": _title(source, frame), "kinds": kinds, "note": note}
 
 

@@ -136,6 +136,11 @@ EVENTS: Final[Mapping[str, Word]] = {
     "break-glass:closed": Word("accès exceptionnel en urgence terminé", "exceptional emergency access ended"),
 }
 
+INFORMED: Final = Word(
+    "selon la personne qui a consulté, vous en étiez informé et ne vous y êtes pas opposé",
+    "the person who looked stated that you had been told and did not object",
+)
+
 SUBJECTS: Final[Mapping[str, Word]] = {
     "professional": Word("professionnel de santé", "health professional"),
     "patient": Word("patient ou proche", "patient or relative"),
