@@ -99,7 +99,9 @@ def _steps(gateway: inside.Inside) -> dict[str, Callable[[], object]]:
         "confine 38 resources, with the walk": lambda: compartment().confine(entries),
         "label 38 resources": lambda: [labels_of(rules.tables, "Observation", each.contents) for each in confined.kept],
         "close upward over 38 resources": lambda: close_upward(judged, confined.resolve),
-        "make 38 resources ready": lambda: [ready(each.resource, base) for each in confined.kept],
+        "make 38 resources ready": lambda: [
+            ready(each.resource, base, plain=each.contents.plain) for each in confined.kept
+        ],
         "encode 60 kB": lambda: encode(tree),
         "OperationOutcome": lambda: outcome(Refused(Reason.ACCESS_DENIED), "0" * 32),
         APPEND: lambda: assembled.ledger.append(record, tenant="t", retention_class="consultation"),

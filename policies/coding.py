@@ -7,8 +7,11 @@ from typing import Any
 REPORTING = frozenset({"result", "hasMember", "derivedFrom", "entry", "target"})
 """Elements by which a resource reports another: what they name must be judged with it, or the referrer is not shown."""
 
+_LEADING = frozenset({"meta", "attachment", "presentedForm", "photo", "contentType"})
+"""Elements that may lead to the source, or hold content that only the viewer shows; so may all `…Attachment`."""
+
+_TELLING = REPORTING | _LEADING | {"identifier"}
 _CONTAINERS = (dict, list)
-"""Built once: this walk visits every element of every answer."""
 
 Pair = tuple[str, str]
 """(system, code) or (system, value); an absent system is ""."""
@@ -27,36 +30,64 @@ class Contents:
     """The literal references of reporting elements, without those to contained resources; None: one without a text."""
     identifiers: frozenset[Pair]
     """The resource's own business identifiers."""
+    plain: bool
+    """Nothing in it but its own `meta` leads to the source or holds a file: no other meta, attachment or address."""
 
 
 def contents(resource: Mapping[str, Any]) -> Contents:
-    """One walk over the tree, whatever its shape; what is not in FHIR's form is passed over."""
-    codings, references, logical, reports = set[Pair](), set[str](), set[Pair](), set[str | None]()
-    stack: list[Any] = [resource]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, list):
-            stack.extend(each for each in node if isinstance(each, _CONTAINERS))
-            continue
+    """One walk over the tree, whatever its shape; what is not in FHIR's form is passed over.
+
+    It visits every element of every answer: kinds are compared by identity, and most elements are texts without more.
+    """
+    seen = _Seen()
+    codings, references = set[Pair](), set[str]()
+    waiting: list[Any] = [resource]
+    take, wait = waiting.pop, waiting.append
+    while waiting:
+        node = take()
         for name, value in node.items():
-            if isinstance(value, str):
+            kind = type(value)
+            if kind is str:
                 if name == "code":
                     codings.add((_text(node.get("system")), value))
                 elif name == "reference":
                     references.add(value)
-            elif isinstance(value, _CONTAINERS):
-                stack.append(value)
-                if name in REPORTING:
-                    reports.update(_reported(value))
-                elif name == "identifier" and isinstance(value, dict):
-                    logical.update(_pairs([value]))
+                elif name == "contentType":
+                    seen.plain = False
+                continue
+            if kind is dict:
+                wait(value)
+            elif kind is list:
+                # No list of lists is FHIR: it is walked all the same, as what it would be named.
+                waiting += [each if type(each) is dict else {name: each} for each in value if type(each) in _CONTAINERS]
+            if name in _TELLING or name[-10:] == "Attachment":
+                seen.note(name, value, own=node is resource)
     return Contents(
         frozenset(codings),
         frozenset(references),
-        frozenset(logical),
-        frozenset(reports),
+        frozenset(seen.logical),
+        frozenset(seen.reports),
         frozenset(_pairs(resource.get("identifier"))),
+        seen.plain and not any("://" in text for text in references),
     )
+
+
+class _Seen:
+    """What the walk has come across beside codes and references."""
+
+    def __init__(self) -> None:
+        self.logical, self.reports = set[Pair](), set[str | None]()
+        self.plain = True
+
+    def note(self, name: str, value: Any, *, own: bool) -> None:
+        """An element that tells something; `own`: of the resource itself."""
+        if name in REPORTING:
+            self.reports.update(_reported(value))
+        elif name == "identifier":
+            if isinstance(value, dict):
+                self.logical.update(_pairs([value]))
+        elif name != "meta" or not own or not isinstance(value, dict):
+            self.plain = False
 
 
 def _reported(value: Any) -> Iterator[str | None]:

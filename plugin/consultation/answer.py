@@ -108,7 +108,8 @@ class Answer:
         ]
         asked_for = len(self._results)
         ready_to_show = tuple(
-            Shown(each.reference, ready(each.resource, base), place >= asked_for) for place, each in enumerate(shown)
+            Shown(each.reference, ready(each.resource, base, plain=each.contents.plain), place >= asked_for)
+            for place, each in enumerate(shown)
         )
         return Release(self._asked, ready_to_show, binding, self._next)
 

@@ -179,7 +179,9 @@ class _Resolver:
                 self._places[entry.full_url] = own if self._places.get(entry.full_url, own) == own else None
 
     def __call__(self, text: str) -> str | None:
-        return self._places[text] if text in self._places else place(self._base, text)
+        if text not in self._places:
+            self._places[text] = place(self._base, text)  # most results of an answer name the same few places
+        return self._places[text]
 
 
 def _contained(container: Resource) -> list[Resource]:

@@ -79,9 +79,15 @@ def labels(codes: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
 _OURS = labels(HANDLING)
 
 
-def ready(resource: Mapping[str, Any], base: str) -> Tree:
-    """A copy of `resource` to be shown: labelled, with nothing in it that leads around the gateway."""
-    copy: Tree = {name: _clean(name, value, base) for name, value in resource.items()}
+def ready(resource: Mapping[str, Any], base: str, *, plain: bool = False) -> Tree:
+    """A copy of `resource` to be shown: labelled, with nothing in it that leads around the gateway.
+
+    `plain` is that of its `Contents`: the walk saw nothing to take out but in its own meta, and so the copy shares the
+    rest with it, which is encoded and never changed.
+    """
+    copy: Tree = {
+        name: _clean(name, value, base) if name == "meta" or not plain else value for name, value in resource.items()
+    }
     meta: Tree = copy["meta"] if isinstance(copy.get("meta"), dict) else {}
     theirs = meta.get("security")
     security = [label for label in theirs if isinstance(label, dict)] if isinstance(theirs, list) else []

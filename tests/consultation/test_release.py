@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from fhir_adapters.resource import encode, parse
 from plugin.consultation.release import HANDLING, Release, Shown, ready
+from policies.coding import contents
 from policies.vocabulary.consultation import PageBinding
 from policies.vocabulary.security_labels import ACT_CODE, CONFIDENTIALITY
 from tests.policies.asking import search
+from tests.world import observation
 
 BASE = "https://lab.example/fhir"
 SAMPLES = Path(__file__).parents[2] / "sample_fhir"
@@ -99,6 +101,32 @@ def test_an_attachment_keeps_its_title_and_loses_its_content(place: Any) -> None
     assert {name: value for name, value in shown.items() if name != "meta"} == {
         "resourceType": "DocumentReference", "id": "d", **place(KEPT),
     }  # fmt: skip
+
+
+NAMES = st.sampled_from(
+    ["meta", "source", "photo", "valueAttachment", "attachment", "presentedForm", "contentType", "url", "_url", "data",
+     "_data", "reference", "valueReference", "extension", "contained", "code", "identifier", "result", "security"]
+)  # fmt: skip
+TEXTS = st.sampled_from(["x", f"{BASE}/Patient/1", "Patient/1", "https://lab.example/x", "application/pdf"])
+TREES = st.recursive(
+    TEXTS | st.none() | st.booleans() | st.integers(0, 3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(NAMES, TREES, max_size=5))
+def test_what_is_plain_needs_no_second_walk(elements: dict[str, Any]) -> None:
+    """The walk that judges says whether anything has to be taken out; whatever form a tree has, it is not wrong."""
+    resource = {"resourceType": "Observation", "id": "o", **elements}
+    text = encode(resource)
+    assert encode(ready(resource, BASE, plain=contents(resource).plain)) == encode(ready(resource, BASE))
+    assert encode(resource) == text
+
+
+def test_an_ordinary_result_is_plain() -> None:
+    """Else the second walk would be made for all of them, and nobody would notice."""
+    assert contents(observation("o", meta={"security": []}, extension=[{"url": "https://x.example"}])).plain
 
 
 def test_a_photo_without_a_content_type_is_an_attachment_all_the_same() -> None:
