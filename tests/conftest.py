@@ -5,8 +5,19 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.world import World
+
+# A machine may be busy: how long an example takes says nothing of the code. Where CI is set, the profile that this one
+# starts from leaves nothing to chance.
+settings.register_profile(
+    "unhurried",
+    parent=settings(),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture
