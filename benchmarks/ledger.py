@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from plugin.ledger import origin, writer
+from plugin.ledger.file_place import FilePlace
 from plugin.ledger.verify import verify
 
 SCRATCH = Path(".cache")
@@ -67,7 +68,7 @@ def append_for(ledger: writer.Ledger, seconds: float, threads: int, one_each: bo
 
 
 def _process(path: Path, key: Path, seconds: float, threads: int, ready, counts) -> None:
-    ledger = writer.open(path, key)
+    ledger = writer.open(FilePlace(path), key)
     ready.wait()
     counts.put(append_for(ledger, seconds, threads, one_each=False))
     ledger.close()
@@ -103,7 +104,7 @@ def main() -> None:
         for one_each in (True, False):
             for threads in (1, 8, 32):
                 path, key, vkey = _new(folder)
-                ledger = writer.open(path, key)
+                ledger = writer.open(FilePlace(path), key)
                 rate = append_for(ledger, seconds, threads, one_each) / seconds
                 ledger.close()
                 print(f"{threads:3} threads, {'one commit each' if one_each else 'shared commits':15} {rate:9,.0f}/s")

@@ -13,8 +13,8 @@ from plugin.faces.facade.page_link import PageLinks
 from plugin.faces.facade.request import Translator
 from plugin.faces.facade.routes import Facade, PublicFeed
 from plugin.faces.transparency import Transparency
-from plugin.ledger.deliveries import kept_path
 from plugin.ledger.reader import Reader
+from plugin.places import place_of
 from plugin.settings.document import Settings
 
 log = structlog.get_logger()
@@ -53,8 +53,8 @@ def create_app(assembled: Assembled) -> Flask:
 
 
 def _transparency(settings: Settings) -> Transparency:
-    ledger = settings.ledger.path
-    return Transparency(ledger, Reader(ledger).keys().current, kept_path(ledger))
+    place = place_of(settings)
+    return Transparency(place.view, Reader(place.view).keys().current, place.kept)
 
 
 def _facade(assembled: Assembled) -> Facade:

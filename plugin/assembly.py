@@ -24,11 +24,12 @@ from plugin.consultation.network_zone import NetworkZones
 from plugin.consultation.patient_match import PatientMatches
 from plugin.event import GatewayBody
 from plugin.ledger import writer
-from plugin.ledger.deliveries import Deliveries, kept_path
+from plugin.ledger.deliveries import Deliveries
 from plugin.ledger.errors import LedgerError
 from plugin.ledger.reader import Reader
 from plugin.ledger.space import FreeSpace
 from plugin.ledger.writer import Ledger
+from plugin.places import place_of
 from plugin.recorder import Recorder
 from plugin.sealing import KeysInvalid, Seal, derived, parse_keys
 from plugin.settings.document import Settings
@@ -101,7 +102,7 @@ def assemble(settings: Settings, on_damage: Callable[[], None] = lambda: None) -
         recorder=recorder,
         alerts=alerts,
         admission=Admission(),
-        log=LogFeed(settings.ledger.path),
+        log=LogFeed(place_of(settings).view),
         most_resources=settings.limits.resources_per_consultation,
         zones=NetworkZones(settings.policies.network_zones),
         space=space,
@@ -171,7 +172,7 @@ def open_ledger(settings: Settings, *, upgrading: bool = False) -> Ledger:
     if settings.ledger.key_file.exists():
         read_secret(settings.ledger.key_file, "ledger.key_file")
     try:
-        return writer.open(settings.ledger.path, settings.ledger.key_file, upgrading=upgrading)
+        return writer.open(place_of(settings), settings.ledger.key_file, upgrading=upgrading)
     except LedgerError as error:
         raise SettingsError(f"ledger: {error}") from error
 
@@ -191,9 +192,9 @@ def _gateway_body(settings: Settings, rules: Rulebook) -> GatewayBody:
 
 
 def free_space(settings: Settings) -> FreeSpace:
-    """What is left where the log and the counters grow."""
+    """What is left where the log, if it is a file, and the counters grow. Raises SettingsError."""
     return FreeSpace(
-        [settings.ledger.path.parent, settings.state_dir],
+        [*place_of(settings).folders, settings.state_dir],
         low=settings.ledger.anonymous_space_floor_mb << 20,
         floor=settings.ledger.space_floor_mb << 20,
     )
@@ -216,14 +217,14 @@ def deliveries(
 
     `on_fork`: see Deliveries. `heard`: see `sinks`.
     """
+    place = place_of(settings)
+    _make_state_dir(settings)
     try:
-        reader = Reader(settings.ledger.path)
+        reader = Reader(place.view)
         key = reader.keys().current
     except LedgerError as error:
         raise SettingsError(f"ledger: {error}") from error
-    return Deliveries(
-        reader, key, sinks_of(settings.ledger.sinks, key, heard), kept_path(settings.ledger.path), on_fork=on_fork
-    )
+    return Deliveries(reader, key, sinks_of(settings.ledger.sinks, key, heard), place.kept, on_fork=on_fork)
 
 
 def check_sinks(settings: Settings) -> list[str]:

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from plugin.audit.search import Reach, page, stream
 from plugin.errors import LogUnreadable
 from plugin.ledger.errors import LedgerError
 from plugin.ledger.reader import Reader
 from plugin.ledger.record import StoredRecord
+from plugin.ledger.store import Opening
 from policies.vocabulary.log_search import LogMark, LogSearch
 
 
@@ -37,15 +37,15 @@ class LogRelease:
 
 
 class LogFeed:
-    """Reads the ledger at `path`."""
+    """Reads one ledger."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, ledger: Opening) -> None:
+        self._ledger = ledger
 
     def find(self, name: str) -> LogRelease:
         """The records of one request, by its id or a record's. Raises LogUnreadable."""
         try:
-            found = tuple(Reader(self._path).find(name))
+            found = tuple(Reader(self._ledger).find(name))
         except LedgerError as error:
             raise LogUnreadable from error
         return _chosen(found)
@@ -53,15 +53,15 @@ class LogFeed:
     def search(self, wanted: LogSearch, reach: Reach) -> LogRelease:
         """What `wanted` finds for a reader with this reach: a page of it, or all. Raises as `search.page` does."""
         if wanted.count is None:
-            everything = stream(self._path, wanted, reach)
+            everything = stream(self._ledger, wanted, reach)
             return LogRelease(0, everything.size - 1, everything.records)
-        found = page(self._path, wanted, reach)
+        found = page(self._ledger, wanted, reach)
         return _chosen(found.records, found.next)
 
     def records(self, first: int, last: int | None) -> LogRelease:
         """Records `first` to `last`, both included; None is the newest now. Raises LogUnreadable."""
         try:
-            reader = Reader(self._path)
+            reader = Reader(self._ledger)
             head = reader.head()
         except LedgerError as error:
             raise LogUnreadable from error

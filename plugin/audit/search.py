@@ -24,6 +24,7 @@ from plugin.ledger.criteria import Criteria, Hit, Mark, SearchTooLong
 from plugin.ledger.errors import LedgerError
 from plugin.ledger.record import StoredRecord
 from plugin.ledger.search import Searcher
+from plugin.ledger.store import Opening
 from plugin.recorder import GATEWAY_TENANT
 from policies.vocabulary.consultation import Objection, Reason
 from policies.vocabulary.log_search import DEFAULT_COUNT, LogMark, LogSearch
@@ -116,7 +117,7 @@ def read_parameters(pairs: Sequence[tuple[str, str]], ehr_bases: Sequence[str]) 
     return LogSearch(tuple(kept), newest_first, count)
 
 
-def page(path: Path, wanted: LogSearch, reach: Reach) -> LogPage:
+def page(ledger: Path | Opening, wanted: LogSearch, reach: Reach) -> LogPage:
     """One page of `wanted` for a reader with this reach.
 
     Raises LogUnreadable; Refused where a value fits no EHR (`invalid-value`), or the search costs too much.
@@ -127,7 +128,7 @@ def page(path: Path, wanted: LogSearch, reach: Reach) -> LogPage:
     give_up_at = time.monotonic() + SEARCH_SECONDS
     found: list[Hit] = []
     try:
-        searcher = Searcher(path)
+        searcher = Searcher(ledger)
         size = searcher.size() if wanted.mark is None else wanted.mark.size
         hits = searcher.hits(
             search.criteria,
@@ -157,14 +158,14 @@ class LogStream:
     """Everything that a search finds, bounded when it was asked for; for the command line, which may take its time."""
 
     size: int
-    _path: Path
+    _ledger: Path | Opening
     _newest_first: bool
     _search: "_Compiled"
 
     def records(self) -> Iterator[StoredRecord]:
         """The records in order, memory flat. Raises LogUnreadable."""
         try:
-            hits = Searcher(self._path).hits(self._search.criteria, size=self.size, newest_first=self._newest_first)
+            hits = Searcher(self._ledger).hits(self._search.criteria, size=self.size, newest_first=self._newest_first)
             for hit in hits:
                 if self._search.accepts(hit.record):
                     yield hit.record
@@ -172,11 +173,11 @@ class LogStream:
             raise LogUnreadable from error
 
 
-def stream(path: Path, wanted: LogSearch, reach: Reach) -> LogStream:
+def stream(ledger: Path | Opening, wanted: LogSearch, reach: Reach) -> LogStream:
     """All of `wanted`. Raises LogUnreadable, or Refused where a value fits no EHR."""
     search = _Compiled.of(wanted, reach)
     try:
-        return LogStream(Searcher(path).size(), path, wanted.newest_first, search)
+        return LogStream(Searcher(ledger).size(), ledger, wanted.newest_first, search)
     except LedgerError as error:
         raise LogUnreadable from error
 

@@ -5,12 +5,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
 import orjson
 
-from plugin import assembly
+from plugin import assembly, places
 from plugin.audit.audit_event import to_audit_event
 from plugin.audit.feed import LogRelease
 from plugin.audit.search import SearchRefused, read_parameters
@@ -21,9 +20,9 @@ from plugin.cli.proof import checkpoint, prove, verify
 from plugin.cli.reading import REASON, read
 from plugin.errors import ConsultError, RecordUnavailable, ShapeRefused
 from plugin.event import AuditAction, Body, Outcome
-from plugin.ledger import origin
 from plugin.ledger.errors import LedgerError, LedgerExists
 from plugin.ledger.record import StoredRecord
+from plugin.places import OWNER_OPTION
 from plugin.settings.errors import SettingsError
 from policies.vocabulary.consultation import AuditConsultation
 
@@ -36,15 +35,20 @@ def audit() -> None:
 
 
 @audit.command()
+@click.option(
+    OWNER_OPTION,
+    "owner",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="In PostgreSQL: the connection string of the role that makes the tables and owns them; it is not kept.",
+)
 @click.pass_obj
-def init(path: Path) -> None:
+def init(path: Path, owner: Path | None) -> None:
     """Make the ledger and its key. Prints the public key (C2SP vkey): keep it elsewhere."""
     settings = settings_at(path)
-    host = urlsplit(settings.public_base).hostname or ""
-    ledger = settings.ledger
     try:
         assembly.rulebook(settings)  # the first record names the rules: rather no ledger than one without it
-        vkey = origin.create(ledger.path, ledger.key_file, origin.new_origin(host))
+        place = places.place_of(settings)
+        vkey = places.create(settings, owner)
         click.echo(vkey)
         recorder = assembly.operational_recorder(settings)
         recorder.operational(AuditAction.LEDGER_OPENED, "the first record of this ledger")
@@ -52,7 +56,7 @@ def init(path: Path) -> None:
         raise Failure(str(error), NO) from error
     except (LedgerError, SettingsError, RecordUnavailable) as error:
         raise Failure(str(error), CANNOT) from error
-    click.echo(f"made {ledger.path} and {ledger.key_file}; keep the line above elsewhere, to verify with", err=True)
+    click.echo(f"made {place} and {settings.ledger.key_file}; keep the line above elsewhere, to verify with", err=True)
 
 
 @audit.command("list")

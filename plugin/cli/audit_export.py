@@ -31,7 +31,7 @@ from plugin.audit.report.entries import Naming, findings
 from plugin.audit.report.words import LANGUAGES, Language, Word
 from plugin.audit.selection import Selection, beginning, ending
 from plugin.cli.failure import CANNOT, NO, Failure
-from plugin.cli.given import patient_at, settings_at
+from plugin.cli.given import patient_at, place_at, settings_at
 from plugin.cli.reading import REASON, read, reader
 from plugin.errors import ConsultError, LogUnreadable
 from plugin.ledger.errors import LedgerError
@@ -239,9 +239,11 @@ def _asking(settings: Settings, reason: str, selection: Selection) -> Callable[[
 
 
 def _size(settings: Settings) -> Callable[[], int]:
+    place = place_at(settings)
+
     def size() -> int:
         try:
-            return Reader(settings.ledger.path).head().size
+            return Reader(place.view).head().size
         except LedgerError as error:
             raise LogUnreadable from error
 

@@ -75,7 +75,7 @@ def init(path: Path) -> None:
 @config.command()
 @click.pass_obj
 def check(path: Path) -> None:
-    """Say whether the configuration can be used: its keys, secrets, rules and ledger. Contacts nobody."""
+    """Say whether the configuration can be used: its keys, secrets, rules and ledger. Asks nobody but its database."""
     if not path.is_file():
         raise Failure(f"there is no file {path}; `vitrine config init` writes one", CANNOT)
     try:
@@ -94,7 +94,8 @@ def check(path: Path) -> None:
 
 def _has_ledger(settings: Settings) -> bool:
     """False on a new machine. A key without its ledger is none: a history was lost, or its path mistyped."""
-    return settings.ledger.path.exists() or settings.ledger.key_file.exists()
+    path = settings.ledger.path
+    return (path is not None and path.exists()) or settings.ledger.key_file.exists()
 
 
 def warnings_of(settings: Settings) -> list[str]:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from plugin.authentication.credential import LocalOperator
 from plugin.cli.failure import CANNOT, Failure
+from plugin.ledger.place import LedgerPlace
+from plugin.places import place_of
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
 from plugin.settings.file import load
@@ -18,6 +20,14 @@ def settings_at(path: Path) -> Settings:
     """The settings, or the end of the command: it could not run."""
     try:
         return load(path)
+    except SettingsError as error:
+        raise Failure(str(error), CANNOT) from error
+
+
+def place_at(settings: Settings) -> LedgerPlace:
+    """Where the ledger is, or the end of the command."""
+    try:
+        return place_of(settings)
     except SettingsError as error:
         raise Failure(str(error), CANNOT) from error
 

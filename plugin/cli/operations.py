@@ -2,7 +2,6 @@
 
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from socketserver import ThreadingMixIn
 from typing import Any, Protocol
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -13,6 +12,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from plugin.ledger.errors import LedgerError
 from plugin.ledger.reader import Reader
+from plugin.ledger.store import Opening
 
 PROBE_SECONDS = 1.0
 SLOW_SECONDS = 5.0
@@ -80,7 +80,9 @@ class _Server(ThreadingMixIn, WSGIServer):
         """Say nothing."""
 
 
-def operations_server(listen: tuple[str, int], served: tuple[str, int], ledger: Path, standing: Standing) -> WSGIServer:
+def operations_server(
+    listen: tuple[str, int], served: tuple[str, int], ledger: Opening, standing: Standing
+) -> WSGIServer:
     """A server bound to `listen`, for `serve_forever`. `served` is where the gateway listens. Raises OSError."""
 
     def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
@@ -92,7 +94,7 @@ def operations_server(listen: tuple[str, int], served: tuple[str, int], ledger: 
 
 
 def _answer(
-    method: str, path: str, served: tuple[str, int], ledger: Path, standing: Standing
+    method: str, path: str, served: tuple[str, int], ledger: Opening, standing: Standing
 ) -> tuple[str, str, bytes]:
     text = "text/plain; charset=utf-8"
     if method != "GET":
@@ -111,7 +113,7 @@ def _answer(
     return "404 Not Found", text, b"not found\n"
 
 
-def _problem(served: tuple[str, int], ledger: Path, standing: Standing) -> str | None:
+def _problem(served: tuple[str, int], ledger: Opening, standing: Standing) -> str | None:
     if standing.refuses():
         return "too little space is left to keep the log"
     try:

@@ -12,13 +12,13 @@ from plugin.cli.failure import CANNOT, NO, Failure
 from plugin.cli.given import settings_at
 from plugin.ledger import evidence
 from plugin.ledger.checkpoint import Checkpoint
-from plugin.ledger.deliveries import kept_path
 from plugin.ledger.errors import LedgerBroken, LedgerError
 from plugin.ledger.key import SigningKey, VerifierKey, load_private_key
 from plugin.ledger.notes import NoteFile
 from plugin.ledger.reader import Reader
 from plugin.ledger.verify import Report
 from plugin.ledger.verify import verify as verified
+from plugin.places import place_of
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
 from plugin.settings.ledger import FileSinkSettings
@@ -55,9 +55,8 @@ def verify(path: Path, vkey: str | None, against: Path | None, witnesses: tuple[
             if gently:
                 os.nice(LOWEST)
             processes = 1 if gently else None
-            report = verified(
-                settings.ledger.path, key, progress, against=note, witnesses=witnesses, processes=processes
-            )
+            view = place_of(settings).view
+            report = verified(view, key, progress, against=note, witnesses=witnesses, processes=processes)
     except LedgerBroken as error:
         raise Failure(f"broken: {error}", NO) from error
     except (LedgerError, SettingsError, ValueError) as error:
@@ -77,7 +76,8 @@ def checkpoint(path: Path, vkey: str | None) -> None:
     settings = settings_at(path)
     try:
         key = _chain_of(settings, VerifierKey.parse(vkey) if vkey else _own_key(settings))[0]
-        note = evidence.newest(Reader(settings.ledger.path), key, kept_path(settings.ledger.path))
+        place = place_of(settings)
+        note = evidence.newest(Reader(place.view), key, place.kept)
     except LedgerBroken as error:
         raise Failure(f"broken: {error}", NO) from error
     except (LedgerError, SettingsError) as error:
@@ -100,7 +100,8 @@ def prove(path: Path, position: int, vkey: str | None, output: Path) -> None:
     settings = settings_at(path)
     try:
         key = _chain_of(settings, VerifierKey.parse(vkey) if vkey else _own_key(settings))[0]
-        found = evidence.prove(Reader(settings.ledger.path), position, key, kept_path(settings.ledger.path))
+        place = place_of(settings)
+        found = evidence.prove(Reader(place.view), position, key, place.kept)
         files = {
             output / f"{position}.tlog-proof": found.proof.text().encode(),
             output / f"{position}.header": found.header,
@@ -122,14 +123,14 @@ def prove(path: Path, position: int, vkey: str | None, output: Path) -> None:
 def _own_key(settings: Settings) -> VerifierKey:
     """The public half of the configured key, under the ledger's own name."""
     read_secret(settings.ledger.key_file, "ledger.key_file")
-    name = Reader(settings.ledger.path).meta().origin
+    name = Reader(place_of(settings).view).meta().origin
     return SigningKey(name, load_private_key(settings.ledger.key_file)).verifier
 
 
 def _chain_of(settings: Settings, key: VerifierKey) -> Sequence[VerifierKey]:
     """All keys of the ledger, the newest first, if this is one of them; else this one, for which nothing will fit."""
     try:
-        chain = Reader(settings.ledger.path).keys()
+        chain = Reader(place_of(settings).view).keys()
     except LedgerBroken:  # what is wrong is told by what reads the rest
         return (key,)
     return chain.keys[::-1] if key in chain else (key,)
@@ -175,14 +176,14 @@ def _progress(settings: Settings) -> Iterator[Callable[[int], None]]:
     if not sys.stderr.isatty():
         yield lambda _: None
         return
-    size = Reader(settings.ledger.path).head().size
+    size = Reader(place_of(settings).view).head().size
     with click.progressbar(length=size, label="verifying", file=sys.stderr) as bar:
         yield lambda read: bar.update(read - bar.pos)
 
 
 def _earlier_state(settings: Settings, files: Sequence[Path], keys: Sequence[VerifierKey]) -> str:
     """Of a ledger that ends before a checkpoint held elsewhere: whether what is there is what was there before."""
-    with Reader(settings.ledger.path).tree() as tree:
+    with Reader(place_of(settings).view).tree() as tree:
         earlier = [found for file in files if (found := _newest(file, keys, tree.head.size)) is not None]
         for stated, _ in earlier:
             if not tree.continues(stated):

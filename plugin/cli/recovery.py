@@ -20,10 +20,15 @@ from plugin.ledger.reader import Reader
 from plugin.ledger.recovery import LastKnown, NewPlace
 from plugin.ledger.rotation import current_key
 from plugin.ledger.verify import verify
+from plugin.places import file_of
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
 from plugin.settings.ledger import FileSinkSettings
 from plugin.settings.secret import read_secret
+
+_NOT_IN_A_DATABASE = (
+    "a ledger in PostgreSQL is set aside by the owner of its tables, not by the gateway's role: see docs/runbook.md"
+)
 
 
 @click.command()
@@ -45,56 +50,57 @@ def recover(path: Path, reason: str, kept: tuple[Path, ...]) -> None:
     why, settings = stated(reason), settings_at(path)
     ledger = settings.ledger
     try:
-        new = NewPlace.beside(ledger.path, ledger.key_file)
-        if _finished(settings, new):
+        file = file_of(settings, _NOT_IN_A_DATABASE)
+        new = NewPlace.beside(file, ledger.key_file)
+        if _finished(settings, file, new):
             return
-        _refuse_intact(settings)
+        _refuse_intact(settings, file)
         sinks = [sink.path for sink in ledger.sinks if isinstance(sink, FileSinkSettings)]
-        known = recovery.last_known(ledger.path, ledger.key_file, [*sinks, *kept])
-        if known is None and not ledger.path.exists():
+        known = recovery.last_known(file, ledger.key_file, [*sinks, *kept])
+        if known is None and not file.exists():
             raise Failure("nothing is known of a lost ledger; `vitrine audit init` makes a new one", NO)
-        aside = recovery.aside_of(ledger.path, datetime.now(UTC))
+        aside = recovery.aside_of(file, datetime.now(UTC))
         new.clear()
-        _begin(settings, new, _lost(why, known, aside if ledger.path.exists() else None))
-        recovery.set_aside(ledger.path, ledger.key_file, aside)
-        recovery.put_in_place(new, ledger.path, ledger.key_file)
-        _say(settings)
+        _begin(settings, new, _lost(why, known, aside if file.exists() else None))
+        recovery.set_aside(file, ledger.key_file, aside)
+        recovery.put_in_place(new, file, ledger.key_file)
+        _say(file)
     except (LedgerError, SettingsError, RecordUnavailable) as error:
         raise Failure(str(error), CANNOT) from error
 
 
-def _finished(settings: Settings, new: NewPlace) -> bool:
+def _finished(settings: Settings, file: Path, new: NewPlace) -> bool:
     """Do the rest of a recovery that was interrupted after its record; False if there is none."""
-    ledger = settings.ledger
-    first = None if ledger.path.exists() else new.first_record()
+    key_file = settings.ledger.key_file
+    first = None if file.exists() else new.first_record()
     if first is None or first.body is None:
         return False
     lost: LostBody = orjson.loads(first.body)["lost"]
-    aside = ledger.path.with_name(lost["file"]) if "file" in lost else recovery.aside_of(ledger.path, datetime.now(UTC))
+    aside = file.with_name(lost["file"]) if "file" in lost else recovery.aside_of(file, datetime.now(UTC))
     if new.key_path.exists():  # else that of the lost one is aside, and the new one is in its place
-        recovery.set_aside(ledger.path, ledger.key_file, aside)
-    recovery.put_in_place(new, ledger.path, ledger.key_file)
-    _say(settings)
+        recovery.set_aside(file, key_file, aside)
+    recovery.put_in_place(new, file, key_file)
+    _say(file)
     return True
 
 
-def _say(settings: Settings) -> None:
+def _say(file: Path) -> None:
     """The public key, and what the new ledger says of the lost one."""
-    reader = Reader(settings.ledger.path)
+    reader = Reader(file)
     (first,) = reader.records(0, 0)
     lost: LostBody = orjson.loads(first.body or b"")["lost"]
     click.echo(reader.meta().vkey)
     size = f"its last known head has {lost['size']:,} records" if "size" in lost else "nothing is known of its head"
-    file = f"what is left of it is kept as {lost['file']}" if "file" in lost else "nothing is left of it"
-    click.echo(f"{size}; {file}; keep the line above elsewhere, to verify with", err=True)
+    left = f"what is left of it is kept as {lost['file']}" if "file" in lost else "nothing is left of it"
+    click.echo(f"{size}; {left}; keep the line above elsewhere, to verify with", err=True)
 
 
-def _refuse_intact(settings: Settings) -> None:
+def _refuse_intact(settings: Settings, path: Path) -> None:
     """Raises Failure if the ledger is sound, or closed to this user; SettingsError if others read its key.
 
     Only reads: what is lost stays as it is.
     """
-    path, key_file = settings.ledger.path, settings.ledger.key_file
+    key_file = settings.ledger.key_file
     for file in (path, key_file):
         if file.exists() and not os.access(file, os.R_OK | os.W_OK):
             raise Failure(f"{file} is not this user's: whether the ledger is lost cannot be told", CANNOT)

@@ -20,8 +20,7 @@ from plugin.event import AuditAction, DueBody, HoldBody
 from plugin.ledger import disposal
 from plugin.ledger.hold import PlacedHold, holds_of
 from plugin.ledger.retention import Due, Kept, Period
-from plugin.ledger.sqlite_eraser import SqliteEraser
-from plugin.ledger.sqlite_view import opening, viewing
+from plugin.places import eraser_of, place_of
 from plugin.settings.document import Settings
 from plugin.settings.ledger import RetentionClass
 from policies.vocabulary.consultation import AuditConsultation
@@ -40,9 +39,9 @@ def purge(path: Path, reason: str, dry_run: bool) -> None:
     """
     why, settings = stated(reason), settings_at(path)
     with failing():
-        eraser = SqliteEraser(settings.ledger.path)
-        with eraser.alone():
-            plan = _plan(settings)
+        place = place_of(settings)
+        with place.alone():
+            plan = disposal.plan(place.view, _periods(settings), datetime.now(UTC))
             if not _periods(settings):
                 click.echo("neither [ledger.retention] nor an [[ehr]] gives a period: everything is kept", err=True)
             for (retention_class, tenant), tally in plan.tallies.items():
@@ -52,13 +51,10 @@ def purge(path: Path, reason: str, dry_run: bool) -> None:
                 _say(plan.unfinished, "left over from a purge that was interrupted")
                 _say(_count(plan.due), "would be purged")
                 return
+            eraser = eraser_of(settings)
             if plan.unfinished:
-                _say(disposal.finish(opening(settings.ledger.path), eraser), "of an interrupted purge were purged")
+                _say(disposal.finish(place.view, eraser), "of an interrupted purge were purged")
             _say(_purge(settings, eraser, plan, why), "were purged")
-
-
-def _plan(settings: Settings) -> disposal.Plan:
-    return disposal.plan(opening(settings.ledger.path), _periods(settings), datetime.now(UTC))
 
 
 def _periods(settings: Settings) -> dict[Kept, Period]:
@@ -68,7 +64,7 @@ def _periods(settings: Settings) -> dict[Kept, Period]:
     return {(name, tenant): Period.parse(text) for tenant, periods in chosen for name, text in periods.items()}
 
 
-def _purge(settings: Settings, eraser: SqliteEraser, plan: disposal.Plan, reason: str) -> int:
+def _purge(settings: Settings, eraser: disposal.Eraser, plan: disposal.Plan, reason: str) -> int:
     """Record each part, then remove it; how many records."""
     purged = 0
     recorder = assembly.operational_recorder(settings)
@@ -167,7 +163,7 @@ def list_(path: Path, reason: str) -> None:
 
 
 def _holds(settings: Settings) -> list[PlacedHold]:
-    with viewing(settings.ledger.path) as view:
+    with place_of(settings).view() as view:
         return holds_of(view)
 
 
@@ -179,7 +175,7 @@ def _named(placed: PlacedHold) -> str:
 
 def _record(settings: Settings, action: AuditAction, note: str, held: HoldBody) -> None:
     """While no purge is under way: one that was planned before would not honour it."""
-    with failing(), SqliteEraser(settings.ledger.path).alone():
+    with failing(), place_of(settings).alone():
         record(assembly.operational_recorder(settings), action, note, {"hold": held})
 
 

@@ -14,7 +14,7 @@ from plugin.ledger.errors import LedgerBroken, LedgerError
 from plugin.ledger.key import SigningKey, VerifierKey
 from plugin.ledger.reader import Reader
 from plugin.ledger.rotation import current_key, interrupted, prepare, rotation_note, swap
-from plugin.ledger.sqlite_eraser import SqliteEraser
+from plugin.places import place_of
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
 
@@ -29,7 +29,7 @@ def rotate(path: Path, reason: str) -> None:
     """
     why, settings = stated(reason), settings_at(path)
     try:
-        with SqliteEraser(settings.ledger.path).alone():
+        with place_of(settings).alone():
             key = _rotate(settings, why)
         click.echo(key.text)
         for problem in _deliver(settings):
@@ -45,7 +45,7 @@ def rotate(path: Path, reason: str) -> None:
 
 def _rotate(settings: Settings, reason: str) -> VerifierKey:
     """The new key, recorded and in its place; that of an interrupted rotation, if there was one."""
-    key_file, chain = settings.ledger.key_file, Reader(settings.ledger.path).keys()
+    key_file, chain = settings.ledger.key_file, Reader(place_of(settings).view).keys()
     if interrupted(key_file, chain):
         return current_key(key_file, chain).verifier
     recorder = assembly.operational_recorder(settings)

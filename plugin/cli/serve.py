@@ -22,12 +22,13 @@ from plugin.cli.alarms import Alarms
 from plugin.cli.checkpoints import delivered
 from plugin.cli.config import warnings_of
 from plugin.cli.failure import CANNOT, Failure
-from plugin.cli.given import CONFIG_VARIABLE, settings_at
+from plugin.cli.given import CONFIG_VARIABLE, place_at, settings_at
 from plugin.cli.operations import operations_server
 from plugin.cli.verification import Verification, command, verified
 from plugin.cli.watch import Watch, watched
 from plugin.errors import RecordUnavailable
 from plugin.event import AuditAction
+from plugin.ledger.place import LedgerPlace
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
 from plugin.telemetry import LIBRARIES, configure_logging
@@ -61,11 +62,12 @@ def serve(path: Path) -> None:
     _require_free("listen", listen)
     _metrics_folder(settings.state_dir)
     alarms = _alarms(settings)
-    watch = Watch(alarms, assembly.free_space(settings), settings.ledger.path)
-    operations = _operations(settings, listen, watch)
+    place = place_at(settings)
+    watch = Watch(alarms, assembly.free_space(settings), place.view)
+    operations = _operations(settings, listen, place, watch)
     _check(settings)
     threading.Thread(target=operations.serve_forever, daemon=True, name="operations").start()
-    with watched(watch), verified(_verification(settings, path, alarms)), delivered(settings, watch):
+    with watched(watch), verified(_verification(settings, place, path, alarms)), delivered(settings, watch):
         try:
             _serve(settings, listen)
         except (OSError, SystemExit) as error:  # what granian raises when it could not begin, or gives up
@@ -83,11 +85,11 @@ def _alarms(settings: Settings) -> Alarms:
         raise Failure(str(error), CANNOT) from error
 
 
-def _verification(settings: Settings, path: Path, alarms: Alarms) -> Verification | None:
+def _verification(settings: Settings, place: LedgerPlace, path: Path, alarms: Alarms) -> Verification | None:
     seconds = settings.ledger.verify_seconds()
     if seconds is None:
         return None
-    return Verification(settings.ledger.path, command(path), timedelta(seconds=seconds), alarms)
+    return Verification(place, command(path), timedelta(seconds=seconds), alarms)
 
 
 def _serve(settings: Settings, listen: tuple[str, int]) -> None:
@@ -126,7 +128,7 @@ def _check(settings: Settings) -> None:
     try:
         assembled.recorder.operational(AuditAction.GATEWAY_STARTED, note)
     except RecordUnavailable as error:
-        raise Failure(f"ledger.path: {error}", CANNOT) from error
+        raise Failure(f"ledger: {error}", CANNOT) from error
     assembled.ledger.close()
 
 
@@ -157,10 +159,10 @@ def _metrics_folder(state_dir: Path) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
-def _operations(settings: Settings, served: tuple[str, int], watch: Watch) -> WSGIServer:
+def _operations(settings: Settings, served: tuple[str, int], place: LedgerPlace, watch: Watch) -> WSGIServer:
     listen = _pair(settings.ops_listen)
     try:
-        return operations_server(listen, served, settings.ledger.path, watch)
+        return operations_server(listen, served, place.view, watch)
     except OSError as error:
         raise _cannot_listen("ops_listen", settings.ops_listen, error) from error
 

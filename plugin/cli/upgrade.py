@@ -12,8 +12,8 @@ from plugin.errors import RecordUnavailable
 from plugin.event import AuditAction, Body
 from plugin.ledger.errors import LedgerBroken, LedgerError
 from plugin.ledger.reader import Reader
-from plugin.ledger.sqlite_eraser import SqliteEraser
 from plugin.ledger.store import FORMAT
+from plugin.places import place_of
 from plugin.settings.errors import SettingsError
 
 
@@ -27,12 +27,13 @@ def upgrade(path: Path, reason: str) -> None:
     """
     why, settings = stated(reason), settings_at(path)
     try:
-        before = Reader(settings.ledger.path).meta().format
+        place = place_of(settings)
+        before = Reader(place.view).meta().format
         if before == FORMAT:
             click.echo(f"the ledger is of form {FORMAT} already", err=True)
             return
         note = f"the ledger was upgraded from form {before} to {FORMAT}"
-        with SqliteEraser(settings.ledger.path).alone():
+        with place.alone():
             ledger = assembly.open_ledger(settings, upgrading=True)
             try:
                 facts: Body = {"upgraded": {"reason": why, "before": before, "after": FORMAT}}

@@ -20,8 +20,8 @@ from plugin.alerts import AlertKind
 from plugin.cli.alarms import Alarms
 from plugin.cli.failure import NO
 from plugin.event import AuditAction, Outcome
-from plugin.ledger.claim import claimed
 from plugin.ledger.errors import LedgerError
+from plugin.ledger.place import LedgerPlace
 from plugin.ledger.reader import Reader
 from plugin.telemetry import VERIFICATIONS, VERIFIED_AT
 
@@ -43,7 +43,7 @@ class Verification:
 
     def __init__(
         self,
-        ledger: Path,
+        ledger: LedgerPlace,
         command: Sequence[str],
         every: timedelta,
         alarms: Alarms,
@@ -62,14 +62,14 @@ class Verification:
         try:
             if not self._is_due():
                 return
-            with claimed(self._ledger, "verifying") as mine:
+            with self._ledger.claimed("verifying") as mine:
                 if mine and self._is_due():  # somebody may have ended just now
                     self._verify(stopped)
         except LedgerError as error:
             log.error("whether a verification is due cannot be told", problem=str(error))
 
     def _is_due(self) -> bool:
-        last = _last_verified(Reader(self._ledger))
+        last = _last_verified(Reader(self._ledger.view))
         if last is not None:
             VERIFIED_AT.set(last.timestamp())
         now = self._now()

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import structlog
 
@@ -19,6 +18,7 @@ from plugin.ledger.deliveries import SinkStatus
 from plugin.ledger.errors import LedgerError
 from plugin.ledger.reader import Reader
 from plugin.ledger.space import FreeSpace
+from plugin.ledger.store import Opening
 from plugin.telemetry import CLOCK_OFFSET, SINK_AGE, SINK_FORKS, SPACE_FREE
 
 LOOK_SECONDS = 15.0
@@ -32,7 +32,7 @@ log = structlog.get_logger()
 class Watch:
     """What was noticed. Safe to call from several threads."""
 
-    def __init__(self, alarms: Alarms, space: FreeSpace, ledger: Path, clock: Clock | None = None) -> None:
+    def __init__(self, alarms: Alarms, space: FreeSpace, ledger: Opening, clock: Clock | None = None) -> None:
         self._alarms = alarms
         self._space = space
         self._ledger = ledger

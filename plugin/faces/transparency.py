@@ -15,6 +15,7 @@ from plugin.ledger import evidence
 from plugin.ledger.errors import LedgerError
 from plugin.ledger.key import VerifierKey
 from plugin.ledger.reader import Reader
+from plugin.ledger.store import Opening
 from plugin.ledger.tiles import WIDTH
 
 _TILE = re.compile(r"([0-9]|[1-5][0-9]|6[0-3])/((?:x[0-9]{3}/){0,6}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
@@ -27,7 +28,7 @@ HARDLY = "public, max-age=5"
 class Transparency:
     """The face and what it reads."""
 
-    ledger: Path
+    ledger: Opening
     key: VerifierKey
     kept: Path
 

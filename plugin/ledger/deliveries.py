@@ -41,11 +41,6 @@ class SinkStatus:
         return 0.0 if self.behind_since is None else max(0.0, now - self.behind_since)
 
 
-def kept_path(ledger: Path) -> Path:
-    """Where delivered checkpoints are kept beside an embedded ledger."""
-    return ledger.with_name(f"{ledger.name}.checkpoints")
-
-
 class Deliveries:
     """One ledger's checkpoints on their way to its sinks, and into the file that keeps them."""
 
@@ -59,7 +54,7 @@ class Deliveries:
         on_fork: Callable[[str, str, bool], None] = lambda _name, _sentence, _first: None,
         interval: float = INTERVAL_SECONDS,
     ) -> None:
-        """`kept` is a file, beside the ledger, in which each checkpoint is kept with its cosignatures.
+        """`kept` is a file (`LedgerPlace.kept`) in which each checkpoint is kept with its cosignatures.
 
         `on_fork` is called once for each sink that contradicts the ledger, with its name, a sentence and whether this
         was the first contact since the start: then the ledger should be closed, `writer.Ledger.refuse`.

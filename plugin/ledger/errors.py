@@ -30,7 +30,7 @@ class LedgerUnreadable(LedgerError):
 
 
 class LedgerMissing(LedgerUnreadable):
-    """There is no file at this path. It is never made by the way: that would start a second history."""
+    """There is no ledger at this place. It is never made by the way: that would start a second history."""
 
 
 class NetworkFileSystem(LedgerError):

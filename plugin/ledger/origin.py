@@ -2,17 +2,20 @@
 
 import os
 import secrets
+from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from plugin.ledger import checkpoint, sqlite
+from plugin.ledger import checkpoint, postgres_schema, sqlite
 from plugin.ledger.checkpoint import Checkpoint
 from plugin.ledger.errors import LedgerExists, LedgerUnavailable
 from plugin.ledger.filesystem import refuse_network
 from plugin.ledger.key import SigningKey, write_private_key
 from plugin.ledger.merkle import Edge
+from plugin.ledger.postgres_connection import Dsn, role_of
 from plugin.ledger.record import encode_time
 from plugin.ledger.store import FORMAT, Head, Meta
 
@@ -28,30 +31,56 @@ def create(path: Path, key_path: Path, origin: str) -> str:
     Missing folders are made. Raises LedgerExists if either file stands there already, KeyInvalid if the origin cannot
     be a key's name, NetworkFileSystem, or LedgerUnavailable; then neither file is left behind.
     """
+    refuse_network(path)
+    _refuse_existing(path, key_path)
+
+    def make(meta: Meta, head: Head) -> None:
+        with ExitStack() as undo:
+            _make_folder(path.parent)
+            _make_file(path)
+            undo.callback(path.unlink)
+            sqlite.make(path, meta, head)
+            _sync_folder(path.parent)
+            undo.pop_all()
+
+    return _create(make, key_path, origin)
+
+
+def create_in_database(owner: Dsn, key_path: Path, origin: str, *, gateway: Dsn, purge: Dsn) -> str:
+    """The same in PostgreSQL; each of the three is another role. See `postgres_schema.make`.
+
+    Raises LedgerExists if the database holds a ledger or the key file exists, KeyInvalid, or LedgerUnavailable.
+    """
+    _refuse_existing(key_path)
+    roles = {"gateway": role_of(gateway), "purge": role_of(purge)}
+
+    def make(meta: Meta, head: Head) -> None:
+        postgres_schema.make(owner, meta, head, **roles)
+
+    return _create(make, key_path, origin)
+
+
+def _create(make: Callable[[Meta, Head], None], key_path: Path, origin: str) -> str:
+    """The key first: a ledger whose key was lost in between could never be continued."""
     private = Ed25519PrivateKey.generate()
     key = SigningKey(origin, private)
-    refuse_network(path)
-    for file in (path, key_path):
-        if file.exists() or file.is_symlink():
-            raise LedgerExists(f"{file} exists already")
-    made: list[Path] = []
     try:
-        for file in (path, key_path):
-            _make_folder(file.parent)
-        write_private_key(key_path, private)
-        made.append(key_path)
-        _make_file(path)
-        made.append(path)
-        sqlite.make(path, Meta(FORMAT, origin, key.verifier.text), _empty_head(origin, key))
-        for file in (path, key_path):
-            _sync_folder(file.parent)
-        made.clear()
+        with ExitStack() as undo:
+            _make_folder(key_path.parent)
+            write_private_key(key_path, private)
+            undo.callback(key_path.unlink)
+            _sync_folder(key_path.parent)
+            make(Meta(FORMAT, origin, key.verifier.text), _empty_head(origin, key))
+            undo.pop_all()
     except OSError as error:
         raise LedgerUnavailable(f"{error.filename}: {error.strerror}") from error
-    finally:
-        for file in made:
-            file.unlink()
     return key.verifier.text
+
+
+def _refuse_existing(*files: Path) -> None:
+    for file in files:
+        if file.exists() or file.is_symlink():
+            raise LedgerExists(f"{file} exists already")
 
 
 def _empty_head(origin: str, key: SigningKey) -> Head:

@@ -14,7 +14,7 @@ from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 
-from plugin.ledger.errors import LedgerBroken, LedgerUnavailable, LedgerUnreadable, StorageFailed
+from plugin.ledger.errors import LedgerBroken, LedgerMissing, LedgerUnavailable, LedgerUnreadable, StorageFailed
 
 CONNECT_SECONDS = 3
 """For each address of the server. libpq takes whole seconds, and no fewer than two."""
@@ -33,6 +33,7 @@ _BROKEN = (
 )
 _UNAVAILABLE = (errors.InsufficientPrivilege, errors.UndefinedObject)
 """ProgrammingErrors that an administrator mends without touching a record: rights, a missing role."""
+NO_LEDGER = "the database holds no ledger; `vitrine audit init` makes one"
 _RESULT = TypeVar("_RESULT")
 
 
@@ -83,6 +84,17 @@ def connect(dsn: Dsn, *, writes: bool) -> Connection:
     )
 
 
+def role_of(dsn: Dsn) -> str:
+    """Who it lets in, as PostgreSQL says. Raises LedgerUnavailable."""
+    with written():
+        connection = connect(dsn, writes=True)
+        try:
+            (role,) = connection.execute("SELECT current_user::text").fetchone() or ("",)
+            return str(role)
+        finally:
+            connection.close()
+
+
 @contextmanager
 def written() -> Iterator[None]:
     """Translates what psycopg raises towards a writer."""
@@ -105,6 +117,8 @@ def read() -> Iterator[None]:
         yield
     except DAMAGE:
         raise LedgerBroken("PostgreSQL: the database is damaged") from None
+    except (errors.UndefinedTable, errors.InvalidSchemaName):
+        raise LedgerMissing(NO_LEDGER) from None
     except psycopg.Error as error:
         raise LedgerUnreadable(f"PostgreSQL: {_words(error)}") from None
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 
 from psycopg import errors, sql
 
-from plugin.ledger.errors import LedgerBroken, LedgerExists, LedgerUnavailable
+from plugin.ledger.errors import LedgerBroken, LedgerExists, LedgerMissing, LedgerUnavailable
 from plugin.ledger.own import END, PREFIX
-from plugin.ledger.postgres_connection import Connection, Dsn, connect, written
+from plugin.ledger.postgres_connection import NO_LEDGER, Connection, Dsn, connect, written
 from plugin.ledger.record import SEARCH_COLUMNS
 from plugin.ledger.store import Head, Meta
 
@@ -219,8 +219,11 @@ def check_settings(found: Mapping[str, str]) -> None:
 
 
 def check_tables(connection: Connection) -> None:
-    """Raises LedgerBroken unless the tables are ours. Or psycopg.Error."""
-    if set(connection.execute(_COLUMNS)) != _EXPECTED:
+    """Raises LedgerMissing if there is none, LedgerBroken unless the tables are ours. Or psycopg.Error."""
+    found = set(connection.execute(_COLUMNS))
+    if not found:
+        raise LedgerMissing(NO_LEDGER)
+    if found != _EXPECTED:
         raise LedgerBroken("the tables are not those of a ledger")
 
 

@@ -84,7 +84,7 @@ class Store(Protocol):
     """
 
     def meta(self) -> Meta:
-        """What the ledger was made with."""
+        """What the ledger was made with. Raises LedgerMissing, too, if there is none."""
 
     def commit(self, make_batch: Callable[[Head], Batch]) -> None:
         """Add a batch, all of it or nothing, durable when this returns.

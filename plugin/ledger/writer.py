@@ -18,22 +18,18 @@ from plugin.ledger.errors import (
     CheckpointInvalid,
     LedgerBroken,
     LedgerError,
-    LedgerMissing,
     LedgerUnavailable,
     LedgerUnreadable,
     StorageFailed,
 )
-from plugin.ledger.filesystem import refuse_network
 from plugin.ledger.group import GroupCommit
 from plugin.ledger.key import SigningKey
 from plugin.ledger.merkle import leaf_hash
+from plugin.ledger.place import LedgerPlace
 from plugin.ledger.purge import purges_of_tail, row_flaw
 from plugin.ledger.record import Position, columns_of, encode_body, encode_header, encode_time, seconds_before
 from plugin.ledger.rotation import current_key, key_chain_of
-from plugin.ledger.sqlite import SqliteStore
-from plugin.ledger.sqlite_view import viewing
 from plugin.ledger.store import FORMAT, OLDER_FORMATS, Batch, Head, Row, Store
-from plugin.ledger.upgrade import UpgradingStore
 
 TURN_SECONDS = 2.0
 """How long a thread waits until its commit begins before it says that the ledger is unavailable."""
@@ -210,22 +206,19 @@ def _entry(body: Mapping[str, object], tenant: str, retention_class: str) -> _En
     return _Entry(encoded, tenant, retention_class, columns[1:])
 
 
-def open(path: Path, key_path: Path, *, upgrading: bool = False) -> Ledger:
-    """The ledger in an existing file, ready to append; `upgrading`, its first append makes an older form the present.
+def open(place: LedgerPlace, key_path: Path, *, upgrading: bool = False) -> Ledger:
+    """The ledger at a place, ready to append; `upgrading`, its first append makes an older form the present.
 
     Raises LedgerMissing, NetworkFileSystem, KeyUnavailable (which names the key file), LedgerUnavailable, or
-    LedgerBroken if the file is no ledger of this form or was not made with this key.
+    LedgerBroken if what is there is no ledger of this form or was not made with this key.
     """
-    if not path.is_file():
-        raise LedgerMissing(f"{path}: there is no ledger; `vitrine audit init` makes one")
-    refuse_network(path)
-    store = UpgradingStore(path) if upgrading else SqliteStore(path)
+    store = place.store(upgrading=upgrading)
     meta = store.meta()
     if meta.format != FORMAT and not (upgrading and meta.format in OLDER_FORMATS):
         older = "; `vitrine audit upgrade` makes it one" if meta.format in OLDER_FORMATS else ", and knows no newer one"
-        raise LedgerBroken(f"{path} is a ledger of form {meta.format}; this program continues form {FORMAT}{older}")
+        raise LedgerBroken(f"{place} is a ledger of form {meta.format}; this program continues form {FORMAT}{older}")
     try:
-        with viewing(path) as view:
+        with place.view() as view:
             chain = key_chain_of(view)
     except LedgerUnreadable as error:
         raise LedgerUnavailable(str(error)) from error

@@ -2,12 +2,13 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, Discriminator, Field, model_validator
 
 from plugin.settings.values import HostPort, Location, Section, Text, Url
 
+DEFAULT_PATH = "ledger/vitrine.sqlite"
 NEVER = "never"
 _INTERVAL = re.compile(r"([1-9][0-9]{0,2}) (hour|day)s?")
 _DAYS = re.compile(r"[1-9][0-9]{0,4} days")
@@ -68,9 +69,15 @@ RetentionClass = Literal["consultation", "refusal", "log-reading", "callers", "o
 
 
 class LedgerSettings(Section):
-    path: Location = Field(default=Path("ledger/vitrine.sqlite"), validate_default=True)
-    """The ledger's file. It must exist already (`vitrine audit init` makes it): a mistyped path would otherwise
-    start a second, empty history."""
+    path: Location | None = None
+    """The ledger's file, `ledger/vitrine.sqlite` by default. It must exist already (`vitrine audit init` makes it): a
+    mistyped path would otherwise start a second, empty history. None: it is in PostgreSQL."""
+    dsn_file: Location | None = None
+    """Instead of `path`: a secret file with the connection string of a PostgreSQL database that several machines share.
+    Its role is the gateway's: one that could change or delete records stops the start."""
+    purge_dsn_file: Location | None = None
+    """With `dsn_file`: the connection string of the one role that may empty records. Read by `audit init`, which grants
+    that right, and `audit purge`; the user that the gateway runs as need not be able to read it."""
     key_file: Location = Field(default=Path("secrets/checkpoint.key"), validate_default=True)
     """Signs checkpoints. Whoever holds it can rewrite history that no sink has seen."""
     sinks: tuple[SinkSettings, ...] = ()
@@ -90,6 +97,19 @@ class LedgerSettings(Section):
     retention: dict[RetentionClass, Period] = Field(default_factory=dict)
     """How long the records of each class are kept before `vitrine audit purge` may empty them. A class that is not
     named is kept for ever, and nothing is purged but by that command."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_in_one_place(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        if "dsn_file" not in given:
+            if "purge_dsn_file" in given:
+                raise ValueError("purge_dsn_file is of a ledger in PostgreSQL, which dsn_file names")
+            return {"path": DEFAULT_PATH, **given}
+        if "path" in given:
+            raise ValueError("path and dsn_file: the ledger is in a file or in PostgreSQL, not in both")
+        return given
 
     @model_validator(mode="after")
     def _strangers_are_refused_first(self) -> Self:

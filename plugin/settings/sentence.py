@@ -16,7 +16,7 @@ LATER_VALUES = frozenset(
     }
 )
 """(key, value) that the surface promises and this version cannot keep yet: refused, so that nobody relies on them."""
-LATER_KEYS = frozenset({"dsn_file", "introspection"})
+LATER_KEYS = frozenset({"introspection"})
 
 # Tags that pydantic adds to a place for the members of a union: no keys that anybody wrote.
 _TAGS = frozenset(

@@ -14,6 +14,7 @@ from plugin.alerts import AlertKind, Alerts
 from plugin.cli import verification
 from plugin.cli.alarms import UNRECORDED, Alarms
 from plugin.cli.verification import Verification
+from plugin.ledger.file_place import FilePlace
 from plugin.ledger.reader import Reader
 from plugin.telemetry import VERIFIED_AT
 from tests.alerts.test_alerts import Listener
@@ -36,7 +37,7 @@ class Site:
     def verification(self, command=None):
         path = self.world.folder / "vitrine.toml"
         line = command or verification.command(path)
-        return Verification(self.world.settings.ledger.path, line, DAY, self.alarms, lambda: self.now)
+        return Verification(FilePlace(self.world.settings.ledger.path), line, DAY, self.alarms, lambda: self.now)
 
     def actions(self):
         return [orjson.loads(each.body)["action"] for each in Reader(self.world.settings.ledger.path).records()]

@@ -8,6 +8,7 @@ import apsw
 import pytest
 
 from plugin.ledger import origin, writer
+from plugin.ledger.file_place import FilePlace
 from plugin.ledger.key import SigningKey, load_private_key
 from plugin.ledger.verify import Report, verify
 
@@ -36,7 +37,7 @@ class Place:
     vkey: str
 
     def open(self) -> writer.Ledger:
-        return writer.open(self.path, self.key_path)
+        return writer.open(FilePlace(self.path), self.key_path)
 
     def key(self) -> SigningKey:
         return SigningKey(self.vkey.partition("+")[0], load_private_key(self.key_path))

@@ -15,13 +15,14 @@ import time
 from pathlib import Path
 
 from plugin.ledger import writer
+from plugin.ledger.file_place import FilePlace
 
 PROCESSES, THREADS = 2, 8
 
 
 def append_for_ever(path: Path, key: Path, acknowledged: int) -> None:
     """What a gateway under load does until somebody kills it."""
-    ledger = writer.open(path, key)
+    ledger = writer.open(FilePlace(path), key)
 
     def work(thread: int) -> None:
         number = 0
@@ -55,7 +56,7 @@ def one_round(path: Path, key: Path, acknowledged: int, moment: float) -> None:
     for child in children:
         status = os.waitpid(child, 0)[1]
         assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL, "it ended by itself"
-    successor = writer.open(path, key)
+    successor = writer.open(FilePlace(path), key)
     successor.check_start()
     name = f"successor-{time.time_ns()}.0"
     successor.append({"record": name}, tenant="hospital", retention_class="operation")

@@ -8,8 +8,9 @@ import pytest
 
 from plugin.ledger import checkpoint, evidence, origin
 from plugin.ledger.checkpoint import verify_note
-from plugin.ledger.deliveries import Deliveries, kept_path
+from plugin.ledger.deliveries import Deliveries
 from plugin.ledger.errors import LedgerBroken, SinkFailed
+from plugin.ledger.file_place import FilePlace
 from plugin.ledger.key import KeyInvalid, VerifierKey, WitnessKey
 from plugin.ledger.notes import NoteFile
 from plugin.ledger.reader import Reader
@@ -53,7 +54,7 @@ class Post:
             Reader(self.place.path),
             self.key,
             sinks,
-            kept_path(self.place.path),
+            FilePlace(self.place.path).kept,
             on_fork=lambda _, sentence, first: self.forks.append((sentence, first)),
             **more,
         )
@@ -77,7 +78,7 @@ def test_every_sink_gets_the_newest_checkpoint_with_its_cosignatures(post):
     assert checkpoint.verify(note, post.key).size == 3
     assert verify_note(note, post.witness.key) == checkpoint.verify(note, post.key).text()
     assert NoteFile(post.file).newest(post.key)[1] == note
-    assert NoteFile(kept_path(post.place.path)).newest(post.key)[1] == note
+    assert NoteFile(FilePlace(post.place.path).kept).newest(post.key)[1] == note
     assert {(status.size, status.age(1e9), status.problem) for status in deliveries.status()} == {(3, 0.0, None)}
 
 
@@ -268,7 +269,7 @@ def test_evidence_is_under_the_newest_cosigned_checkpoint(post):
     post.place.fill(3)
     post.deliveries().deliver()
     post.place.fill(2)
-    reader, kept = Reader(post.place.path), kept_path(post.place.path)
+    reader, kept = Reader(post.place.path), FilePlace(post.place.path).kept
     seen = evidence.prove(reader, 1, post.key, kept)
     assert seen.proof.verify(seen.header, post.key).size == 3
     assert verify_note(seen.proof.note, post.witness.key)

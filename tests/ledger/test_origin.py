@@ -14,6 +14,7 @@ from plugin.ledger.errors import (
     LedgerUnavailable,
     NetworkFileSystem,
 )
+from plugin.ledger.file_place import FilePlace
 from plugin.ledger.key import VerifierKey
 from plugin.ledger.reader import Reader
 
@@ -80,7 +81,7 @@ def test_a_missing_ledger_is_never_made_by_the_way(place):
     """A mistyped path would otherwise start a second, empty history."""
     wrong = place.path.with_name("legder.sqlite")
     with pytest.raises(LedgerMissing, match=r"legder\.sqlite"):
-        writer.open(wrong, place.key_path)
+        writer.open(FilePlace(wrong), place.key_path)
     with pytest.raises(LedgerMissing):
         Reader(wrong)
     assert not wrong.exists()
@@ -89,14 +90,14 @@ def test_a_missing_ledger_is_never_made_by_the_way(place):
 def test_a_missing_key_is_named(place):
     """It cannot be made anew: the history is signed with it."""
     with pytest.raises(KeyUnavailable, match=r"other\.key"):
-        writer.open(place.path, place.key_path.with_name("other.key"))
+        writer.open(FilePlace(place.path), place.key_path.with_name("other.key"))
 
 
 def test_a_key_of_another_ledger_is_refused(place, tmp_path):
     """Its signatures would break the history."""
     origin.create(tmp_path / "l2", tmp_path / "k2", "vitrine.example/ledger/00000000")
     with pytest.raises(LedgerBroken, match="is not the key"):
-        writer.open(place.path, tmp_path / "k2")
+        writer.open(FilePlace(place.path), tmp_path / "k2")
 
 
 def test_a_ledger_of_another_form_is_refused(place):
@@ -110,7 +111,7 @@ def test_a_file_that_is_no_ledger_is_refused(place, tmp_path):
     """Whatever it is, it is not ours to write into."""
     (tmp_path / "other").write_bytes(b"no database" * 1000)
     with pytest.raises(LedgerBroken):
-        writer.open(tmp_path / "other", place.key_path)
+        writer.open(FilePlace(tmp_path / "other"), place.key_path)
 
 
 def test_a_network_file_system_is_refused(place, tmp_path, monkeypatch):

@@ -61,7 +61,7 @@ def test_a_search_column_that_no_record_can_have_is_damage(place, ledger):
 def test_a_database_without_a_ledger_is_unreadable(place):
     """As any other that an operator may point at."""
     place.server.empty()
-    with pytest.raises(LedgerUnreadable, match="UndefinedTable"), reading(place.dsn()) as view:
+    with pytest.raises(LedgerUnreadable, match="holds no ledger"), reading(place.dsn()) as view:
         view.head()
 
 

@@ -21,8 +21,9 @@ import pytest
 
 from plugin.ledger import checkpoint, evidence
 from plugin.ledger.checkpoint import Checkpoint, verify_note
-from plugin.ledger.deliveries import Deliveries, kept_path
+from plugin.ledger.deliveries import Deliveries
 from plugin.ledger.errors import ProofInvalid, SinkFailed
+from plugin.ledger.file_place import FilePlace
 from plugin.ledger.key import VerifierKey, WitnessKey
 from plugin.ledger.merkle import Edge
 from plugin.ledger.proof import TlogProof
@@ -154,7 +155,7 @@ class Post:
             Reader(self.place.path),
             self.key,
             [sink],
-            kept_path(self.place.path),
+            FilePlace(self.place.path).kept,
             on_fork=lambda _name, sentence, _first: self.forks.append(sentence),
         )
         deliveries.deliver()
@@ -174,7 +175,7 @@ def test_litewitness_cosigns_what_grows(post):
         status = post.deliver()
         assert (status.size, status.problem) == (size, None)
     assert post.forks == []
-    note = evidence.newest(Reader(post.place.path), post.key, kept_path(post.place.path))
+    note = evidence.newest(Reader(post.place.path), post.key, FilePlace(post.place.path).kept)
     assert verify_note(note, post.witness.key) == checkpoint.verify(note, post.key).text()
     report = verify(post.place.path, post.key, against=note, witnesses=[post.witness.key])
     assert (report.problem, report.held) == (None, 733)
@@ -188,7 +189,7 @@ def test_litewitness_refuses_a_ledger_that_was_cut(post):
     grow(post.place, 10)
     assert post.deliver().size == 30
     shutil.copy(copy, post.place.path)
-    kept_path(post.place.path).unlink()
+    FilePlace(post.place.path).kept.unlink()
     assert post.place.verify().problem is None
     status = post.deliver()
     assert status.forked
@@ -204,7 +205,7 @@ def test_litewitness_refuses_a_second_history(post, more):
     grow(post.place, 10)
     assert post.deliver().size == 30
     shutil.copy(copy, post.place.path)
-    kept_path(post.place.path).unlink()
+    FilePlace(post.place.path).kept.unlink()
     grow(post.place, more)
     assert post.deliver().forked
     assert len(post.forks) == 1

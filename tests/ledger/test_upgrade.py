@@ -5,6 +5,7 @@ import pytest
 
 from plugin.ledger import writer
 from plugin.ledger.errors import LedgerBroken, LedgerUnavailable
+from plugin.ledger.file_place import FilePlace
 from plugin.ledger.reader import Reader
 from plugin.ledger.sqlite import AIDS, kept_aids, kind_and_name
 from plugin.ledger.store import FORMAT
@@ -39,7 +40,7 @@ def older(place):
 
 
 def upgrade(place):
-    ledger = writer.open(place.path, place.key_path, upgrading=True)
+    ledger = writer.open(FilePlace(place.path), place.key_path, upgrading=True)
     try:
         return ledger.append(body_of(9), tenant="gateway", retention_class="ledger")
     finally:
@@ -68,7 +69,7 @@ def test_an_upgrade_makes_what_is_missing_and_leaves_every_record_as_it_was(olde
 
 def test_an_upgrade_that_cannot_be_recorded_did_not_happen(older, monkeypatch):
     """One transaction: no ledger of the new form without the record that says how it came to it."""
-    ledger = writer.open(older.path, older.key_path, upgrading=True)
+    ledger = writer.open(FilePlace(older.path), older.key_path, upgrading=True)
     monkeypatch.setattr(ledger, "_batch", lambda *_: (_ for _ in ()).throw(LedgerUnavailable("no")))
     with pytest.raises(LedgerUnavailable):
         ledger.append(body_of(9), tenant="gateway", retention_class="ledger")
@@ -92,7 +93,7 @@ def test_a_newer_form_is_neither_continued_nor_upgraded_nor_called_sound(place):
     execute(place, f"UPDATE meta SET format = {FORMAT + 1}")
     for upgrading in (False, True):
         with pytest.raises(LedgerBroken, match=rf"form {FORMAT + 1}.*knows no newer one"):
-            writer.open(place.path, place.key_path, upgrading=upgrading)
+            writer.open(FilePlace(place.path), place.key_path, upgrading=upgrading)
     assert "unknown" in place.verify().problem.sentence
 
 

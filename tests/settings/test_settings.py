@@ -137,7 +137,6 @@ LATER = {
     "claims  ": ('claims     = "smart"', 'claims = { subject = "sub" }'),
     "ehr.0.auth.kind": ('{ kind = "client_credentials", client_id', '{ kind = "private_key_jwt", client_id'),
     "feed.0.auth.kind": ('auth  = { kind = "none" }', 'auth = { kind = "mtls" }'),
-    "dsn_file": ('path     = "ledger/vitrine.sqlite"', 'dsn_file = "secrets/ledger.dsn"'),
     "feed.0.match.by": ('{ by = "identifier", systems = ["urn:oid:1.2.250.1.213.1.4.8"] }', '"claim"'),
 }
 
