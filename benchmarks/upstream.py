@@ -6,9 +6,11 @@ keep-alive, one request at a time on a connection.
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 from benchmarks.people import BIRTH_DATE, FEED_PATIENT, HOST, INS_SYSTEM, MARK, PERSONS, ins
 from fhir_adapters.resource import encode, parse
@@ -49,6 +51,22 @@ def searchset(base: str) -> bytes:
     for each in resources:
         each["text"]["div"] = f'<div xmlns="http://www.w3.org/1999/xhtml">{words}</div>'
     return bundle()
+
+
+def specimens(base: str, number: str, ids: Sequence[str]) -> bytes:
+    """The feed's answer to a look-up of the specimens that results name."""
+    entries = [
+        {
+            "fullUrl": f"{base}/Specimen/{each}",
+            "resource": {
+                "resourceType": "Specimen",
+                "id": each,
+                "subject": {"reference": f"Patient/{FEED_PATIENT.format(number)}"},
+            },
+        }
+        for each in ids
+    ]
+    return encode({"resourceType": "Bundle", "type": "searchset", "entry": entries})
 
 
 def ehr_patient(number: str) -> bytes:
@@ -112,6 +130,9 @@ class Answers:
         if path.startswith("/feed/Observation/obs-"):
             number = path.removeprefix("/feed/Observation/obs-")[: len(MARK)]
             return self._read.replace(MARK.encode(), number.encode())
+        if path == "/feed/Specimen":
+            asked = dict(parse_qsl(query))
+            return specimens(self.base, asked["patient"][-len(MARK) :], asked["_id"].split(","))
         if path == "/feed/Patient":
             number = query.partition("&")[0][-len(MARK) :]
             return feed_patients(self.base, number)

@@ -19,7 +19,7 @@ from plugin.errors import Refused
 from policies.coding import references_at
 from policies.vocabulary.consultation import ClinicalConsultation, PageBinding, PagePosition, Reason
 from policies.vocabulary.interactions import Interaction
-from policies.vocabulary.resource_types import PATIENT_PATHS
+from policies.vocabulary.resource_types import COMPANIONS, CONSULTABLE, DIRECTORY
 from policies.vocabulary.search_parameters import INCLUDE, includes
 from policies.vocabulary.verdict import Withheld
 from policies.withholding import close_upward
@@ -27,8 +27,8 @@ from policies.withholding import close_upward
 MAX_DEPTH = 8
 """Links from a result of the answer to what is looked up for it, each a further question; real panels nest thrice."""
 
-_OF_A_PATIENT = PATIENT_PATHS.keys() - {"Patient"}
-"""Types that rules withhold for what they say of somebody. Who asked, performed or made something is not looked up."""
+_TELLING = COMPANIONS.union(CONSULTABLE) - DIRECTORY - {"Patient"}
+"""Types that rules may withhold for what they say, a Medication by its code among them: looked up wherever named."""
 
 LookUp = Callable[[Iterable[str]], Sequence[Entry]]
 """Places (`Type/id`) -> what is there."""
@@ -165,8 +165,8 @@ class Answer:
     def _wanted(self, confined: Confined, looked_up: Sequence[Entry]) -> list[str]:
         """Places outside the answer that something in it names, what it reports first: all that could withhold it.
 
-        Whatever may be about a patient is wanted, so that a resource has one fate in every look: read alone, found by
-        another question, or on a page without what it names. What is to be included with a result is wanted too.
+        Whatever may be withheld is wanted, so that a resource has one fate in every look: read alone, found by another
+        question, or on a page without what it names. What is to be included with a result is wanted too.
         """
         everything = (*confined.kept, *confined.outside)
         # Sorted within each resource, so that the same look asks the feed the same questions.
@@ -176,7 +176,7 @@ class Answer:
         included = (text for each in results for text in self._included_texts(each))
         resolve = confined.resolve.get
         places = dict.fromkeys(resolve(text) for text in (*reported, *included))
-        places |= dict.fromkeys(place for text in named if _is_of_a_patient(place := resolve(text)))
+        places |= dict.fromkeys(place for text in named if _is_telling(place := resolve(text)))
         there = {each.reference for each in confined.kept} | {own_place(each.resource) for each in looked_up}
         return [place for place in places if place is not None and place not in there]
 
@@ -199,8 +199,8 @@ class Answer:
         return PagePosition(read[0].page, at)
 
 
-def _is_of_a_patient(place: str | None) -> bool:
-    return place is not None and place.partition("/")[0] in _OF_A_PATIENT
+def _is_telling(place: str | None) -> bool:
+    return place is not None and place.partition("/")[0] in _TELLING
 
 
 class _Remembered:

@@ -30,3 +30,6 @@ COMPANIONS = frozenset(
     {"Practitioner", "PractitionerRole", "Organization", "Location", "Device", "Medication", "Substance", "Specimen"}
 )
 """Types that may be about nobody: shown only beside a kept resource of the same answer that refers to them."""
+
+DIRECTORY = frozenset({"Practitioner", "PractitionerRole", "Organization", "Location"})
+"""Who did something and where: what stands in a directory says nothing of a patient."""

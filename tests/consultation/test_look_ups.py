@@ -233,3 +233,16 @@ def test_an_order_that_is_withheld_withholds_what_came_of_it(strict: World) -> N
         assert b"secret" not in answer.data
     assert strict.ask("/fhir/city-lab/DiagnosticReport/r1").status == 404
     assert strict.ask("/fhir/city-lab/DiagnosticReport/r3").status == 200
+
+
+def test_a_medicine_that_is_withheld_withholds_its_prescription(strict: World) -> None:
+    """The prescription's own codes say nothing: the medicine's do."""
+    order = {"resourceType": "MedicationRequest", "status": "active", "subject": {"reference": "Patient/lab-1"}}
+    strict.lab.resources += [
+        labelled({"resourceType": "Medication", "id": "secret"}),
+        {"resourceType": "Medication", "id": "aspirin"},
+        {**order, "id": "m1", "medicationReference": {"reference": "Medication/secret"}},
+        {**order, "id": "m2", "medicationReference": {"reference": "Medication/aspirin"}},
+    ]
+    assert strict.ask("/fhir/city-lab/MedicationRequest?patient=p1").references == ["MedicationRequest/m2"]
+    assert strict.ask("/fhir/city-lab/MedicationRequest/m1").status == 404
