@@ -43,7 +43,7 @@ def measure(place: Path, seconds: float) -> dict[str, float]:
 
 def _steps(gateway: inside.Inside) -> dict[str, Callable[[], object]]:
     assembled = gateway.assembled
-    rules = assembled.gateway.rules
+    rules = assembled.gateway.rules.now()
     token = BearerToken(gateway.tokens.token(0), "lab-0")
     identity = assembled.gateway.identifier.identify(token)
     asked = ClinicalConsultation("lab-0", Interaction.SEARCH_TYPE, Level.TYPE, Delivery.STRUCTURED, "Observation")

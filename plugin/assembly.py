@@ -22,6 +22,7 @@ from plugin.consultation.feed_line import EhrLine, FeedLine
 from plugin.consultation.gateway import Admission, FeedOnOffer, Gateway
 from plugin.consultation.network_zone import NetworkZones
 from plugin.consultation.patient_match import PatientMatches
+from plugin.errors import StateUnavailable
 from plugin.event import GatewayBody
 from plugin.ledger import writer
 from plugin.ledger.deliveries import Deliveries
@@ -40,6 +41,7 @@ from plugin.settings.servers import Auth, BasicAuth, BearerAuth, ClientCredentia
 from plugin.sinks import Heard, sinks_of
 from plugin.state.callers import Callers
 from plugin.state.quotas import Quotas
+from plugin.state.rules_in_force import AcceptedRules, RulesInForce
 from plugin.state.suspensions import Suspensions
 from plugin.strangers import Strangers
 from policies.cedar import RulesInvalid
@@ -62,17 +64,19 @@ class Assembled:
     log_links: Seal
 
 
-def assemble(settings: Settings, on_damage: Callable[[], None] = lambda: None) -> Assembled:
+def assemble(
+    settings: Settings, on_damage: Callable[[], None] = lambda: None, rules: Rulebook | None = None
+) -> Assembled:
     """Build everything that `settings` names. Raises SettingsError with one sentence that names the key.
 
-    `on_damage`: see Recorder.
+    `on_damage`: see Recorder. `rules`: what is decided by; else what the files say.
     """
     keys = sealing_keys(settings)
-    rules = rulebook(settings)
+    rules = rules or rulebook(settings)
     ledger = open_ledger(settings)
     alerts = alerts_of(settings.alerts, settings.public_base)
     recorder = Recorder(
-        ledger, _gateway_body(settings, rules), on_damage, partial(alerts.raise_, AlertKind.CLOCK_DRIFTED)
+        ledger, _gateway_body(settings, rules.digest), on_damage, partial(alerts.raise_, AlertKind.CLOCK_DRIFTED)
     )
     space = free_space(settings)
     issuers = issuers_of(settings)
@@ -80,7 +84,7 @@ def assemble(settings: Settings, on_damage: Callable[[], None] = lambda: None) -
     _make_state_dir(settings)
     gateway = Gateway(
         identifier=Identifier(settings, issuers),
-        rules=rules,
+        rules=RulesInForce(rules),
         feeds={
             entry.id: FeedOnOffer(
                 FeedLine(feed(entry)), entry.types, entry.match, entry.documents, entry.patient_informed
@@ -124,6 +128,11 @@ def suspensions(settings: Settings) -> Suspensions:
     """What is suspended, by the shared state. Raises SettingsError; opens nothing but makes `state_dir`."""
     _make_state_dir(settings)
     return Suspensions(settings.state_dir, sealing_keys(settings))
+
+
+def accepted_rules(settings: Settings) -> AcceptedRules:
+    """The set of rules in force, by the shared state. Opens nothing."""
+    return AcceptedRules(settings.state_dir)
 
 
 def _make_state_dir(settings: Settings) -> None:
@@ -184,11 +193,22 @@ def operational_recorder(settings: Settings) -> Recorder:
 
 def recorder_of(settings: Settings, ledger: Ledger) -> Recorder:
     """The same, on a ledger that is open. Raises SettingsError."""
-    return Recorder(ledger, _gateway_body(settings, rulebook(settings)))
+    return Recorder(ledger, _gateway_body(settings, _digest_in_force(settings)))
 
 
-def _gateway_body(settings: Settings, rules: Rulebook) -> GatewayBody:
-    return {"base": settings.public_base, "version": __version__, "policies": rules.digest}
+def _digest_in_force(settings: Settings) -> str | None:
+    """Of the accepted set; of the files where none was accepted yet; None where that cannot be told."""
+    try:
+        return accepted_rules(settings).digest() or rulebook(settings).digest
+    except StateUnavailable:
+        return None
+
+
+def _gateway_body(settings: Settings, digest: str | None) -> GatewayBody:
+    body: GatewayBody = {"base": settings.public_base, "version": __version__}
+    if digest is not None:
+        body["policies"] = digest
+    return body
 
 
 def free_space(settings: Settings) -> FreeSpace:

@@ -30,6 +30,7 @@ from plugin.event import (
 from plugin.recorder import GATEWAY_TENANT, Recorder
 from plugin.strangers import Strangers
 from plugin.telemetry import count_consultation
+from policies.rulebook import Rulebook
 from policies.vocabulary.consultation import AuditConsultation, ClinicalConsultation, Consultation, Origin
 from policies.vocabulary.identity import Identity
 from policies.vocabulary.resource_types import PATIENT_PATHS
@@ -49,6 +50,8 @@ class Attempt:
     recorder: Recorder
     strangers: Strangers
     ehr_bases: Mapping[str, str]
+    rulebook: Rulebook
+    """What this attempt is judged by, from its beginning to its end."""
     identity: Identity | None = None
     rules: tuple[str, ...] = ()
     care_relation: str | None = None
@@ -117,6 +120,7 @@ class Attempt:
         """What stands in every record of this attempt: who, by what, for what purpose, from where."""
         body: Body = {
             "request": self.origin.request_id,
+            "gateway": {"policies": self.rulebook.digest},
             "person": _person(identity),
             "client": {"id": identity.client.id, "address": self.origin.address},
             "purpose": {

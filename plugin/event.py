@@ -24,6 +24,8 @@ class AuditAction(StrEnum):
     GATEWAY_STOPPED = "gateway:stopped"
     LEDGER_OPENED = "ledger:opened"
     """The first record of a ledger."""
+    POLICY_LOADED = "policy:loaded"
+    """Another set of rules comes into force: written before anything is decided by it."""
     ACCESS_SUSPENDED = "access:suspended"
     """A person, a client or a feed is stopped at once."""
     ACCESS_RESUMED = "access:resumed"
@@ -246,6 +248,14 @@ class UpgradeBody(TypedDict):
     after: int
 
 
+class RuleSetBody(TypedDict):
+    """Digests."""
+
+    before: str | None
+    """None: there was no set in force that is known."""
+    after: str
+
+
 class SuspensionBody(TypedDict, total=False):
     kind: str
     """`person`, `client`, `feed`"""
@@ -300,6 +310,7 @@ class Body(TypedDict, total=False):
     """The id of the record of the clinician's confirmation that the patient was told."""
     break_glass: BreakGlassBody
     suspension: SuspensionBody
+    rule_set: RuleSetBody
     callers: CallersBody
     note: str
     """Our own words, for operational records."""

@@ -70,6 +70,10 @@ class Recorder:
             raise RecordUnavailable from error
         return position
 
+    def decide_by(self, digest: str) -> None:
+        """Name this set of rules in what is recorded from now on, where a body does not name its own."""
+        self._gateway = {**self._gateway, "policies": digest}
+
     def rotate(self, body: Body, key: SigningKey) -> None:
         """Make the record durable by which `key` takes over from the one in use. Raises RecordUnavailable."""
         try:
@@ -132,7 +136,7 @@ class Recorder:
         )
 
     def _append(self, body: Body, tenant: str, retention_class: RetentionClass) -> Position:
-        whole: Mapping[str, object] = {**body, "gateway": self._gateway}
+        whole: Mapping[str, object] = {**body, "gateway": {**self._gateway, **body.get("gateway", {})}}
         return self._ledger.append(whole, tenant=tenant, retention_class=retention_class)
 
 

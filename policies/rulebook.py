@@ -70,6 +70,11 @@ def made_of(texts: Texts) -> Rulebook:
     return Rulebook(core, PolicySet(texts.policies, texts.schema), codes, _digest(texts, codes), texts)
 
 
+def has_our_core(texts: Texts) -> bool:
+    """Whether the core among `texts`, and the schema, are those inside this program."""
+    return texts.schema == shipped("vitrine.cedarschema") and texts.policies.get(CORE) == shipped(CORE)
+
+
 def shipped(name: str) -> str:
     """A file of `policies/rules`."""
     return files("policies").joinpath("rules", name).read_text(encoding="utf-8")

@@ -18,6 +18,7 @@ from plugin.cli.policy_check import check, try_cases
 from plugin.cli.policy_explain import explain_request
 from plugin.cli.policy_matrix import show_matrix
 from plugin.cli.recovery import recover
+from plugin.cli.reload import reload_command
 from plugin.cli.retention import hold, purge
 from plugin.cli.rotation import rotate
 from plugin.cli.serve import serve
@@ -60,7 +61,7 @@ def main(context: click.Context, path: Path) -> None:
     context.obj = path
 
 
-for command in (check, explain_request, try_cases, show_matrix, suspend, resume, suspended):
+for command in (check, explain_request, try_cases, show_matrix, reload_command, suspend, resume, suspended):
     policy.add_command(command)
 audit.add_command(purge)
 audit.add_command(hold)

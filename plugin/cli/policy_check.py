@@ -4,10 +4,13 @@ from pathlib import Path
 
 import click
 
+from plugin import assembly
 from plugin.audit.characters import printable
 from plugin.cli.failure import CANNOT, NO, Failure
 from plugin.cli.given import settings_at
+from plugin.cli.reload import unusable
 from plugin.cli.rules import SHIPPED_SET, rules_at
+from plugin.errors import StateUnavailable
 from plugin.settings.document import Settings
 from policies.cases import MAX_CASES_BYTES, CasesInvalid, Tried, read, run
 from policies.reachability import findings
@@ -21,7 +24,8 @@ from policies.vocabulary.verdict import Permit
 def check(path: Path, shipped_set: str | None) -> None:
     """Say whether the rules as they stand in their files can be used: syntax, facts, sentences, rules without effect.
 
-    Reads no log and changes nothing. Exit 1: they cannot be used, or a rule of the site has no effect.
+    Says too whether they are the rules in force. Reads no log and changes nothing. Exit 1: they cannot be used, or a
+    rule of the site has no effect.
     """
     settings = settings_at(path)
     rules = rules_at(settings, shipped_set)
@@ -33,6 +37,19 @@ def check(path: Path, shipped_set: str | None) -> None:
     if found:
         raise Failure(f"{len(found)} of the site's {len(own)} rules have no effect", NO)
     click.echo(f"good: {len(rules.complete.ids)} rules, digest {rules.digest}")
+    if shipped_set is None:
+        click.echo(_in_force(settings, rules.digest))
+
+
+def _in_force(settings: Settings, digest: str) -> str:
+    """What running processes decide by, beside what the files say."""
+    try:
+        before = assembly.accepted_rules(settings).digest()
+    except StateUnavailable as error:
+        raise Failure(unusable(settings), CANNOT) from error
+    if before is None:
+        return "in force: none yet, `vitrine serve` was never started"
+    return "in force: the same" if before == digest else f"in force: {before}, until `vitrine policy reload`"
 
 
 def _without_site(settings: Settings) -> Settings:

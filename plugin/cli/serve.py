@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import resource
 import shutil
+import signal
 import socket
 import threading
 from datetime import timedelta
@@ -12,9 +13,9 @@ from wsgiref.simple_server import WSGIServer
 
 import click
 import structlog
-from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
+from granian.server.mp import MPServer
 
 from plugin import assembly
 from plugin.alerts import alerts_of
@@ -24,6 +25,7 @@ from plugin.cli.config import warnings_of
 from plugin.cli.failure import CANNOT, Failure
 from plugin.cli.given import CONFIG_VARIABLE, place_at, settings_at
 from plugin.cli.operations import operations_server
+from plugin.cli.reload import accept_at_start, reloaded
 from plugin.cli.verification import Verification, command, verified
 from plugin.cli.watch import Watch, watched
 from plugin.errors import RecordUnavailable
@@ -52,8 +54,10 @@ log = structlog.get_logger()
 @click.command()
 @click.pass_obj
 def serve(path: Path) -> None:
-    """Serve in the foreground until SIGTERM."""
+    """Serve in the foreground until SIGTERM; SIGHUP reads the rules and the tables of codes anew."""
     settings = settings_at(path)
+    anew = threading.Event()
+    signal.signal(signal.SIGHUP, lambda *_: anew.set())
     configure_logging()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.umask(0o077)
@@ -67,9 +71,14 @@ def serve(path: Path) -> None:
     operations = _operations(settings, listen, place, watch)
     _check(settings)
     threading.Thread(target=operations.serve_forever, daemon=True, name="operations").start()
-    with watched(watch), verified(_verification(settings, place, path, alarms)), delivered(settings, watch):
+    with (
+        watched(watch),
+        verified(_verification(settings, place, path, alarms)),
+        delivered(settings, watch),
+        reloaded(settings, path, anew),
+    ):
         try:
-            _serve(settings, listen)
+            _serve(settings, listen, anew)
         except (OSError, SystemExit) as error:  # what granian raises when it could not begin, or gives up
             log.critical("the workers could not go on serving")
             raise SystemExit(CANNOT) from error
@@ -92,10 +101,20 @@ def _verification(settings: Settings, place: LedgerPlace, path: Path, alarms: Al
     return Verification(place, command(path), timedelta(seconds=seconds), alarms)
 
 
-def _serve(settings: Settings, listen: tuple[str, int]) -> None:
+class _Server(MPServer):
+    """Without granian's own answer to SIGHUP: new workers, which would drop what is under way."""
+
+    anew: threading.Event
+
+    def signal_handler_reload(self, *_: object) -> None:
+        """Have the rules read anew."""
+        self.anew.set()
+
+
+def _serve(settings: Settings, listen: tuple[str, int], anew: threading.Event) -> None:
     # Workers start from nothing: a fork would copy locks that other threads hold, and clients that must not be shared.
     multiprocessing.set_start_method("spawn", force=True)
-    server = Granian(
+    server = _Server(
         "plugin.cli.worker:application",
         factory=True,
         address=listen[0],
@@ -111,12 +130,14 @@ def _serve(settings: Settings, listen: tuple[str, int]) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_SECONDS,
     )
+    server.anew = anew
     server.serve()
 
 
 def _check(settings: Settings) -> None:
     """Everything that a worker will need, before one is started; and the record of the start."""
     try:
+        accept_at_start(settings)
         assembled = assembly.assemble(settings)
         assembly.check_ledger(assembled.ledger)
         warnings = [*warnings_of(settings), *assembly.check_sinks(settings)]

@@ -3,6 +3,7 @@
 import atexit
 import gc
 import os
+import signal
 import sys
 import threading
 import time
@@ -13,10 +14,16 @@ import structlog
 from plugin import assembly
 from plugin.app import create_app
 from plugin.cli.failure import CANNOT
+from plugin.cli.follow import Follower
 from plugin.cli.given import CONFIG_VARIABLE
+from plugin.cli.reload import unusable
+from plugin.errors import StateUnavailable
+from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
 from plugin.settings.file import load
+from plugin.state.rules_in_force import AcceptedRules
 from plugin.telemetry import configure_logging
+from policies.rulebook import Rulebook
 
 MINUTE = 60.0
 DAMAGE_EXIT = 70
@@ -34,14 +41,20 @@ log = structlog.get_logger()
 def application() -> object:
     """The WSGI application of this process, for the configuration at $VITRINE_CONFIG."""
     configure_logging()
+    # Meant for the process that supervises; a signal to all of the group must not end this one.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        assembled = assembly.assemble(load(Path(os.environ[CONFIG_VARIABLE])), _Leaving())
+        settings = load(Path(os.environ[CONFIG_VARIABLE]))
+        accepted = assembly.accepted_rules(settings)
+        assembled = assembly.assemble(settings, _Leaving(), _rules(settings, accepted))
         assembly.check_ledger(assembled.ledger)
     except SettingsError as error:
         log.critical(str(error))
         time.sleep(_rest_of_life())
         sys.exit(CANNOT)
     threading.Thread(target=_each_minute, args=(assembled,), daemon=True, name="callers").start()
+    follower = Follower(accepted, assembled.gateway.rules, assembled.recorder)
+    threading.Thread(target=follower.run, daemon=True, name="rules").start()
     atexit.register(_record_callers, assembled, at_stop=True)
     app = create_app(assembled)
     # What was built so far lives as long as the process: looking at it again in every collection costs tail latency.
@@ -49,6 +62,14 @@ def application() -> object:
     gc.freeze()
     gc.set_threshold(50_000, 50, 100)
     return app
+
+
+def _rules(settings: Settings, accepted: AcceptedRules) -> Rulebook:
+    """What was accepted, not what the files say now. Raises SettingsError."""
+    try:
+        return accepted.load()
+    except StateUnavailable as error:
+        raise SettingsError(unusable(settings)) from error
 
 
 def _each_minute(assembled: assembly.Assembled) -> None:

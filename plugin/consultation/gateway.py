@@ -31,10 +31,10 @@ from plugin.recorder import Recorder
 from plugin.settings.feed import IdentifierMatch, SameIdMatch
 from plugin.settings.rules import TighterLimits
 from plugin.state.quotas import Charged, Quotas
+from plugin.state.rules_in_force import RulesInForce
 from plugin.state.suspensions import Kind, Suspensions
 from plugin.strangers import Strangers
 from policies.decision import decide_core, decide_log, decide_site
-from policies.rulebook import Rulebook
 from policies.vocabulary.circumstances import Circumstances
 from policies.vocabulary.consultation import (
     AuditConsultation,
@@ -93,7 +93,7 @@ class Gateway:
     """The one door. Safe to call from several threads."""
 
     identifier: Identifier
-    rules: Rulebook
+    rules: RulesInForce
     feeds: Mapping[str, FeedOnOffer]
     ehrs: Mapping[str, EhrLine]
     ehr_bases: Mapping[str, str]
@@ -121,7 +121,7 @@ class Gateway:
         When this returns, the record that the release was authorised is durable. Whatever else happens, the refusal or
         the failure has been recorded (of an unidentified caller: counted), or RecordUnavailable is raised.
         """
-        with Attempt(asked, origin, self.recorder, self.strangers, self.ehr_bases) as attempt:
+        with Attempt(asked, origin, self.recorder, self.strangers, self.ehr_bases, self.rules.now()) as attempt:
             self._require_space(credential)
             if not self.strangers.admits(origin.address):
                 raise CallerThrottled
@@ -179,7 +179,7 @@ class Gateway:
             self.alerts.raise_(AlertKind.QUOTA_REACHED, attempt.origin.record)
         if charged is not Charged.WITHIN:
             raise Refused(Reason.QUOTA, rules=("quota",))
-        core = decide_core(self.rules, identity, asked, circumstances)
+        core = decide_core(attempt.rulebook, identity, asked, circumstances)
         attempt.rules = core.rules
         return permission(identity, asked, core)
 
@@ -189,7 +189,7 @@ class Gateway:
         """3: the care relation, then every rule, the site's included; then the clinician's word is made durable."""
         attempt.care_relation = care_relation(identity, asked)
         circumstances = replace(circumstances, care_relation=attempt.care_relation)
-        verdict = decide_site(self.rules, identity, asked, circumstances)
+        verdict = decide_site(attempt.rulebook, identity, asked, circumstances)
         attempt.rules = verdict.rules
         if isinstance(verdict, Deny):
             raise Refused(Reason.ACCESS_DENIED, rules=verdict.rules)
@@ -220,7 +220,7 @@ class Gateway:
                 attempt,
                 asked,
                 Compartment(match, feed.line.base, scope.asked_type, feed.types, scope.ceiling),
-                Labelling(self.rules, identity, asked, circumstances, feed.documents),
+                Labelling(attempt.rulebook, identity, asked, circumstances, feed.documents),
                 LookUps(feed.line, match, feed.types, call),
                 most=self.most_resources,
             )
@@ -238,7 +238,7 @@ class Gateway:
     def _read_log(self, attempt: Attempt, identity: Identity, asked: AuditConsultation) -> LogRelease:
         """The log has its own rules, and is answered by itself alone."""
         log_permission.refuse_writing(asked)
-        verdict = decide_log(self.rules, identity, asked, suspended=self._suspended(identity))
+        verdict = decide_log(attempt.rulebook, identity, asked, suspended=self._suspended(identity))
         attempt.rules = verdict.rules
         if isinstance(verdict, Deny):
             raise Refused(Reason.ACCESS_DENIED, rules=verdict.rules)

@@ -179,7 +179,7 @@ OPERATIONS = (
     AuditAction.BREAK_GLASS_CLOSED,
     AuditAction.BREAK_GLASS_DENIED,
     AuditAction.BREAK_GLASS_FAILED,
-    "policy:loaded",
+    AuditAction.POLICY_LOADED,
 )
 
 HOLD = {"id": "h1", "reason": "case 7", "patient": "https://ehr.hospital.example/fhir/Patient/p1", "first": 3}
@@ -299,9 +299,5 @@ any_body: st.SearchStrategy[Body] = _some(
     informed=_id,
     callers=_some(reason=_rule, family=_rule, count=st.integers(1, 99), since=_id, until=_id),
     note=st.text(max_size=20),
-).flatmap(
-    lambda body: st.sampled_from([*map(str, AuditAction), "policy:loaded"]).map(
-        lambda action: {**body, "action": action}
-    )
-)
+).flatmap(lambda body: st.sampled_from([*map(str, AuditAction)]).map(lambda action: {**body, "action": action}))
 """Bodies of every kind in which any key may be missing."""
