@@ -18,6 +18,7 @@ from plugin.audit.feed import LogFeed
 from plugin.authentication.fetch import IssuerDocuments
 from plugin.authentication.identify import Identifier
 from plugin.authentication.issuers import Issuers
+from plugin.consultation.break_glass import BreakGlass
 from plugin.consultation.feed_line import EhrLine, FeedLine
 from plugin.consultation.gateway import Admission, FeedOnOffer, Gateway
 from plugin.consultation.network_zone import NetworkZones
@@ -40,6 +41,7 @@ from plugin.settings.secret import read_secret
 from plugin.settings.servers import Auth, BasicAuth, BearerAuth, ClientCredentialsAuth
 from plugin.sinks import Heard, sinks_of
 from plugin.state.callers import Callers
+from plugin.state.openings import Openings
 from plugin.state.quotas import Quotas
 from plugin.state.rules_in_force import AcceptedRules, RulesInForce
 from plugin.state.suspensions import Suspensions
@@ -82,6 +84,7 @@ def assemble(
     issuers = issuers_of(settings)
     strangers = Strangers(Callers(), recorder, space)
     _make_state_dir(settings)
+    ehr_bases = {ehr.id: ehr.fhir_base for ehr in settings.ehr}
     gateway = Gateway(
         identifier=Identifier(settings, issuers),
         rules=RulesInForce(rules),
@@ -92,7 +95,7 @@ def assemble(
             for entry in settings.feed
         },
         ehrs={ehr_id: EhrLine(each) for ehr_id, each in ehr_servers(settings).items()},
-        ehr_bases={ehr.id: ehr.fhir_base for ehr in settings.ehr},
+        ehr_bases=ehr_bases,
         matches=PatientMatches(demo=settings.demo),
         quotas=Quotas(
             settings.state_dir / "quotas.sqlite",
@@ -102,6 +105,7 @@ def assemble(
         ),
         tighter=settings.limits.tighter,
         suspensions=Suspensions(settings.state_dir, keys),
+        glass=BreakGlass(Openings(settings.state_dir, keys), recorder, ehr_bases),
         strangers=strangers,
         recorder=recorder,
         alerts=alerts,

@@ -21,6 +21,7 @@ from plugin.event import (
     AskedBody,
     AuditAction,
     Body,
+    BreakGlassBody,
     FeedBody,
     Outcome,
     PersonBody,
@@ -32,6 +33,7 @@ from plugin.strangers import Strangers
 from plugin.telemetry import count_consultation
 from policies.rulebook import Rulebook
 from policies.vocabulary.consultation import AuditConsultation, ClinicalConsultation, Consultation, Origin
+from policies.vocabulary.emergency import EmergencyAccess
 from policies.vocabulary.identity import Identity
 from policies.vocabulary.resource_types import PATIENT_PATHS
 from policies.vocabulary.search_parameters import offered
@@ -43,9 +45,9 @@ NOT_RECORDED = "(not recorded)"
 
 @dataclass
 class Attempt:
-    """What is known of one consultation so far; leaving the `with` block records it."""
+    """What is known so far of one consultation, or of breaking the glass; leaving the `with` block records it."""
 
-    asked: Consultation
+    asked: Consultation | EmergencyAccess
     origin: Origin
     recorder: Recorder
     strangers: Strangers
@@ -62,6 +64,8 @@ class Attempt:
     foreign: int = 0
     informed: str | None = None
     """The id of the record that the clinician says the patient was told."""
+    break_glass: BreakGlassBody | None = None
+    """What is opened or closed; of a look, the opening that it is made under."""
     log_read: tuple[int, int] | None = None
     """First and last position read, for a look at the log."""
 
@@ -84,7 +88,8 @@ class Attempt:
             tenant=self.identity.ehr or GATEWAY_TENANT,
             retention_class=self._retention_class(outcome),
         )
-        count_consultation(self.asked.feed if isinstance(self.asked, ClinicalConsultation) else None, outcome)
+        if not isinstance(self.asked, EmergencyAccess):
+            count_consultation(self.asked.feed if isinstance(self.asked, ClinicalConsultation) else None, outcome)
 
     def record_informed(self) -> None:
         """Make durable that the clinician says: this patient was told of this look, and did not object.
@@ -149,6 +154,11 @@ class Attempt:
             body["asked"] = _asked_of_log(self.asked, self.log_read)
             return body
         body["patient"] = self.asked.patient or identity.launch_patient
+        if self.break_glass is not None:
+            body["break_glass"] = self.break_glass
+        if isinstance(self.asked, EmergencyAccess):
+            body["asked"] = {"delivery": str(self.asked.delivery)}
+            return body
         body["asked"] = _asked(self.asked, body["patient"], something_withheld=bool(self.withheld))
         body["feed"] = self._feed(self.asked)
         body["released"] = released
@@ -186,9 +196,13 @@ _ACTIONS: dict[Outcome, AuditAction] = {
 }
 
 
-def _action(asked: Consultation, outcome: Outcome) -> AuditAction:
+def _action(asked: Consultation | EmergencyAccess, outcome: Outcome) -> AuditAction:
     if isinstance(asked, ClinicalConsultation):
         return _ACTIONS[outcome]
+    if isinstance(asked, EmergencyAccess):
+        if outcome is Outcome.SUCCESS:
+            return AuditAction.BREAK_GLASS_CLOSED if asked.closing else AuditAction.BREAK_GLASS_OPENED
+        return AuditAction.BREAK_GLASS_DENIED if outcome is Outcome.REFUSED else AuditAction.BREAK_GLASS_FAILED
     if outcome is Outcome.SUCCESS:
         return AuditAction.LOG_READ
     return AuditAction.LOG_DENIED if outcome is Outcome.REFUSED else AuditAction.LOG_FAILED

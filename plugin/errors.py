@@ -139,6 +139,8 @@ REFUSALS: dict[Reason, tuple[str, int, str]] = {
     Reason.NOT_FOUND: ("not-found", 404, "There is nothing to show at this address."),
     Reason.QUOTA: ("throttled", 429, "Too many consultations; a view is not an extractor."),
     Reason.TOO_COSTLY: ("too-costly", 403, "The answer is larger than one look may be; narrow the search."),
+    Reason.BREAK_GLASS_OPEN: ("conflict", 409, "Emergency access to this patient is open already."),
+    Reason.BREAK_GLASS_NOT_OPEN: ("conflict", 409, "No emergency access to this patient is open."),
 }
 """Reason -> (FHIR issue code, status, sentence). A sentence may name a parameter or scope, never a value."""
 

@@ -52,18 +52,19 @@ class Recorder:
         """How many more there were when `_doubtful` was full."""
         self._settling = threading.Lock()
 
-    def append(self, body: Body, *, tenant: str, retention_class: RetentionClass) -> Position:
+    def append(self, body: Body, *, tenant: str, retention_class: RetentionClass, repeated: bool = False) -> Position:
         """Make `body` durable; where it stands. Raises RecordUnavailable: then nothing may be released.
 
         A record whose commit had an unknown outcome is looked up before the next one is written: if it is there, its
-        release is withdrawn by a record; if not, the loss is.
+        release is withdrawn by a record; if not, the loss is. `repeated`: nothing is owed, since the caller asks
+        whether it is there (`has`) and appends it again if not.
         """
         try:
             self._settle()
             position = self._append(body, tenant, retention_class)
             self._tell_clock()
         except LedgerError as error:
-            if "record" in body:
+            if "record" in body and not repeated:
                 self._doubt(body["record"])
             if isinstance(error, StorageFailed | LedgerBroken):
                 self._on_damage()
@@ -73,6 +74,13 @@ class Recorder:
     def decide_by(self, digest: str) -> None:
         """Name this set of rules in what is recorded from now on, where a body does not name its own."""
         self._gateway = {**self._gateway, "policies": digest}
+
+    def has(self, record: str) -> bool:
+        """Whether a record with this id is durable. Raises RecordUnavailable: it cannot be told."""
+        try:
+            return self._ledger.contains(record)
+        except LedgerError as error:
+            raise RecordUnavailable from error
 
     def rotate(self, body: Body, key: SigningKey) -> None:
         """Make the record durable by which `key` takes over from the one in use. Raises RecordUnavailable."""

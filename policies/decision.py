@@ -1,10 +1,11 @@
 """Verdicts: the facts of a request, put to the rules.
 
 `decide_core` comes before any site rule and before any feed; `decide_site` once the care relation is known;
-`decide_show` for each distinct set of labels in an answer. Several purposes: each must be permitted.
+`decide_show` for each distinct set of labels in an answer; `decide_break_glass` before an opening. Several purposes:
+each must be permitted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,23 @@ def decide_site(
 ) -> Permit | Deny:
     """Whether a rule, shipped or of the site, permits this look, and none forbids it."""
     return _for_each_purpose(rules.complete, identity, asked, facts(identity, asked, circumstances))
+
+
+def decide_break_glass(
+    rules: Rulebook, identity: Identity, looks: Iterable[tuple[ClinicalConsultation, Circumstances]]
+) -> Permit | Deny:
+    """Whether the glass may be broken: whether any of `looks`, as it would be made under the opening, is permitted.
+
+    So there is no rule for opening apart from those for looking, and what they never permit opens nothing. A denial
+    names the rules that refused every look.
+    """
+    denied: set[str] | None = None
+    for asked, circumstances in looks:
+        verdict = decide_site(rules, identity, asked, circumstances)
+        if isinstance(verdict, Permit):
+            return verdict
+        denied = set(verdict.rules) if denied is None else denied.intersection(verdict.rules)
+    return Deny(tuple(sorted(denied or ())) or (NO_RULE_PERMITS,))
 
 
 def decide_log(rules: Rulebook, identity: Identity, asked: AuditConsultation, *, suspended: bool) -> Permit | Deny:

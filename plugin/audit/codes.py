@@ -108,8 +108,13 @@ OPERATIONS: Final[Mapping[str, tuple[Element, Element | None]]] = {
 SECURITY_CONFIGURATION: Final = (SECURITY_ALERT, coding(DCM, "110129", "Security Configuration"))
 """The same for everything else: policies, settings, keys."""
 
+_OVERRIDE: Final = coding(DCM, "110127", "Emergency Override Started")
 EVENTS: Final[Mapping[str, tuple[Element, Element]]] = {
     AuditAction.PATIENT_INFORMED.value: (PATIENT_RECORD, coding(LIFECYCLE, "attest")),
+    AuditAction.BREAK_GLASS_OPENED.value: (SECURITY_ALERT, _OVERRIDE),
+    AuditAction.BREAK_GLASS_DENIED.value: (SECURITY_ALERT, _OVERRIDE),
+    AuditAction.BREAK_GLASS_FAILED.value: (SECURITY_ALERT, _OVERRIDE),
+    AuditAction.BREAK_GLASS_CLOSED.value: (SECURITY_ALERT, coding(DCM, "110138", "Emergency Override Stopped")),
 }
 """Type and subtype of what a person does about a patient beside looking."""
 

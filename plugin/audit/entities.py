@@ -101,6 +101,7 @@ def feed(header: Mapping[str, Any], body: Body) -> Element:
         ("purpose-source", body.get("purpose", {}).get("source")),
         ("care-relation", body.get("care_relation")),
         ("informed", body.get("informed")),
+        ("break-glass", body.get("break_glass", {}).get("opening")),
         *_record(header, body),
     )
     for item in gone:
@@ -115,7 +116,13 @@ def event(header: Mapping[str, Any], body: Body) -> Element:
     if name := body.get("feed", {}).get("id"):
         entity["what"] = {"identifier": {"value": name}, "display": name}
     entity["type"] = codes.OTHER
+    glass = body.get("break_glass", {})
     entity["detail"] = _details(
+        ("break-glass", glass.get("opening")),
+        ("break-glass-reason", glass.get("reason")),
+        ("break-glass-text", printable(glass.get("text", ""))),
+        ("break-glass-until", glass.get("until")),
+        ("break-glass-closed-by", glass.get("closed_by")),
         ("granted-scopes", " ".join(body.get("token", {}).get("scopes", ()))),
         ("delivery", body.get("asked", {}).get("delivery")),
         ("purpose-source", body.get("purpose", {}).get("source")),

@@ -69,6 +69,8 @@ def _about(body: Body) -> list[str]:
         parts.append(
             f"{callers.get('count', 0)} callers of {callers.get('family', _NOBODY)}: {callers.get('reason', _NOBODY)}"
         )
+    if opening := body.get("break_glass", {}).get("opening"):
+        parts.append(f"break-glass {opening}")
     if note := body.get("note"):
         parts.append(note)
     return parts

@@ -17,7 +17,7 @@ from plugin.cli.failure import CANNOT
 from plugin.cli.follow import Follower
 from plugin.cli.given import CONFIG_VARIABLE
 from plugin.cli.reload import unusable
-from plugin.errors import StateUnavailable
+from plugin.errors import RecordUnavailable, StateUnavailable
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
 from plugin.settings.file import load
@@ -26,6 +26,8 @@ from plugin.telemetry import configure_logging
 from policies.rulebook import Rulebook
 
 MINUTE = 60.0
+ENDED_SECONDS = 20.0
+"""How often it is looked for broken glass that ended by itself: it is recorded within a minute."""
 DAMAGE_EXIT = 70
 """Exit status of a worker whose ledger can no longer be trusted to append; its successor runs the start checks."""
 DAMAGE_DELAY = 0.5
@@ -55,6 +57,7 @@ def application() -> object:
     threading.Thread(target=_each_minute, args=(assembled,), daemon=True, name="callers").start()
     follower = Follower(accepted, assembled.gateway.rules, assembled.recorder)
     threading.Thread(target=follower.run, daemon=True, name="rules").start()
+    threading.Thread(target=_often, args=(assembled,), daemon=True, name="break-glass").start()
     atexit.register(_record_callers, assembled, at_stop=True)
     app = create_app(assembled)
     # What was built so far lives as long as the process: looking at it again in every collection costs tail latency.
@@ -81,6 +84,19 @@ def _each_minute(assembled: assembly.Assembled) -> None:
 def _record_callers(assembled: assembly.Assembled, *, at_stop: bool = False) -> None:
     if not assembled.strangers.summarise(at_stop=at_stop):
         log.error("counts of unidentified callers could not be recorded; they are kept for the next minute")
+
+
+def _often(assembled: assembly.Assembled) -> None:
+    while True:
+        _record_ended(assembled)
+        time.sleep(ENDED_SECONDS)
+
+
+def _record_ended(assembled: assembly.Assembled) -> None:
+    try:
+        assembled.gateway.glass.record_ended()
+    except (RecordUnavailable, StateUnavailable):
+        log.error("the end of an emergency access could not be recorded; it is tried again")
 
 
 class _Leaving:

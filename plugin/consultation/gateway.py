@@ -15,6 +15,7 @@ from plugin.authentication.credential import Credential, NoCredential
 from plugin.authentication.identify import Identifier
 from plugin.consultation import fetch, log_permission, quota
 from plugin.consultation.answer import Answer
+from plugin.consultation.break_glass import BreakGlass, Looks, under
 from plugin.consultation.care_context import care_relation
 from plugin.consultation.compartment import Compartment
 from plugin.consultation.facts import Labelling
@@ -30,6 +31,7 @@ from plugin.ledger.space import FreeSpace
 from plugin.recorder import Recorder
 from plugin.settings.feed import IdentifierMatch, SameIdMatch
 from plugin.settings.rules import TighterLimits
+from plugin.state.openings import Opening
 from plugin.state.quotas import Charged, Quotas
 from plugin.state.rules_in_force import RulesInForce
 from plugin.state.suspensions import Kind, Suspensions
@@ -44,8 +46,9 @@ from policies.vocabulary.consultation import (
     PageBinding,
     Reason,
 )
+from policies.vocabulary.emergency import EmergencyAccess
 from policies.vocabulary.identity import Identity, Subject
-from policies.vocabulary.interactions import Delivery, Interaction
+from policies.vocabulary.interactions import Delivery, Interaction, Level
 from policies.vocabulary.verdict import Deny
 
 CONSULTATION_SECONDS = 8.0
@@ -101,6 +104,7 @@ class Gateway:
     quotas: Quotas
     tighter: Sequence[TighterLimits]
     suspensions: Suspensions
+    glass: BreakGlass
     strangers: Strangers
     recorder: Recorder
     alerts: Alerts
@@ -121,19 +125,46 @@ class Gateway:
         When this returns, the record that the release was authorised is durable. Whatever else happens, the refusal or
         the failure has been recorded (of an unidentified caller: counted), or RecordUnavailable is raised.
         """
-        with Attempt(asked, origin, self.recorder, self.strangers, self.ehr_bases, self.rules.now()) as attempt:
-            self._require_space(credential)
-            if not self.strangers.admits(origin.address):
-                raise CallerThrottled
-            identity = attempt.identity = self.identifier.identify(credential)  # 1 identify
+        with self._attempt(asked, origin) as attempt:
+            identity = self._identified(attempt, credential)  # 1 identify
             if isinstance(asked, AuditConsultation):
                 return self._read_log(attempt, identity, asked)
-            circumstances = self._circumstances(identity, asked, origin)
+            identity = self._under_opening(attempt, identity, asked)
+            circumstances = self._circumstances(identity, asked, origin, broken=attempt.break_glass is not None)
             scope = self._decide(attempt, identity, asked, circumstances)  # 2 decide
             circumstances = self._judge_context(attempt, identity, asked, circumstances)  # 3 context
             release = self._look(attempt, identity, asked, scope, circumstances)  # 4-8
         # 9 record: leaving the block has made the record durable, or raised
         return release  # 10 release  # noqa: RET504 - the two moments are the point
+
+    def break_glass(self, credential: Credential, asked: EmergencyAccess, origin: Origin) -> Opening:
+        """Open emergency access to one patient, or close it, or raise a ConsultError. Nothing is released.
+
+        When this returns, it is recorded, and stands (or stands no longer) in every process. Whatever else happens,
+        the refusal or the failure has been recorded, or RecordUnavailable is raised, and nothing new stands open.
+        """
+        with self._attempt(asked, origin) as attempt:
+            identity = attempt.identity = under(self._identified(attempt, credential))
+            if asked.closing:
+                opening = self.glass.end(attempt, identity, asked)
+            else:
+                self._charge(attempt, identity, asked.patient or identity.launch_patient)
+                looks = self._emergency_looks(identity, asked, origin)
+                opening = self.glass.reserve(attempt, identity, asked, looks)
+        if asked.closing:
+            self.glass.forget(opening)
+        else:
+            self.glass.begin(opening)
+            self.alerts.raise_(AlertKind.BREAK_GLASS_OPENED, opening.record)
+        return opening
+
+    def broken_glass(self, credential: Credential, patient: str | None = None) -> Opening | None:
+        """What stands open now for this person and `patient` (None: the one in context), for the viewer's banner.
+
+        Releases nothing, records nothing. Raises ConsultError.
+        """
+        identity = self.identifier.identify(credential)
+        return self.glass.standing(identity, patient or identity.launch_patient)
 
     def identifies(self, credential: Credential) -> bool:
         """Whether somebody verified stands behind `credential`: before a face reads more than a request's head."""
@@ -143,12 +174,54 @@ class Gateway:
             return False
         return True
 
+    def _attempt(self, asked: Consultation | EmergencyAccess, origin: Origin) -> Attempt:
+        """Judged by the set of rules that is in force now, to its end."""
+        return Attempt(asked, origin, self.recorder, self.strangers, self.ehr_bases, self.rules.now())
+
+    def _identified(self, attempt: Attempt, credential: Credential) -> Identity:
+        """1: who it is, and from then on the record is theirs. Raises Unidentified, CallerThrottled, SpaceLow …"""
+        self._require_space(credential)
+        if not self.strangers.admits(attempt.origin.address):
+            raise CallerThrottled
+        identity = attempt.identity = self.identifier.identify(credential)
+        return identity
+
+    def _under_opening(self, attempt: Attempt, identity: Identity, asked: ClinicalConsultation) -> Identity:
+        """The identity with the purpose BTG, for a page while the glass is broken. Raises StateUnavailable."""
+        if asked.delivery is not Delivery.RENDERED:
+            return identity
+        opening = self.glass.standing(identity, asked.patient or identity.launch_patient)
+        if opening is None:
+            return identity
+        attempt.break_glass = {"opening": opening.record}
+        attempt.identity = under(identity)
+        return attempt.identity
+
+    def _emergency_looks(self, identity: Identity, asked: EmergencyAccess, origin: Origin) -> Looks:
+        """A search for each type of each feed, as it would be judged under the opening that is asked for."""
+        for feed_id, feed in self.feeds.items():
+            # What the patient must be told is asked at each look.
+            look = ClinicalConsultation(
+                feed_id,
+                Interaction.SEARCH_TYPE,
+                Level.TYPE,
+                asked.delivery,
+                patient=asked.patient,
+                patient_informed=True,
+            )
+            around = self._circumstances(identity, look, origin, broken=True)
+            around = replace(around, type_offered=True, care_relation=care_relation(identity, look))
+            for resource_type in feed.types:
+                yield replace(look, resource_type=resource_type), around
+
     def _require_space(self, credential: Credential) -> None:
         """Raises SpaceLow: first for callers who show no token, then for everybody. Counted as strangers are."""
         if self.space.spent() or (isinstance(credential, NoCredential) and self.space.low()):
             raise SpaceLow
 
-    def _circumstances(self, identity: Identity, asked: ClinicalConsultation, origin: Origin) -> Circumstances:
+    def _circumstances(
+        self, identity: Identity, asked: ClinicalConsultation, origin: Origin, *, broken: bool
+    ) -> Circumstances:
         """What is known around the look before the patient's side of it is asked about. Raises StateUnavailable."""
         feed = self.feeds.get(asked.feed)
         return Circumstances(
@@ -157,6 +230,7 @@ class Gateway:
             suspended=self._suspended(identity, (Kind.FEED, asked.feed)),
             feed_wants_informed=feed is not None and feed.wants_informed,
             patient_informed=asked.patient_informed and asked.delivery is Delivery.RENDERED,
+            break_glass=broken,
             network_zone=self.zones.of(origin.address),
         )
 
@@ -174,14 +248,18 @@ class Gateway:
         self, attempt: Attempt, identity: Identity, asked: ClinicalConsultation, circumstances: Circumstances
     ) -> Scope:
         """2: quotas, the core rules, the shape of the request, the token's scopes."""
-        charged = quota.charge(self.quotas, self.tighter, identity, asked.patient or identity.launch_patient)
+        self._charge(attempt, identity, asked.patient or identity.launch_patient)
+        core = decide_core(attempt.rulebook, identity, asked, circumstances)
+        attempt.rules = core.rules
+        return permission(identity, asked, core)
+
+    def _charge(self, attempt: Attempt, identity: Identity, patient: str | None) -> None:
+        """Count it against the person's quotas. Raises Refused, StateUnavailable."""
+        charged = quota.charge(self.quotas, self.tighter, identity, patient)
         if charged is Charged.FIRST_BEYOND:
             self.alerts.raise_(AlertKind.QUOTA_REACHED, attempt.origin.record)
         if charged is not Charged.WITHIN:
             raise Refused(Reason.QUOTA, rules=("quota",))
-        core = decide_core(attempt.rulebook, identity, asked, circumstances)
-        attempt.rules = core.rules
-        return permission(identity, asked, core)
 
     def _judge_context(
         self, attempt: Attempt, identity: Identity, asked: ClinicalConsultation, circumstances: Circumstances

@@ -37,6 +37,9 @@ class Reason(StrEnum):
     NOT_FOUND = "not-found"
     QUOTA = "quota"
     TOO_COSTLY = "too-costly"
+    # breaking the glass
+    BREAK_GLASS_OPEN = "break-glass-open"
+    BREAK_GLASS_NOT_OPEN = "break-glass-not-open"
 
 
 @dataclass(frozen=True, slots=True)

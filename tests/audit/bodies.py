@@ -161,6 +161,30 @@ def event(action: str = AuditAction.PATIENT_INFORMED, **more: Any) -> Body:
     return body
 
 
+OPENING = {"opening": "req-77.1", "reason": "other", "text": "unconscious", "until": "2026-03-02T08:45:03.120Z"}
+
+
+def break_glass(action: str = AuditAction.BREAK_GLASS_OPENED, **more: Any) -> Body:
+    """Emergency access, asked for in the viewer."""
+    outcome = {AuditAction.BREAK_GLASS_DENIED: "4", AuditAction.BREAK_GLASS_FAILED: "12"}.get(AuditAction(action), "0")
+    reason = {"4": "access-denied", "12": "state-unavailable"}.get(outcome)
+    body = event(action, record="req-77.1", outcome=outcome, reason=reason, break_glass=OPENING)
+    del body["feed"]
+    body["purpose"] = {"codes": ["BTG"], "source": "declared"}
+    body.update(more)
+    return body
+
+
+def ended_by_itself() -> Body:
+    """The end of an emergency access that nobody asked for."""
+    body = break_glass(AuditAction.BREAK_GLASS_CLOSED, record="req-77.1-closed")
+    for absent in ("client", "token", "asked"):
+        del body[absent]
+    body["person"] = {name: body["person"][name] for name in ("issuer", "subject", "kind")}
+    body["break_glass"] = {"opening": "req-77.1", "reason": "other", "until": OPENING["until"], "closed_by": "time"}
+    return body
+
+
 OPERATIONS = (
     AuditAction.GATEWAY_STARTED,
     AuditAction.GATEWAY_STOPPED,
@@ -175,10 +199,6 @@ OPERATIONS = (
     AuditAction.CLOCK_DRIFTED,
     AuditAction.ACCESS_SUSPENDED,
     AuditAction.ACCESS_RESUMED,
-    AuditAction.BREAK_GLASS_OPENED,
-    AuditAction.BREAK_GLASS_CLOSED,
-    AuditAction.BREAK_GLASS_DENIED,
-    AuditAction.BREAK_GLASS_FAILED,
     AuditAction.POLICY_LOADED,
 )
 
@@ -236,6 +256,20 @@ ONE_OF_EACH: dict[str, Body] = {
     "callers": callers(),
     **{str(action): operation(action) for action in OPERATIONS},
     str(AuditAction.PATIENT_INFORMED): event(),
+    **{
+        str(action): break_glass(action)
+        for action in (
+            AuditAction.BREAK_GLASS_OPENED,
+            AuditAction.BREAK_GLASS_CLOSED,
+            AuditAction.BREAK_GLASS_DENIED,
+            AuditAction.BREAK_GLASS_FAILED,
+        )
+    },
+    "break-glass that ended by itself": ended_by_itself(),
+    "break-glass of nobody that is known": {
+        name: value for name, value in ended_by_itself().items() if name not in {"person", "patient", "ehr"}
+    },
+    "look under break-glass": consultation(break_glass={"opening": "req-7.1"}, purpose={"codes": ["BTG"]}),
     "look that the patient was told of": consultation(informed="req-77.1-informed"),
 }
 
@@ -297,6 +331,7 @@ any_body: st.SearchStrategy[Body] = _some(
     withheld=st.lists(st.fixed_dictionaries({"reference": _reference, "rule": _rule}), max_size=4),
     foreign=st.integers(0, 9),
     informed=_id,
+    break_glass=_some(opening=_id, reason=_rule, text=st.text(max_size=20), until=_id, closed_by=_rule),
     callers=_some(reason=_rule, family=_rule, count=st.integers(1, 99), since=_id, until=_id),
     note=st.text(max_size=20),
 ).flatmap(lambda body: st.sampled_from([*map(str, AuditAction)]).map(lambda action: {**body, "action": action}))

@@ -301,3 +301,24 @@ def test_the_word_that_a_patient_was_told_names_person_patient_and_feed() -> Non
     look = event_of(bodies.consultation(informed="req-77.1-informed"))
     details = [each for entity in look["entity"] for each in entity.get("detail", ())]
     assert {"type": "informed", "valueString": "req-77.1-informed"} in details
+
+
+def test_broken_glass_is_an_emergency_override_with_person_patient_and_purpose() -> None:
+    """What a SIEM alerts on: DICOM's own codes, who, for whom, and BTG."""
+    event = event_of(bodies.break_glass())
+    assert (event["type"]["code"], event["subtype"][0]["code"], event["outcome"]) == ("110113", "110127", "0")
+    user = agent(event, "IRCP")
+    assert user["who"]["identifier"]["value"] == "u-123"
+    assert [each["coding"][0]["code"] for each in user["purposeOfUse"]] == ["BTG"]
+    assert "https://ehr.hospital.example/fhir/Patient/p1" in map(_reference, event["entity"])
+    told = {each["type"]: each["valueString"] for entity in event["entity"] for each in entity.get("detail", ())}
+    assert told["break-glass"] == "req-77.1"
+    assert told["break-glass-reason"] == "other"
+    assert told["break-glass-text"] == "unconscious"
+    closed = event_of(bodies.ended_by_itself())
+    assert closed["subtype"][0]["code"] == "110138"
+    assert agent(closed, "IRCP")["who"]["identifier"]["value"] == "u-123"
+    assert "contained" not in closed
+    denied = event_of(bodies.break_glass(AuditAction.BREAK_GLASS_DENIED))
+    assert denied["outcomeDesc"] == "access-denied"
+    assert denied["contained"]

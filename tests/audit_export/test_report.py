@@ -214,6 +214,12 @@ def test_an_emergency_access_that_was_opened_is_a_marked_entry() -> None:
     assert entry["what"][0]["note"] == "exceptional emergency access opened"
 
 
+def test_an_emergency_access_that_was_refused_is_an_attempt_that_says_so() -> None:
+    told = page.view(found_in([bodies.break_glass("break-glass:denied"), bodies.ended_by_itself()]), frame())
+    assert told["attempts"][0]["what"][0]["asked"] == "exceptional emergency access asked for"
+    assert told["looks"][0]["what"][0]["note"] == "exceptional emergency access ended"
+
+
 def test_that_the_patient_had_been_told_is_said_with_the_look_and_once() -> None:
     """It is the word of who looked, and the patient may know better."""
     told = page.view(found_in([bodies.event(), look(informed="req-77.1-informed")]), frame())

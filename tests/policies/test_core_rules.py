@@ -8,7 +8,7 @@ import pytest
 
 from policies import rulebook
 from policies.cedar import EVALUATION_FAILED, PolicySet, Question
-from policies.decision import Signature, decide_core, decide_log, decide_show, decide_site
+from policies.decision import Signature, decide_break_glass, decide_core, decide_log, decide_show, decide_site
 from policies.labels import Labels
 from policies.rulebook import Rulebook
 from policies.vocabulary.consultation import AuditConsultation, ClinicalConsultation
@@ -24,14 +24,22 @@ READ: dict[str, Any] = {"interaction": Interaction.READ, "resource_id": "o1"}
 VIEWER = Delivery.RENDERED
 
 
-def core(identity: Identity, asked: ClinicalConsultation, *, type_offered: bool = True) -> Permit | Deny:
-    return decide_core(RULES, identity, asked, around(type_offered=type_offered, care_relation=None))
+def core(
+    identity: Identity, asked: ClinicalConsultation, *, type_offered: bool = True, break_glass: bool = True
+) -> Permit | Deny:
+    known = around(type_offered=type_offered, care_relation=None, break_glass=break_glass)
+    return decide_core(RULES, identity, asked, known)
 
 
 def site(
-    identity: Identity, asked: ClinicalConsultation, relation: str | None = "launch", rules: Rulebook = RULES
+    identity: Identity,
+    asked: ClinicalConsultation,
+    relation: str | None = "launch",
+    rules: Rulebook = RULES,
+    *,
+    break_glass: bool = False,
 ) -> Permit | Deny:
-    return decide_site(rules, identity, asked, around(care_relation=relation))
+    return decide_site(rules, identity, asked, around(care_relation=relation, break_glass=break_glass))
 
 
 BITES = {
@@ -198,10 +206,31 @@ def test_emergencies_need_a_rule_of_the_site(purpose: str, tmp_path: Path) -> No
     """A rule for treatment would otherwise silently allow break-glass."""
     urgent, asked = clinician(purposes=(purpose,)), search(delivery=VIEWER)
     assert core(urgent, asked) == Permit(("core",))
-    assert site(urgent, asked) == Deny((NO_RULE_PERMITS,))
+    assert site(urgent, asked, break_glass=True) == Deny((NO_RULE_PERMITS,))
     (tmp_path / "site.cedar").write_text(EMERGENCY.format(purpose))
     rules = rulebook.load(tmp_path, unlabelled_documents="withhold")
-    assert site(urgent, asked, rules=rules) == Permit(("site-emergency",))
+    assert site(urgent, asked, rules=rules, break_glass=True) == Permit(("site-emergency",))
+
+
+def test_a_purpose_in_a_token_does_not_break_the_glass() -> None:
+    """Nobody was asked why, nothing was recorded before, and no half hour ends it."""
+    urgent, asked = clinician(purposes=("BTG",)), search(delivery=VIEWER)
+    assert core(urgent, asked, break_glass=False) == Deny(("break-glass-in-the-viewer",))
+
+
+@pytest.mark.parametrize("circumstances", [{"opposition": "all"}, {"opposition": "unknown"}, {"suspended": True}])
+def test_no_opening_where_every_look_under_it_would_be_refused(circumstances: dict[str, Any], tmp_path: Path) -> None:
+    """The core and the patient's opposition never give way; the rule that refused is the one that is named."""
+    (tmp_path / "site.cedar").write_text(EMERGENCY.format("BTG"))
+    rules = rulebook.load(tmp_path, unlabelled_documents="withhold")
+    urgent, asked = clinician(purposes=("BTG",)), search(delivery=VIEWER)
+    good, bad = around(break_glass=True), around(break_glass=True, **circumstances)
+    verdict = decide_break_glass(rules, urgent, [(asked, bad), (asked, bad)])
+    assert isinstance(verdict, Deny)
+    assert not verdict.silent
+    assert decide_break_glass(rules, urgent, [(asked, bad), (asked, good)]) == Permit(("site-emergency",))
+    assert decide_break_glass(rules, urgent, []) == Deny((NO_RULE_PERMITS,))
+    assert decide_break_glass(RULES, urgent, [(asked, good)]) == Deny((NO_RULE_PERMITS,))
 
 
 def test_without_a_launch_only_a_rule_of_the_site_permits(tmp_path: Path) -> None:

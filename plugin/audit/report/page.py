@@ -187,7 +187,9 @@ def _tried(source: Source, frame: Frame) -> View:
     )
     return {
         "source": _title(source, frame),
-        "asked": words.interaction(source.interaction, language),
+        "asked": words.word(words.EVENTS, source.event, language)
+        if source.event is not None
+        else words.interaction(source.interaction, language),
         "outcome": outcome,
         "reason": words.word(words.REASONS, source.reason, language) if source.reason else None,
     }

@@ -106,6 +106,8 @@ REASONS: Final[Mapping[str, Word]] = {
     "not-found": Word("rien à montrer", "there was nothing to show"),
     "quota": Word("trop de consultations en peu de temps", "too many consultations in a short time"),
     "too-costly": Word("trop de résultats demandés à la fois", "too many results asked for at once"),
+    "break-glass-open": Word("l’accès en urgence était déjà ouvert", "emergency access was open already"),
+    "break-glass-not-open": Word("aucun accès en urgence n’était ouvert", "no emergency access was open"),
     "no-space": Word("journal presque plein", "the log was nearly full"),
     "no-credential": _LOGIN,
     "credential-malformed": _LOGIN,
@@ -134,6 +136,8 @@ _ATTEMPT = Word("autre opération", "another operation")
 EVENTS: Final[Mapping[str, Word]] = {
     "break-glass:opened": Word("accès exceptionnel en urgence ouvert", "exceptional emergency access opened"),
     "break-glass:closed": Word("accès exceptionnel en urgence terminé", "exceptional emergency access ended"),
+    "break-glass:denied": Word("accès exceptionnel en urgence demandé", "exceptional emergency access asked for"),
+    "break-glass:failed": Word("accès exceptionnel en urgence demandé", "exceptional emergency access asked for"),
 }
 
 INFORMED: Final = Word(
