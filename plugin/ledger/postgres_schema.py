@@ -104,11 +104,18 @@ GRANT UPDATE (size, edge, checkpoint, time) ON ledger.head TO {gateway};
 GRANT UPDATE (body, {facts}) ON ledger.records TO {purge};
 """
 _MAY_CHANGE = """
-SELECT has_any_column_privilege({role}::name, 'ledger.records', 'UPDATE')
-  OR has_table_privilege({role}::name, 'ledger.records', 'DELETE, TRUNCATE, TRIGGER')
-  OR has_table_privilege({role}::name, 'ledger.head', 'INSERT, DELETE, TRUNCATE, TRIGGER')
-  OR has_any_column_privilege({role}::name, 'ledger.meta', 'INSERT, UPDATE')
+SELECT bool_or(
+  r.rolsuper OR r.rolcreaterole
+  OR has_any_column_privilege(r.oid, 'ledger.records', 'UPDATE')
+  OR has_table_privilege(r.oid, 'ledger.records', 'DELETE, TRUNCATE, TRIGGER')
+  OR has_table_privilege(r.oid, 'ledger.head', 'INSERT, DELETE, TRUNCATE, TRIGGER')
+  OR has_any_column_privilege(r.oid, 'ledger.meta', 'INSERT, UPDATE')
+  OR EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = 'ledger' AND n.nspowner = r.oid)
+  OR EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = 'ledger'::regnamespace AND c.relowner = r.oid)
+) FROM pg_catalog.pg_roles r WHERE pg_has_role({role}::name, r.oid, 'MEMBER')
 """
+"""Of the role and of each that it may become by SET ROLE. An owner that gave its rights up may take them back, and who
+makes roles may, before PostgreSQL 16, become any other."""
 
 _COLUMNS = """
 SELECT c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull

@@ -109,6 +109,32 @@ def test_a_gateway_without_its_rights_refuses_until_it_has_them(place, right, ca
     ledger.close()
 
 
+@pytest.mark.parametrize(
+    ("change", "back"),
+    [
+        (f"GRANT {OWNER} TO {GATEWAY}", f"REVOKE {OWNER} FROM {GATEWAY}"),
+        (
+            f"ALTER ROLE {GATEWAY} NOINHERIT; GRANT {PURGE} TO {GATEWAY}",
+            f"ALTER ROLE {GATEWAY} INHERIT; REVOKE {PURGE} FROM {GATEWAY}",
+        ),
+        (f"ALTER ROLE {GATEWAY} CREATEROLE", f"ALTER ROLE {GATEWAY} NOCREATEROLE"),
+        (f"GRANT pg_write_all_data TO {GATEWAY}", f"REVOKE pg_write_all_data FROM {GATEWAY}"),
+        (
+            f"ALTER TABLE ledger.tiles OWNER TO {GATEWAY}; REVOKE ALL ON ledger.tiles FROM {GATEWAY}",
+            f"ALTER TABLE ledger.tiles OWNER TO {OWNER}",
+        ),
+    ],
+)
+def test_a_role_that_could_take_the_rights_for_itself_is_refused(place, change, back):
+    """By becoming another role, or by giving itself back what it gave up."""
+    place.ask(change)
+    try:
+        with pytest.raises(LedgerUnavailable, match="could change or delete"):
+            place.store().meta()
+    finally:
+        place.ask(back)
+
+
 def test_a_ledger_is_not_made_over_another(place):
     """It would be a second history."""
     store = place.store()
