@@ -236,9 +236,11 @@ class LostBody(TypedDict, total=False):
     checkpoint: str
     """The newest signed note that states size and root."""
     found_in: str
-    """`file`, or the name of a sink."""
+    """`file` or `database`, its own, or the name of a sink."""
     file: str
     """The name under which the damaged file is kept."""
+    schema: str
+    """The same of the tables in PostgreSQL."""
 
 
 class UpgradeBody(TypedDict):

@@ -3,6 +3,7 @@
 Secrets are read when they are needed: the process that serves never reads the one that could purge.
 """
 
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,9 +13,11 @@ from plugin.ledger.disposal import Eraser
 from plugin.ledger.errors import LedgerUnreadable
 from plugin.ledger.file_place import FilePlace
 from plugin.ledger.place import LedgerPlace
+from plugin.ledger.postgres import reading
 from plugin.ledger.postgres_connection import Dsn
 from plugin.ledger.postgres_eraser import PostgresEraser
 from plugin.ledger.sqlite_eraser import SqliteEraser
+from plugin.ledger.store import Opening
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
 from plugin.settings.secret import read_secret
@@ -30,13 +33,6 @@ def place_of(settings: Settings) -> LedgerPlace:
     return DatabasePlace(_dsn(ledger.dsn_file, "ledger.dsn_file"), settings.state_dir)
 
 
-def file_of(settings: Settings, why_not: str) -> Path:
-    """The file of an embedded ledger. Raises SettingsError with `why_not` where there is none."""
-    if settings.ledger.path is None:
-        raise SettingsError(f"ledger.dsn_file: {why_not}")
-    return settings.ledger.path
-
-
 def eraser_of(settings: Settings) -> Eraser:
     """What may empty records, for a purge that has been recorded.
 
@@ -50,10 +46,19 @@ def eraser_of(settings: Settings) -> Eraser:
     return PostgresEraser(_dsn(ledger.purge_dsn_file, "ledger.purge_dsn_file"))
 
 
-def create(settings: Settings, owner_dsn_file: Path | None) -> str:
+def owner_view(owner_dsn_file: Path | None) -> Opening:
+    """A ledger in PostgreSQL as the owner of its tables sees it. Raises SettingsError."""
+    return partial(reading, _dsn(_owner(owner_dsn_file), OWNER_OPTION))
+
+
+def create(
+    settings: Settings, owner_dsn_file: Path | None, *, key_file: Path | None = None, aside: str | None = None
+) -> str:
     """Make a new ledger and its key; returns the `vkey`. `owner_dsn_file`: who makes the tables in PostgreSQL.
 
-    Raises SettingsError: a role is not named; or what `origin.create` and `origin.create_in_database` raise.
+    For a recovery there: `key_file` is the key's, instead of that of the settings, and `aside` the name under which
+    the schema of a ledger that exists is kept. Raises SettingsError: a role is not named; or what `origin.create` and
+    `origin.create_in_database` raise.
     """
     ledger = settings.ledger
     name = origin.new_origin(urlsplit(settings.public_base).hostname or "")
@@ -61,17 +66,23 @@ def create(settings: Settings, owner_dsn_file: Path | None) -> str:
         if owner_dsn_file is not None:
             raise SettingsError(f"{OWNER_OPTION}: is of a ledger in PostgreSQL, and ledger.path names a file")
         return origin.create(ledger.path, ledger.key_file, name)
-    if owner_dsn_file is None:
-        raise SettingsError(f"{OWNER_OPTION}: is needed: the gateway's role may not be the one that owns the tables")
+    owner = _owner(owner_dsn_file)
     if ledger.purge_dsn_file is None:
         raise SettingsError("ledger.purge_dsn_file: is needed to make a ledger: its role is given the right to purge")
     return origin.create_in_database(
-        _dsn(owner_dsn_file, OWNER_OPTION),
-        ledger.key_file,
+        _dsn(owner, OWNER_OPTION),
+        key_file or ledger.key_file,
         name,
         gateway=_dsn(ledger.dsn_file, "ledger.dsn_file"),
         purge=_dsn(ledger.purge_dsn_file, "ledger.purge_dsn_file"),
+        aside=aside,
     )
+
+
+def _owner(file: Path | None) -> Path:
+    if file is None:
+        raise SettingsError(f"{OWNER_OPTION}: is needed: the gateway's role may not be the one that owns the tables")
+    return file
 
 
 def _dsn(file: Path | None, key: str) -> Dsn:

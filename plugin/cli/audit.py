@@ -15,14 +15,13 @@ from plugin.audit.feed import LogRelease
 from plugin.audit.search import SearchRefused, read_parameters
 from plugin.audit.text import line
 from plugin.cli.failure import CANNOT, NO, Failure
-from plugin.cli.given import settings_at
+from plugin.cli.given import OWNER, settings_at
 from plugin.cli.proof import checkpoint, prove, verify
 from plugin.cli.reading import REASON, read
 from plugin.errors import ConsultError, RecordUnavailable, ShapeRefused
 from plugin.event import AuditAction, Body, Outcome
 from plugin.ledger.errors import LedgerError, LedgerExists
 from plugin.ledger.record import StoredRecord
-from plugin.places import OWNER_OPTION
 from plugin.settings.errors import SettingsError
 from policies.vocabulary.consultation import AuditConsultation
 
@@ -35,12 +34,7 @@ def audit() -> None:
 
 
 @audit.command()
-@click.option(
-    OWNER_OPTION,
-    "owner",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="In PostgreSQL: the connection string of the role that makes the tables and owns them; it is not kept.",
-)
+@OWNER
 @click.pass_obj
 def init(path: Path, owner: Path | None) -> None:
     """Make the ledger and its key. Prints the public key (C2SP vkey): keep it elsewhere."""

@@ -4,16 +4,25 @@ import os
 import pwd
 from pathlib import Path
 
+import click
+
 from plugin.authentication.credential import LocalOperator
 from plugin.cli.failure import CANNOT, Failure
 from plugin.ledger.place import LedgerPlace
-from plugin.places import place_of
+from plugin.places import OWNER_OPTION, place_of
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
 from plugin.settings.file import load
 
 CONFIG_VARIABLE = "VITRINE_CONFIG"
 """Names the file where no option does; `serve` tells its workers by it."""
+
+OWNER = click.option(
+    OWNER_OPTION,
+    "owner",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="In PostgreSQL: the connection string of the role that makes the tables and owns them; it is not kept.",
+)
 
 
 def settings_at(path: Path) -> Settings:

@@ -1,6 +1,7 @@
 """`vitrine audit recover`: a new ledger for one that cannot be continued, which says what it follows."""
 
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -9,26 +10,25 @@ import click
 import orjson
 
 from plugin import assembly
+from plugin.cli import database_recovery
 from plugin.cli.custody import record, stated
 from plugin.cli.failure import CANNOT, NO, Failure
-from plugin.cli.given import settings_at
+from plugin.cli.given import OWNER, settings_at
+from plugin.cli.lost import lost_body, what_is_known
 from plugin.errors import RecordUnavailable
 from plugin.event import AuditAction, LostBody
 from plugin.ledger import origin, recovery
 from plugin.ledger.errors import LedgerError
+from plugin.ledger.file_place import FilePlace
 from plugin.ledger.reader import Reader
-from plugin.ledger.recovery import LastKnown, NewPlace
+from plugin.ledger.recovery import NewPlace
 from plugin.ledger.rotation import current_key
 from plugin.ledger.verify import verify
-from plugin.places import file_of
+from plugin.places import OWNER_OPTION
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
 from plugin.settings.ledger import FileSinkSettings
 from plugin.settings.secret import read_secret
-
-_NOT_IN_A_DATABASE = (
-    "a ledger in PostgreSQL is set aside by the owner of its tables, not by the gateway's role: see docs/runbook.md"
-)
 
 
 @click.command()
@@ -40,33 +40,46 @@ _NOT_IN_A_DATABASE = (
     multiple=True,
     help="A file of checkpoints that was kept elsewhere, besides those of the file sinks; may be repeated.",
 )
+@OWNER
 @click.pass_obj
-def recover(path: Path, reason: str, kept: tuple[Path, ...]) -> None:
+def recover(path: Path, reason: str, kept: tuple[Path, ...], owner: Path | None) -> None:
     """Begin a new ledger where the old one is lost. Stop the gateway first. Prints the new public key (C2SP vkey).
 
-    The lost file and its key are kept aside, untouched, and the first record of the new one cites its last known head.
+    What was lost and its key are kept aside, untouched, and the first record of the new one cites its last known head.
     A ledger that is unbroken is not lost: exit 1.
     """
     why, settings = stated(reason), settings_at(path)
-    ledger = settings.ledger
+    sinks = [sink.path for sink in settings.ledger.sinks if isinstance(sink, FileSinkSettings)]
     try:
-        file = file_of(settings, _NOT_IN_A_DATABASE)
-        new = NewPlace.beside(file, ledger.key_file)
-        if _finished(settings, file, new):
-            return
-        _refuse_intact(settings, file)
-        sinks = [sink.path for sink in ledger.sinks if isinstance(sink, FileSinkSettings)]
-        known = recovery.last_known(file, ledger.key_file, [*sinks, *kept])
-        if known is None and not file.exists():
-            raise Failure("nothing is known of a lost ledger; `vitrine audit init` makes a new one", NO)
-        aside = recovery.aside_of(file, datetime.now(UTC))
-        new.clear()
-        _begin(settings, new, _lost(why, known, aside if file.exists() else None))
-        recovery.set_aside(file, ledger.key_file, aside)
-        recovery.put_in_place(new, file, ledger.key_file)
-        _say(file)
+        if settings.ledger.path is None:
+            database_recovery.recover(settings, why, [*sinks, *kept], owner)
+        elif owner is not None:
+            raise Failure(f"{OWNER_OPTION}: is of a ledger in PostgreSQL, and ledger.path names a file", CANNOT)
+        else:
+            _recover(settings, settings.ledger.path, why, [*sinks, *kept])
     except (LedgerError, SettingsError, RecordUnavailable) as error:
         raise Failure(str(error), CANNOT) from error
+
+
+def _recover(settings: Settings, file: Path, why: str, notes: Sequence[Path]) -> None:
+    """Of a file."""
+    key_file = settings.ledger.key_file
+    new = NewPlace.beside(file, key_file)
+    if _finished(settings, file, new):
+        return
+    _refuse_intact(settings, file)
+    known = recovery.last_known(file, key_file, [FilePlace(file).kept, *notes])
+    if known is None and not file.exists():
+        raise Failure("nothing is known of a lost ledger; `vitrine audit init` makes a new one", NO)
+    aside = recovery.aside_of(file, datetime.now(UTC))
+    new.clear()
+    lost = lost_body(why, known)
+    if file.exists():
+        lost["file"] = aside.name
+    _begin(settings, new, lost)
+    recovery.set_aside(file, key_file, aside)
+    recovery.put_in_place(new, file, key_file)
+    _say(file)
 
 
 def _finished(settings: Settings, file: Path, new: NewPlace) -> bool:
@@ -90,9 +103,8 @@ def _say(file: Path) -> None:
     (first,) = reader.records(0, 0)
     lost: LostBody = orjson.loads(first.body or b"")["lost"]
     click.echo(reader.meta().vkey)
-    size = f"its last known head has {lost['size']:,} records" if "size" in lost else "nothing is known of its head"
     left = f"what is left of it is kept as {lost['file']}" if "file" in lost else "nothing is left of it"
-    click.echo(f"{size}; {left}; keep the line above elsewhere, to verify with", err=True)
+    click.echo(f"{what_is_known(lost)}; {left}; keep the line above elsewhere, to verify with", err=True)
 
 
 def _refuse_intact(settings: Settings, path: Path) -> None:
@@ -133,17 +145,3 @@ def _begin(settings: Settings, new: NewPlace, lost: LostBody) -> None:
         record(assembly.recorder_of(settings, ledger), AuditAction.LEDGER_RECOVERED, note, {"lost": lost})
     finally:
         ledger.close()
-
-
-def _lost(reason: str, known: LastKnown | None, aside: Path | None) -> LostBody:
-    lost: LostBody = {"reason": reason}
-    if aside is not None:
-        lost["file"] = aside.name
-    if known is not None:
-        lost["origin"] = known.stated.origin
-        lost["vkey"] = known.vkey
-        lost["size"] = known.stated.size
-        lost["root"] = known.stated.root.hex()
-        lost["checkpoint"] = known.note
-        lost["found_in"] = known.found_in
-    return lost

@@ -46,8 +46,10 @@ def create(path: Path, key_path: Path, origin: str) -> str:
     return _create(make, key_path, origin)
 
 
-def create_in_database(owner: Dsn, key_path: Path, origin: str, *, gateway: Dsn, purge: Dsn) -> str:
-    """The same in PostgreSQL; each of the three is another role. See `postgres_schema.make`.
+def create_in_database(
+    owner: Dsn, key_path: Path, origin: str, *, gateway: Dsn, purge: Dsn, aside: str | None = None
+) -> str:
+    """The same in PostgreSQL; each of the three is another role. For `aside` see `postgres_schema.make`.
 
     Raises LedgerExists if the database holds a ledger or the key file exists, KeyInvalid, or LedgerUnavailable.
     """
@@ -55,7 +57,7 @@ def create_in_database(owner: Dsn, key_path: Path, origin: str, *, gateway: Dsn,
     roles = {"gateway": role_of(gateway), "purge": role_of(purge)}
 
     def make(meta: Meta, head: Head) -> None:
-        postgres_schema.make(owner, meta, head, **roles)
+        postgres_schema.make(owner, meta, head, **roles, aside=aside)
 
     return _create(make, key_path, origin)
 

@@ -163,18 +163,22 @@ _EXPECTED = {
 }
 
 
-def make(owner: Dsn, meta: Meta, head: Head, *, gateway: str, purge: str) -> None:
+def make(owner: Dsn, meta: Meta, head: Head, *, gateway: str, purge: str, aside: str | None = None) -> None:
     """Make tables, triggers, rights and the first head of a new ledger in an existing database.
 
     `owner` may create a schema there and is neither of the two roles, which exist already: `gateway` gets what
-    appending and reading need, `purge` may empty bodies and search columns. Raises LedgerExists if there is a ledger,
-    or LedgerUnavailable; then nothing was made.
+    appending and reading need, `purge` may empty bodies and search columns. With `aside` a ledger that is there, and
+    lost, is renamed to it in the same transaction. Raises LedgerExists if there is a ledger, or LedgerUnavailable; then
+    nothing was made.
     """
     with written():
         connection = connect(owner, writes=True)
         try:
             check_server(connection)
-            connection.execute(f"BEGIN; SET LOCAL synchronous_commit = on; {_TABLES} {_AIDS}", prepare=False)
+            connection.execute("BEGIN; SET LOCAL synchronous_commit = on", prepare=False)
+            if aside is not None:
+                _set_aside(connection, aside)
+            connection.execute(_TABLES + _AIDS, prepare=False)
             connection.execute(rights(gateway, purge))
             connection.execute("INSERT INTO ledger.meta VALUES (0, %s, %s, %s)", (meta.format, meta.origin, meta.vkey))
             connection.execute(
@@ -187,6 +191,22 @@ def make(owner: Dsn, meta: Meta, head: Head, *, gateway: str, purge: str) -> Non
             raise LedgerExists("the database holds a schema `ledger` already") from None
         finally:
             connection.close()
+
+
+def _set_aside(connection: Connection, name: str) -> None:
+    """Rename a ledger's schema, if there is one, and let nobody into it but its owner."""
+    if connection.execute("SELECT to_regnamespace('ledger')").fetchone() != (None,):
+        renamed = sql.Identifier(name)
+        connection.execute(sql.SQL("ALTER SCHEMA ledger RENAME TO {name}").format(name=renamed))
+        found = connection.execute(
+            "SELECT DISTINCT grantee::regrole::text FROM pg_catalog.pg_namespace, aclexplode(nspacl)"
+            " WHERE nspname = %s AND grantee <> nspowner AND grantee <> 0",
+            (name,),
+        )
+        for (role,) in found.fetchall():
+            connection.execute(
+                sql.SQL("REVOKE ALL ON SCHEMA {name} FROM {role}").format(name=renamed, role=sql.SQL(role))
+            )
 
 
 def rights(gateway: str, purge: str) -> sql.Composed:

@@ -19,6 +19,7 @@ from plugin.ledger.notes import NoteFile
 from plugin.ledger.reader import Reader
 from plugin.ledger.record import StoredRecord
 from plugin.ledger.sqlite import SqliteStore
+from plugin.ledger.store import Opening
 
 _LOST = ".lost-"
 _NEW = ".recovering"
@@ -73,15 +74,14 @@ def aside_of(path: Path, now: datetime) -> Path:
     return path.with_name(f"{path.name}{_LOST}{now.astimezone(UTC).strftime('%Y%m%dT%H%M%S%fZ')}")
 
 
-def last_known(path: Path, key_path: Path, sinks: Sequence[Path]) -> LastKnown | None:
+def last_known(place: Path | Opening, key_path: Path, notes: Sequence[Path]) -> LastKnown | None:
     """The newest head that any of these shows, signed by a key of the lost ledger; None if none does.
 
-    `sinks` are files of checkpoints kept elsewhere. What the configured key signed counts before what only a key
-    signed that the lost file itself names: that file may be an impostor.
+    `notes` are files of checkpoints, kept with it or elsewhere. What the configured key signed counts before what only
+    a key signed that the lost ledger itself names: that may be an impostor.
     """
-    notes = [path.with_name(f"{path.name}.checkpoints"), *sinks]
-    for keys in (_configured(key_path, path, notes), _named(path)):
-        found = [*_in_file(path, keys), *(each for note in notes for each in _in_notes(note, keys))]
+    for keys in (_configured(key_path, place, notes), _named(place)):
+        found = [*_in_itself(place, keys), *(each for note in notes for each in _in_notes(note, keys))]
         if found:
             return max(found, key=lambda each: each.stated.size)
     return None
@@ -112,17 +112,17 @@ def put_in_place(new: NewPlace, path: Path, key_path: Path) -> None:
     _rename(new.path, path)
 
 
-def _configured(key_path: Path, file: Path, notes: Sequence[Path]) -> list[VerifierKey]:
+def _configured(key_path: Path, place: Path | Opening, notes: Sequence[Path]) -> list[VerifierKey]:
     """The configured key under each name that the lost ledger may have had: a key does not know its own."""
     try:
         private = load_private_key(key_path)
-        return [SigningKey(name, private).verifier for name in _names(file, notes)]
+        return [SigningKey(name, private).verifier for name in _names(place, notes)]
     except LedgerError:
         return []
 
 
-def _names(file: Path, notes: Sequence[Path]) -> set[str]:
-    names = {key.name for key in _named(file)}
+def _names(place: Path | Opening, notes: Sequence[Path]) -> set[str]:
+    names = {key.name for key in _named(place)}
     for note in notes:
         try:
             with note.open("rb") as opened:
@@ -134,10 +134,10 @@ def _names(file: Path, notes: Sequence[Path]) -> set[str]:
     return names
 
 
-def _named(file: Path) -> list[VerifierKey]:
-    """The keys that the lost file names, newest first, as far as they can be read."""
+def _named(place: Path | Opening) -> list[VerifierKey]:
+    """The keys that the lost ledger names, newest first, as far as they can be read."""
     try:
-        reader = Reader(file)
+        reader = Reader(place)
         try:
             return list(reader.keys().keys[::-1])
         except LedgerError:
@@ -146,14 +146,16 @@ def _named(file: Path) -> list[VerifierKey]:
         return []
 
 
-def _in_file(file: Path, keys: Sequence[VerifierKey]) -> Iterator[LastKnown]:
+def _in_itself(place: Path | Opening, keys: Sequence[VerifierKey]) -> Iterator[LastKnown]:
     try:
-        note = Reader(file).head().checkpoint
+        note = Reader(place).head().checkpoint
     except LedgerError:
         return
     for key in keys:
         try:
-            yield LastKnown(checkpoint.verify(note, key), note, key.text, "file")
+            yield LastKnown(
+                checkpoint.verify(note, key), note, key.text, "file" if isinstance(place, Path) else "database"
+            )
         except CheckpointInvalid:
             continue
 
