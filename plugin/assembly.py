@@ -17,6 +17,7 @@ from plugin.alerts import AlertKind, Alerts, alerts_of
 from plugin.audit.feed import LogFeed
 from plugin.authentication.fetch import IssuerDocuments
 from plugin.authentication.identify import Identifier
+from plugin.authentication.introspection import IntrospectionEndpoint, Introspects
 from plugin.authentication.issuers import Issuers
 from plugin.consultation.break_glass import BreakGlass
 from plugin.consultation.feed_line import EhrLine, FeedLine
@@ -86,7 +87,7 @@ def assemble(
     _make_state_dir(settings)
     ehr_bases = {ehr.id: ehr.fhir_base for ehr in settings.ehr}
     gateway = Gateway(
-        identifier=Identifier(settings, issuers),
+        identifier=Identifier(settings, issuers, introspections=introspections(settings)),
         rules=RulesInForce(rules),
         feeds={
             entry.id: FeedOnOffer(
@@ -150,6 +151,7 @@ def examine(settings: Settings) -> Rulebook:
     """Read everything that `assemble` reads, but for the ledger. Raises SettingsError."""
     sealing_keys(settings)
     issuers_of(settings)
+    introspections(settings)
     alerts_of(settings.alerts, settings.public_base)
     ehr_servers(settings)
     for entry in settings.feed:
@@ -265,6 +267,21 @@ def issuers_of(settings: Settings) -> Issuers:
     """The documents of all configured issuers."""
     issuers = [issuer for ehr in settings.ehr for issuer in ehr.issuer]
     return Issuers(issuers, IssuerDocuments(issuers))
+
+
+def introspections(settings: Settings) -> Mapping[str, Introspects]:
+    """What asks each issuer of opaque tokens about them, by issuer. Raises SettingsError."""
+    endpoints: dict[str, Introspects] = {}
+    for issuer in (issuer for ehr in settings.ehr for issuer in ehr.issuer):
+        asked = issuer.introspection
+        if asked is None or issuer.issuer in endpoints:
+            continue
+        secret = read_secret(asked.client_secret_file, "ehr.issuer.introspection.client_secret_file")
+        try:
+            endpoints[issuer.issuer] = IntrospectionEndpoint(asked, secret)
+        except ValueError as error:
+            raise SettingsError(f"ehr.issuer.introspection.url: {error}") from error
+    return endpoints
 
 
 def feed(entry: FeedEntry) -> Feed:

@@ -150,7 +150,7 @@ class FeedBody(TypedDict, total=False):
     answer: str
     """`answered`, `not-asked`, or the kind of failure: `timeout`, `unavailable`, `invalid-answer` …"""
     match: str
-    """`identifier`, `same-id`; or why there is none: `no-match`, `ambiguous`, `no-qualified-identifier` …"""
+    """`identifier`, `same-id`, `claim`; or why there is none: `no-match`, `ambiguous`, `no-qualified-identifier` …"""
     calls: int
 
 

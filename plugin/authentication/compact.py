@@ -31,9 +31,28 @@ class Presented:
     signature: bytes = field(repr=False)
 
 
+def is_small(token: str) -> bool:
+    """True for a token that is not larger than any that is looked at."""
+    return len(token) <= MAX_TOKEN_BYTES
+
+
+def is_shaped_as_jwt(token: str) -> bool:
+    """True for several parts of which the first holds a JSON object, or what begins as one (JWS and JWE alike).
+
+    Such a token says in readable form whose it is, so it may be shown to nobody else.
+    """
+    first, dot, _ = token.partition(".")
+    if not dot:
+        return False
+    try:
+        return urlsafe_b64decode(first.encode("ascii")).lstrip().startswith(b"{")
+    except ValueError:
+        return False
+
+
 def read(token: str) -> Presented:
     """Take `token` apart. Raises TokenInvalid if it is too large, no JWS of three parts, or not unambiguous JSON."""
-    if len(token) > MAX_TOKEN_BYTES:
+    if not is_small(token):
         raise TokenInvalid("The access token is too large.")
     if not token.isascii() or token.count(".") != 2:
         raise TokenInvalid("The access token is not a signed JWT.")

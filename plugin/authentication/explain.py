@@ -4,14 +4,17 @@ Callers of the gateway get fixed sentences (`plugin.errors`); this is for `vitri
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from plugin.authentication import claims, compact
-from plugin.authentication.bearer_token import BearerTokens, Check
+from plugin.authentication.bearer_token import NOBODY_TO_ASK, BearerTokens
+from plugin.authentication.introspection import Introspects
 from plugin.authentication.issuers import Issuers
 from plugin.authentication.listings import Listings
+from plugin.authentication.token_checks import INTROSPECTED, SIGNED, Check
 from plugin.errors import IssuerUnreachable, TokenInvalid
 from plugin.settings.document import Settings
 from policies.decision import decide_core, decide_log
@@ -27,6 +30,7 @@ MAX_SHOWN_LENGTH = 160
 
 _HELD = {
     Check.FORM: "a signed JWT of three parts, holding unambiguous JSON",
+    Check.ACTIVE: "its issuer, asked about it, says that it is active",
     Check.ISSUER: "the issuer is configured",
     Check.ALGORITHM: "signed with an accepted algorithm",
     Check.KEY: "the issuer publishes the key",
@@ -61,7 +65,12 @@ class Finding:
 
 
 def explain(
-    settings: Settings, rules: Rulebook, issuers: Issuers, token: str, clock: Callable[[], float] = time.time
+    settings: Settings,
+    rules: Rulebook,
+    issuers: Issuers,
+    token: str,
+    clock: Callable[[], float] = time.time,
+    introspections: Mapping[str, Introspects] = NOBODY_TO_ASK,
 ) -> list[Finding]:
     """Every check that held, then the one that failed and why; or, if all held, the identity that the token gives,
     and whether the core rules let it search for results of the patient in context, or search the log.
@@ -70,18 +79,22 @@ def explain(
     passed; the rules of the site, which need a feed and a patient, and a suspension (`policy suspended`), may still
     refuse. Raises nothing of its own.
     """
-    feed = _feed_named(token, settings)
     listings = Listings(settings.ehr)
+    tokens = BearerTokens(listings, issuers, settings.public_base, clock, introspections)
     held: list[Check] = []
+    shown = _Shown({}, {}, SIGNED)
+    feed = None
     try:
-        verified = BearerTokens(listings, issuers, settings.public_base, clock).verify(token, feed, held.append)
+        shown = _shown_by(token, tokens, introspections)
+        feed = _feed_named(shown.claims, settings)
+        verified = tokens.verify(token, feed, held.append)
     except (TokenInvalid, IssuerUnreachable) as refusal:
-        failed = list(Check)[len(held)]
-        hint = _hint(failed, token, listings, settings.public_base, clock())
+        failed = shown.checks[len(held)]
+        hint = _hint(failed, shown, listings, settings.public_base, clock())
         text = f"{refusal.text} {hint}" if hint else refusal.text
         undecided = isinstance(refusal, IssuerUnreachable)
-        return [*(Finding(check, True, _HELD[check]) for check in held), Finding(failed, False, text, undecided)]
-    findings = [Finding(check, True, _HELD[check]) for check in held]
+        return [*_passed(held, shown), Finding(failed, False, text, undecided)]
+    findings = _passed(held, shown)
     try:
         identity = claims.identity(verified)
     except TokenInvalid as refusal:
@@ -89,6 +102,34 @@ def explain(
     feed = feed or settings.feed[0].id
     wants_informed = any(each.patient_informed for each in settings.feed if each.id == feed)
     return [*findings, *_identity(identity), _judged(rules, identity, feed, clock(), wants_informed=wants_informed)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What can be read of a token before it is judged: in itself, or in its issuer's answer."""
+
+    header: Mapping[str, Any]
+    claims: Mapping[str, Any]
+    checks: tuple[Check, ...]
+
+
+def _shown_by(token: str, tokens: BearerTokens, introspections: Mapping[str, Introspects]) -> _Shown:
+    """Raises TokenInvalid for what cannot be read. An issuer that cannot be asked shows nothing."""
+    issuer = tokens.asked_about(token)
+    if issuer is None:
+        presented = compact.read(token)
+        return _Shown(presented.header, presented.claims, SIGNED)
+    asked = introspections.get(issuer.issuer)
+    try:
+        vouched = asked(token) if asked is not None else None
+    except IssuerUnreachable:
+        vouched = None
+    return _Shown({}, vouched.claims if vouched else {}, INTROSPECTED)
+
+
+def _passed(held: list[Check], shown: _Shown) -> list[Finding]:
+    asked = {Check.FORM: "its issuer is asked about it"} if shown.checks is INTROSPECTED else {}
+    return [Finding(check, True, asked.get(check, _HELD[check])) for check in held]
 
 
 def _identity(identity: Identity) -> list[Finding]:
@@ -123,21 +164,17 @@ def _judged(rules: Rulebook, identity: Identity, feed: str, now: float, *, wants
     return Finding("rules", False, f"a search for results is refused by {', '.join(verdict.rules)}")
 
 
-def _feed_named(token: str, settings: Settings) -> str | None:
-    try:
-        audience = compact.read(token).claims.get("aud")
-    except TokenInvalid:
-        return None
+def _feed_named(shown: Mapping[str, Any], settings: Settings) -> str | None:
+    audience = shown.get("aud")
     named = audience if isinstance(audience, list) else [audience]
     return next((feed.id for feed in settings.feed if f"{settings.public_base}/fhir/{feed.id}" in named), None)
 
 
-def _hint(check: Check, token: str, listings: Listings, public_base: str, now: float) -> str:
+def _hint(check: Check, shown: _Shown, listings: Listings, public_base: str, now: float) -> str:
     """What stands in the token, and what would be accepted."""
-    if check is Check.FORM:
+    if check in {Check.FORM, Check.ACTIVE}:
         return ""
-    presented = compact.read(token)
-    header, body = presented.header, presented.claims
+    header, body = shown.header, shown.claims
     listing = listings.of(body)
     if listing is None:
         configured = sorted({issuer.issuer for issuer in listings.issuers()})

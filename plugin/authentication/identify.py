@@ -7,11 +7,11 @@ import hashlib
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from plugin.authentication import claims
-from plugin.authentication.bearer_token import BearerTokens, VerifiedToken, naming_the_subject
+from plugin.authentication.bearer_token import NOBODY_TO_ASK, BearerTokens
 from plugin.authentication.credential import (
     BearerToken,
     Credential,
@@ -19,8 +19,10 @@ from plugin.authentication.credential import (
     MalformedCredential,
     NoCredential,
 )
+from plugin.authentication.introspection import Introspects
 from plugin.authentication.issuers import Issuers
 from plugin.authentication.listings import Listings
+from plugin.authentication.token_checks import VerifiedToken, naming_the_subject
 from plugin.errors import CredentialMalformed, Unidentified
 from plugin.settings.document import Settings
 from policies.vocabulary.identity import Client, Identity, Person, Subject
@@ -42,9 +44,15 @@ OPERATOR_CLIENT = "vitrine-cli"
 class Identifier:
     """Identifies callers by the configured issuers. Safe to call from several threads; building it asks nobody."""
 
-    def __init__(self, settings: Settings, issuers: Issuers, clock: Callable[[], float] = time.time) -> None:
-        """`issuers`: the documents of those of `settings`. `clock`: POSIX seconds."""
-        self._tokens = BearerTokens(Listings(settings.ehr), issuers, settings.public_base, clock)
+    def __init__(
+        self,
+        settings: Settings,
+        issuers: Issuers,
+        clock: Callable[[], float] = time.time,
+        introspections: Mapping[str, Introspects] = NOBODY_TO_ASK,
+    ) -> None:
+        """`issuers`: the documents of those of `settings`. `clock`: POSIX seconds. `introspections`: by issuer."""
+        self._tokens = BearerTokens(Listings(settings.ehr), issuers, settings.public_base, clock, introspections)
         self._known = _KnownTokens()
         self._clock = clock
 
@@ -73,7 +81,8 @@ class Identifier:
         now = self._clock()
         with naming_the_subject(verified.claims, now):
             identity = claims.identity(verified)
-        self._known.put(digest, _Known(identity, verified, min(verified.expires_at, now + CACHE_SECONDS)))
+        until = min(verified.expires_at, verified.believed_until, now + CACHE_SECONDS)
+        self._known.put(digest, _Known(identity, verified, until))
         return identity
 
 

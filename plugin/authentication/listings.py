@@ -40,6 +40,11 @@ class Listings:
             return None
         return Listing(*candidates[0], client=None, ambiguous=len(candidates) > 1)
 
+    @property
+    def opaque(self) -> Issuer | None:
+        """The one issuer that takes tokens that are no JWTs, if there is one."""
+        return next((issuer for issuer in self.issuers() if issuer.tokens == "opaque"), None)
+
     def issuers(self) -> list[Issuer]:
         """Every configured issuer; one that several EHRs list stands there several times."""
         return [issuer for candidates in self._by_issuer.values() for _, issuer in candidates]

@@ -15,6 +15,7 @@ from plugin.cli.given import settings_at
 from plugin.cli.rules import LANGUAGE, SHIPPED_SET, facts_of, feed_of, rules_at
 from plugin.errors import IssuerUnreachable, TokenInvalid
 from plugin.settings.document import Settings
+from plugin.settings.errors import SettingsError
 from policies.decision import facts, facts_of_showing
 from policies.described import ACTIONS, READ_LOG, SHOWING, Described, described
 from policies.explanation import Explanation, explain
@@ -83,7 +84,11 @@ def _identity(settings: Settings, feed: str) -> Identity:
     if not text:
         raise Failure("no token on stdin", CANNOT)
     try:
-        return Identifier(settings, assembly.issuers_of(settings)).identify(BearerToken(text, feed))
+        introspections = assembly.introspections(settings)
+        identifier = Identifier(settings, assembly.issuers_of(settings), introspections=introspections)
+        return identifier.identify(BearerToken(text, feed))
+    except SettingsError as error:
+        raise Failure(str(error), CANNOT) from error
     except TokenInvalid as error:
         raise Failure(f"the token would be refused before any rule: {error.text}", NO) from error
     except IssuerUnreachable as error:

@@ -8,7 +8,7 @@ import click
 from plugin import assembly
 from plugin.audit.characters import printable
 from plugin.authentication.explain import explain as explained
-from plugin.cli.failure import CANNOT, NO, Failure
+from plugin.cli.failure import CANNOT, NO, Failure, failing
 from plugin.cli.given import settings_at
 
 MAX_INPUT = 65_536
@@ -28,7 +28,10 @@ def explain(path: Path) -> None:
     text = sys.stdin.buffer.read(MAX_INPUT).decode("ascii", errors="replace").strip()
     if not text:
         raise Failure("no token on stdin", CANNOT)
-    findings = explained(settings, assembly.rulebook(settings), assembly.issuers_of(settings), text)
+    with failing():
+        introspections = assembly.introspections(settings)
+        rules = assembly.rulebook(settings)
+    findings = explained(settings, rules, assembly.issuers_of(settings), text, introspections=introspections)
     for finding in findings:
         click.echo(f"{'yes' if finding.passed else 'NO '}  {finding.check}: {printable(finding.text)}")
     if any(finding.undecided for finding in findings):

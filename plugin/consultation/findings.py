@@ -9,6 +9,8 @@ from policies.coding import Contents
 NO_QUALIFIED_IDENTIFIER = "no-qualified-identifier"
 NOT_ACTIVE = "patient-not-active"
 NOT_SHARED = "not-shared"
+NO_PERSON_ID = "no-person-id"
+PERSON_ID_OF_ANOTHER = "person-id-of-another"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +29,13 @@ class NoMatch:
     """Nobody there, or nobody who can be told apart."""
 
     reason: str
-    """`no-match`, `ambiguous`, `no-qualified-identifier`, `patient-not-active`, `not-shared`: for the record."""
+    """`no-match`, `ambiguous`, `no-qualified-identifier`, `patient-not-active`, `not-shared`, `no-person-id`,
+    `person-id-of-another`: for the record."""
 
     @property
     def tellable(self) -> bool:
-        """True where the reason concerns only the EHR's own patient, and so says nothing about the feed."""
-        return self.reason in {NO_QUALIFIED_IDENTIFIER, NOT_ACTIVE}
+        """True where the reason concerns only the EHR's own patient and token, and so says nothing about the feed."""
+        return self.reason in {NO_QUALIFIED_IDENTIFIER, NOT_ACTIVE, NO_PERSON_ID, PERSON_ID_OF_ANOTHER}
 
     @property
     def feed_answered(self) -> bool:

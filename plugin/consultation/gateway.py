@@ -29,7 +29,7 @@ from plugin.consultation.release import Release
 from plugin.errors import CallerThrottled, ConsultError, Overloaded, Refused, SpaceLow
 from plugin.ledger.space import FreeSpace
 from plugin.recorder import Recorder
-from plugin.settings.feed import IdentifierMatch, SameIdMatch
+from plugin.settings.feed import Match
 from plugin.settings.rules import TighterLimits
 from plugin.state.openings import Opening
 from plugin.state.quotas import Charged, Quotas
@@ -67,7 +67,7 @@ class FeedOnOffer:
 
     line: FeedLine
     types: tuple[str, ...]
-    match: IdentifierMatch | SameIdMatch
+    match: Match
     documents: str | None = None
     """The confidentiality that its whole documents have at least."""
     wants_informed: bool = False

@@ -1,5 +1,8 @@
 """Step 4: from the EHR's patient to the feed's, by exact identifier and birth date, or by an agreed shared id.
 
+The identifier is one of those that the EHR knows the patient by; where the feed is matched by claim, the very one that
+the token names.
+
 Never by name. What it finds out about why there is no match stays in the record: to the reader, no match and nothing
 to show are one.
 """
@@ -14,8 +17,17 @@ from typing import Any
 from fhir_adapters.interface import Call, Tree
 from plugin.consultation.feed_line import FeedLine
 from plugin.consultation.feed_places import is_at_home
-from plugin.consultation.findings import NO_QUALIFIED_IDENTIFIER, NOT_ACTIVE, NOT_SHARED, Match, NoMatch
-from plugin.settings.feed import IdentifierMatch, SameIdMatch
+from plugin.consultation.findings import (
+    NO_PERSON_ID,
+    NO_QUALIFIED_IDENTIFIER,
+    NOT_ACTIVE,
+    NOT_SHARED,
+    PERSON_ID_OF_ANOTHER,
+    Match,
+    NoMatch,
+)
+from plugin.settings.feed import ClaimMatch, IdentifierMatch, SameIdMatch
+from plugin.settings.feed import Match as MatchRule
 from policies.vocabulary.identity import Identity
 
 INS_SYSTEMS = frozenset({"urn:oid:1.2.250.1.213.1.4.8", "urn:oid:1.2.250.1.213.1.4.9"})
@@ -30,6 +42,10 @@ MAX_CANDIDATE_PAGES = 3
 """An exact identifier finds one patient, or a few; a feed that goes on and on ignores the parameter."""
 
 CACHED_MATCHES = 10_000
+
+_CX = re.compile(r"(?P<value>[^\^&|~\\\s]{1,64})\^\^\^[^\^&|~\\\s]{0,64}&(?P<oid>[0-2](?:\.(?:0|[1-9][0-9]*))+)&ISO")
+"""`value^^^name&OID&ISO`, its name optional. Check digits (CX.2 and 3) are not used, so none is understood."""
+_URN = re.compile(r"urn:[a-z0-9][a-z0-9-]{0,31}:[!-~]{1,96}", re.IGNORECASE | re.ASCII)
 _FULL_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
@@ -46,19 +62,28 @@ class PatientMatches:
         self,
         identity: Identity,
         patient: str,
-        rule: IdentifierMatch | SameIdMatch,
+        rule: MatchRule,
         ehr: FeedLine,
         feed: FeedLine,
         call: Call,
     ) -> Match | NoMatch:
         """The feed's patient for `patient` of the EHR. Raises ConsultError if the EHR or the feed fails."""
-        key = (identity.token_reference or "", identity.person.key, identity.ehr, patient, feed.id)
+        key = (
+            identity.token_reference or "",
+            identity.person.key,
+            identity.person_id or "",
+            identity.ehr,
+            patient,
+            feed.id,
+        )
         with self._lock:
             known = self._known.get(key)
         if known is not None and known[1] > self._clock():
             return known[0]
         if isinstance(rule, SameIdMatch):
             found = _same_id(identity, patient, rule, feed, call)
+        elif isinstance(rule, ClaimMatch):
+            found = self._by_claim(identity, patient, ehr, feed, call)
         else:
             found = self._by_identifier(patient, rule, ehr, feed, call)
         if isinstance(found, Match) and identity.token_reference is not None:
@@ -80,31 +105,72 @@ class PatientMatches:
         record = ehr.read("Patient", patient, call)
         if record is None or not _in_use(record):
             return NoMatch(NOT_ACTIVE)
-        identifiers = _identifiers(record, self._trusted(rule, record))
-        born = _birth_date(record)
-        if not identifiers or born is None:
-            return NoMatch(NO_QUALIFIED_IDENTIFIER)
-        found, complete = _candidates(feed, identifiers, call)
-        candidates = {
-            candidate["id"]
-            for candidate in found
-            if _in_use(candidate)
-            and _birth_date(candidate) == born
-            and _same_person(identifiers, _identifiers(candidate, rule.systems))
-        }
-        if not complete or len(candidates) > 1:
-            return NoMatch("ambiguous")
-        return Match(candidates.pop(), identifiers, "identifier") if candidates else NoMatch("no-match")
+        identifiers = _identifiers(record, self._trusted(rule.systems, record))
+        return _at_the_feed(record, identifiers, rule.systems, feed, call, by="identifier")
 
-    def _trusted(self, rule: IdentifierMatch, record: Tree) -> tuple[str, ...]:
+    def _by_claim(self, identity: Identity, patient: str, ehr: FeedLine, feed: FeedLine, call: Call) -> Match | NoMatch:
+        """The token's person_id, if the EHR knows the launch patient by it; what the token says alone is not enough."""
+        claimed = asserted(identity.person_id)
+        if claimed is None:
+            return NoMatch(NO_PERSON_ID)
+        if patient != identity.launch_patient:
+            return NoMatch(PERSON_ID_OF_ANOTHER)
+        record = ehr.read("Patient", patient, call)
+        if record is None or not _in_use(record):
+            return NoMatch(NOT_ACTIVE)
+        systems = (claimed[0],)
+        if claimed not in _identifiers(record, systems):
+            return NoMatch(PERSON_ID_OF_ANOTHER)
+        identifiers = (claimed,) if self._trusted(systems, record) else ()
+        return _at_the_feed(record, identifiers, systems, feed, call, by="claim")
+
+    def _trusted(self, systems: Sequence[str], record: Tree) -> tuple[str, ...]:
         """The systems that count for this patient: INS only when qualified, test roots only in a demonstration."""
         qualified = _is_qualified(record)
         return tuple(
             system
-            for system in rule.systems
+            for system in systems
             if (system not in INS_SYSTEMS | INS_TEST_SYSTEMS or qualified)
             and (system not in INS_TEST_SYSTEMS or self._demo)
         )
+
+
+def asserted(person_id: str | None) -> tuple[str, str] | None:
+    """(system, value) of an IUA person_id: HL7 v2's CX with the OID of its authority, as the Swiss profile has it, or a
+    URN, as IUA's sample has it. None for what is neither."""
+    if person_id is None:
+        return None
+    if found := _CX.fullmatch(person_id):
+        return f"urn:oid:{found['oid']}", found["value"]
+    if _URN.fullmatch(person_id):
+        return "urn:ietf:rfc:3986", person_id
+    return None
+
+
+def _at_the_feed(
+    record: Tree,
+    identifiers: tuple[tuple[str, str], ...],
+    systems: Sequence[str],
+    feed: FeedLine,
+    call: Call,
+    *,
+    by: str,
+) -> Match | NoMatch:
+    """The one patient of the feed with one of `identifiers` and the same full birth date, of no other in `systems`."""
+    born = _birth_date(record)
+    if not identifiers or born is None:
+        return NoMatch(NO_QUALIFIED_IDENTIFIER)
+    found, complete = _candidates(feed, identifiers, call)
+    candidates = {
+        candidate["id"]
+        for candidate in found
+        if _in_use(candidate)
+        and _birth_date(candidate) == born
+        and _same_person(identifiers, _identifiers(candidate, systems))
+    }
+    if not complete or len(candidates) > 1:
+        return NoMatch("ambiguous")
+    return Match(candidates.pop(), identifiers, by) if candidates else NoMatch("no-match")
 
 
 def _same_id(identity: Identity, patient: str, rule: SameIdMatch, feed: FeedLine, call: Call) -> Match | NoMatch:

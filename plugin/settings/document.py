@@ -60,6 +60,18 @@ class Settings(Section):
         return self
 
     @model_validator(mode="after")
+    def _one_issuer_takes_what_is_no_jwt(self) -> Self:
+        """A token that says nothing of itself can be shown to one issuer only: to two, one would see the other's."""
+        issuers = [issuer for ehr in self.ehr for issuer in ehr.issuer]
+        asked = {issuer.issuer for issuer in issuers if issuer.tokens == "opaque"}
+        if len(asked) > 1:
+            raise ValueError("ehr.issuer.tokens: at most one issuer may be 'opaque'")
+        told = [issuer.introspection for issuer in issuers if issuer.issuer in asked]
+        if any(each != told[0] for each in told):
+            raise ValueError("ehr.issuer.introspection: one issuer is asked in one way, whichever EHR lists it")
+        return self
+
+    @model_validator(mode="after")
     def _one_issuer_is_advertised(self) -> Self:
         issuers = [issuer for ehr in self.ehr for issuer in ehr.issuer]
         if len({i.issuer for i in issuers}) > 1 and len({i.issuer for i in issuers if i.advertised}) != 1:

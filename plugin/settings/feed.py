@@ -24,6 +24,15 @@ class SameIdMatch(Section):
     """The EHR whose patient ids the feed uses as its own."""
 
 
+class ClaimMatch(Section):
+    """By the identifier that the token gives for the patient whose data is asked for (IUA `person_id`)."""
+
+    by: Literal["claim"]
+
+
+Match = Annotated[IdentifierMatch | SameIdMatch | ClaimMatch, Discriminator("by")]
+
+
 class Title(Section):
     fr: Text
     en: Text
@@ -33,12 +42,12 @@ class FeedSettings(Section):
     """What every kind of feed has.
 
     `match = "same-id"` with `shares_patient_ids_with` beside it says the same as
-    `match = { by = "same-id", shares_patient_ids_with = "…" }`.
+    `match = { by = "same-id", shares_patient_ids_with = "…" }`, and `match = "claim"` the same as `{ by = "claim" }`.
     """
 
     id: Id
     title: Title | None = None
-    match: Annotated[IdentifierMatch | SameIdMatch, Discriminator("by")]
+    match: Match
     types: tuple[Literal[CONSULTABLE], ...] = CONSULTABLE  # type: ignore[valid-type]
     """Resource types that are asked of this feed; all that the gateway knows by default."""
     patient_informed: bool = False

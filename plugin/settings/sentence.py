@@ -7,16 +7,11 @@ from pydantic import ValidationError
 
 LATER_VALUES = frozenset(
     {
-        ("tokens", "opaque"),
-        ("claims", "iua"),
-        ("claims", "pro-sante-connect"),
         ("kind", "private_key_jwt"),
         ("kind", "mtls"),
-        ("by", "claim"),
     }
 )
 """(key, value) that the surface promises and this version cannot keep yet: refused, so that nobody relies on them."""
-LATER_KEYS = frozenset({"introspection"})
 
 # Tags that pydantic adds to a place for the members of a union: no keys that anybody wrote.
 _TAGS = frozenset(
@@ -25,6 +20,7 @@ _TAGS = frozenset(
         "bundle-folder",
         "identifier",
         "same-id",
+        "claim",
         "none",
         "basic",
         "bearer",
@@ -33,6 +29,8 @@ _TAGS = frozenset(
         "https",
         "syslog",
         "witness",
+        "claim-map",
+        "claim-table",
     ]
 )
 _SAID = {
@@ -57,9 +55,8 @@ def sentence(error: ValidationError) -> str:
         value = context.get("tag")
     key, last = ".".join(place), place[-1] if place else ""
     later = isinstance(value, str) and (last, value) in LATER_VALUES
-    if later or last in LATER_KEYS or (last == "claims" and isinstance(value, dict)):
-        what = f"'{value}'" if later else "this"
-        return f"{key}: {what} comes with a later version and is refused by this one"
+    if later:
+        return f"{key}: '{value}' comes with a later version and is refused by this one"
     ours = _SAID.get(first["type"])
     what = ours.format(**context) if ours else re.sub(r"^Value error, ", "", first["msg"])
     return f"{key}: {what}" if key else what

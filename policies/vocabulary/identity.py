@@ -1,6 +1,6 @@
 """Who is asking: a verified person, the client that they use, and what the token grants. Facts, no verdict."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from policies.vocabulary.purposes import PurposeSource
@@ -76,3 +76,5 @@ class Identity:
     """POSIX seconds; what was learned for this identity is forgotten then."""
     auditor: bool = False
     """May ask for the log: the role that `[[ehr]] auditors` names, or the operator of the machine."""
+    person_id: str | None = field(default=None, repr=False)
+    """IUA's identifier of the patient whose data is asked for: for a feed that is matched by claim, else ignored."""

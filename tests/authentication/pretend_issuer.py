@@ -3,15 +3,20 @@
 import json
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl
 
 from joserfc.jwk import ECKey, RSAKey
 from joserfc.jws import JWSRegistry
 from joserfc.util import urlsafe_b64encode
 
-from fhir_adapters.interface import FeedRefused, FeedUnavailable
+from fhir_adapters.interface import Deadline, FeedError, FeedRefused, FeedUnavailable
+from fhir_adapters.reach import Address
+from fhir_adapters.upstream import NO_HEADERS, Answer
 from plugin.authentication.identify import Identifier
+from plugin.authentication.introspection import Introspects
 from plugin.authentication.issuers import Issuers
 from plugin.settings.document import Settings
 
@@ -155,6 +160,39 @@ def ehr(ehr_id: str, **changes: Any) -> dict[str, Any]:
     }
 
 
-def identifier(configured: Settings, server: PretendIssuer, clock: Clock) -> Identifier:
+def identifier(
+    configured: Settings, server: PretendIssuer, clock: Clock, asked: Mapping[str, Introspects] | None = None
+) -> Identifier:
     listed = [issuer for one in configured.ehr for issuer in one.issuer]
-    return Identifier(configured, Issuers(listed, server, clock), clock)
+    return Identifier(configured, Issuers(listed, server, clock), clock, asked or {})
+
+
+@dataclass
+class PretendIntrospection:
+    """An `Upstream` that answers RFC 7662 questions: token -> claims, all else inactive. Remembers what it saw."""
+
+    active: dict[str, dict[str, Any]] = field(default_factory=dict)
+    asked: list[tuple[str, dict[str, str], Mapping[str, str]]] = field(default_factory=list)
+    """(address, form, headers)."""
+    failure: FeedError | None = None
+    answer: Answer | None = None
+
+    def get(self, address: Address, headers: Mapping[str, str] = NO_HEADERS, *, deadline: Deadline) -> Answer:
+        raise AssertionError("introspection is a POST")
+
+    def post_form(
+        self, address: Address, form: str, headers: Mapping[str, str] = NO_HEADERS, *, deadline: Deadline
+    ) -> Answer:
+        said = dict(parse_qsl(form))
+        self.asked.append((str(address), said, headers))
+        if self.failure is not None:
+            raise self.failure
+        if self.answer is not None:
+            return self.answer
+        claims = self.active.get(said["token"])
+        return json_answer({"active": False} if claims is None else {"active": True, **claims})
+
+
+def json_answer(value: Any, status: int = 200) -> Answer:
+    body = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return Answer(status, {"content-type": "application/json;charset=UTF-8"}, body)

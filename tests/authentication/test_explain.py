@@ -2,9 +2,9 @@
 
 import pytest
 
-from plugin.authentication.bearer_token import Check
 from plugin.authentication.explain import explain
 from plugin.authentication.issuers import Issuers
+from plugin.authentication.token_checks import Check
 from policies.rulebook import load
 from tests.authentication.pretend_issuer import NOW, settings
 

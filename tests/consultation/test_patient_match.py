@@ -10,7 +10,7 @@ from plugin.consultation.feed_line import EhrLine, FeedLine
 from plugin.consultation.findings import Match, NoMatch
 from plugin.consultation.patient_match import MAX_CANDIDATE_PAGES, PatientMatches
 from plugin.errors import EhrUnreachable, FeedTooSlow
-from plugin.settings.feed import IdentifierMatch, SameIdMatch
+from plugin.settings.feed import ClaimMatch, IdentifierMatch, SameIdMatch
 from policies.vocabulary import scopes
 from policies.vocabulary.identity import Client, Identity, Person, Subject
 from tests.world import ALMA, MemoryFeed, ehr_patient, lab_patient
@@ -216,6 +216,85 @@ def test_same_id_needs_the_named_ehr_and_a_patient_there() -> None:
     assert ward.match(patient="p2") == NoMatch("no-match")
     assert ward.match(replace(DOCTOR, ehr="clinic")) == NoMatch("not-shared")
     assert ward.ehr.queries == []
+
+
+CX = f"{ALMA}^^^&1.2.250.1.213.1.4.8&ISO"
+
+
+def by_claim(ward: Ward, person_id: str | None, **identity: Any) -> Match | NoMatch:
+    ward.rule = ClaimMatch(by="claim")
+    return ward.match(replace(DOCTOR, person_id=person_id, **identity))
+
+
+@pytest.mark.parametrize("person_id", [CX, f"{ALMA}^^^ASIP-SANTE-INS-NIR&1.2.250.1.213.1.4.8&ISO"])
+def test_a_claimed_identifier_of_the_launch_patient_matches_and_no_other_identifier_is_asked_for(
+    person_id: str,
+) -> None:
+    """The Swiss profile's form of IUA's person_id."""
+    ward = Ward([here(ALMA_NIR, (IPP, "77"))], [there(ALMA_NIR, (IPP, "78"))])
+    assert by_claim(ward, person_id) == Match("lab-1", (ALMA_NIR,), "claim")
+    assert ward.lab.queries == [("search", "Patient", f"identifier={NIR}|{ALMA}")]
+
+
+def test_a_claimed_urn_is_an_identifier_of_the_system_of_uris() -> None:
+    """IUA's own sample has one."""
+    urn = ("urn:ietf:rfc:3986", "urn:oid:1.2.3.4.77")
+    ward = Ward([here(urn)], [there(urn)])
+    assert by_claim(ward, urn[1]) == Match("lab-1", (urn,), "claim")
+
+
+@pytest.mark.parametrize(
+    "person_id",
+    [
+        None,
+        ALMA,
+        f"{ALMA}^^^&1.2.250.1.213.1.4.8&DNS",
+        f"{ALMA}^7^M11^&1.2.250.1.213.1.4.8&ISO",
+        "^^^&1.2&ISO",
+        f"{CX}~{CX}",
+    ],
+)
+def test_without_a_claimed_identifier_that_is_understood_nobody_is_asked(person_id: str | None) -> None:
+    """Deny by absence; half an identifier is none."""
+    ward = Ward([here(ALMA_NIR)], [there(ALMA_NIR)])
+    assert by_claim(ward, person_id) == NoMatch("no-person-id")
+    assert ward.ehr.queries == ward.lab.queries == []
+
+
+@pytest.mark.parametrize(
+    ("claimed", "identity", "reason"),
+    [
+        ("999^^^&1.2.250.1.213.1.4.8&ISO", {}, "person-id-of-another"),
+        (f"{ALMA}^^^&1.2.3&ISO", {}, "person-id-of-another"),
+        (CX, {"launch_patient": "p2"}, "person-id-of-another"),
+        (CX, {"launch_patient": None}, "person-id-of-another"),
+    ],
+)
+def test_a_claimed_identifier_must_belong_to_the_launch_patient(
+    claimed: str, identity: dict[str, Any], reason: str
+) -> None:
+    """Else a token for one patient would show another's results in the file that is open."""
+    ward = Ward([here(ALMA_NIR)], [there(ALMA_NIR), there((NIR, "999"), id="lab-2")])
+    assert by_claim(ward, claimed, **identity) == NoMatch(reason)
+    assert ward.lab.queries == []
+
+
+def test_a_claimed_identifier_is_held_to_the_same_care_as_the_ehrs_own() -> None:
+    """Qualification, test roots, birth date, one candidate."""
+    assert by_claim(Ward([here(ALMA_NIR, status="PROV")], [there(ALMA_NIR)]), CX) == NoMatch("no-qualified-identifier")
+    test_root = f"{ALMA}^^^&1.2.250.1.213.1.4.10&ISO"
+    assert by_claim(Ward([here((TEST, ALMA))], [there((TEST, ALMA))]), test_root) == NoMatch("no-qualified-identifier")
+    assert by_claim(Ward([here(ALMA_NIR)], [there(ALMA_NIR, born="1970-01-01")]), CX) == NoMatch("no-match")
+    two = [there(ALMA_NIR), there(ALMA_NIR, id="lab-2")]
+    assert by_claim(Ward([here(ALMA_NIR)], two), CX) == NoMatch("ambiguous")
+
+
+def test_a_person_id_is_ignored_where_the_feed_is_not_matched_by_claim() -> None:
+    """Design section 7: it says nothing then, neither good nor bad."""
+    ward = Ward([here(ALMA_NIR)], [there(ALMA_NIR)])
+    assert ward.match(replace(DOCTOR, person_id="999^^^&1.2.250.1.213.1.4.8&ISO")) == Match(
+        "lab-1", (ALMA_NIR,), "identifier"
+    )
 
 
 def test_a_match_is_remembered_while_its_token_lives() -> None:

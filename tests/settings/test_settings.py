@@ -130,14 +130,8 @@ def test_relative_paths_are_relative_to_the_file(tmp_path):
 
 
 LATER = {
-    "tokens": ('tokens     = "jwt"', 'tokens = "opaque"'),
-    "introspection": ('tokens     = "jwt"', 'introspection = { url = "https://login.hospital.example/introspect" }'),
-    "claims": ('claims     = "smart"', 'claims = "iua"'),
-    "claims ": ('claims     = "smart"', 'claims = "pro-sante-connect"'),
-    "claims  ": ('claims     = "smart"', 'claims = { subject = "sub" }'),
     "ehr.0.auth.kind": ('{ kind = "client_credentials", client_id', '{ kind = "private_key_jwt", client_id'),
     "feed.0.auth.kind": ('auth  = { kind = "none" }', 'auth = { kind = "mtls" }'),
-    "feed.0.match.by": ('{ by = "identifier", systems = ["urn:oid:1.2.250.1.213.1.4.8"] }', '"claim"'),
 }
 
 
@@ -149,6 +143,61 @@ def test_what_a_later_version_brings_is_refused_by_name(tmp_path, key):
     sentence = refusal(tmp_path, WHOLE.replace(now, later, 1))
     assert key.strip() in sentence
     assert "later version" in sentence
+
+
+INTROSPECTION = (
+    'introspection = { url = "https://login.hospital.example/introspect", client_id = "vitrine", '
+    'client_secret_file = "secrets/introspection", implied_audience = false }'
+)
+OPAQUE = WHOLE.replace('tokens     = "jwt"', f'tokens = "opaque"\n{INTROSPECTION}')
+
+
+def test_an_issuer_of_opaque_tokens_says_where_it_is_asked(tmp_path):
+    """As surface.md has it; one without the other would be a setting that has no effect."""
+    asked = loaded(tmp_path, OPAQUE).ehr[0].issuer[0].introspection
+    assert asked.client_secret_file == tmp_path / "secrets" / "introspection"
+    assert "introspection" in refusal(tmp_path, WHOLE.replace('tokens     = "jwt"', 'tokens = "opaque"'))
+    assert "introspection" in refusal(tmp_path, WHOLE.replace('tokens     = "jwt"', INTROSPECTION))
+
+
+def test_of_several_issuers_one_at_most_takes_opaque_tokens(tmp_path):
+    """Shown to two, a token would be known to one that it is none of the business of."""
+    second = f'[[ehr.issuer]]\nissuer = "https://other.example"\ntokens = "opaque"\n{INTROSPECTION}\n'
+    assert "tokens" in refusal(tmp_path, OPAQUE.replace("  [[ehr.client]]", f"{second}\n  [[ehr.client]]"))
+
+
+def test_an_issuer_that_two_ehrs_list_is_asked_in_one_way(tmp_path):
+    """Else which one of two secrets is used would depend on the order of the file."""
+    other = EHR.replace('"hospital"', '"clinic"').replace(ISSUER, f'{ISSUER}tokens = "opaque"\n')
+    second = other + INTROSPECTION.replace("secrets/introspection", "secrets/other")
+    assert "one way" in refusal(tmp_path, OPAQUE.replace("[[feed]]", f"{second}\n[[feed]]", 1))
+
+
+@pytest.mark.parametrize(
+    "claims", ['"iua"', '"pro-sante-connect"', '{ name = "display", patient = ["context", "pid"] }']
+)
+def test_claim_maps_are_named_or_a_table(tmp_path, claims):
+    """The three of surface.md, and a table of the deployer's own."""
+    read = loaded(tmp_path, WHOLE.replace('claims     = "smart"', f"claims = {claims}"))
+    assert read.ehr[0].issuer[0].claims != "smart"
+
+
+@pytest.mark.parametrize(
+    ("claims", "key"),
+    [('{ shoe = "x" }', "shoe"), ("{ name = [] }", "name"), ("{ name = 7 }", "name"), ('"saml"', "claims")],
+)
+def test_a_claim_map_that_says_nothing_understood_is_refused(tmp_path, claims, key):
+    """A mistyped fact would be absent for ever."""
+    assert key in refusal(tmp_path, WHOLE.replace('claims     = "smart"', f"claims = {claims}"))
+
+
+@pytest.mark.parametrize("match", ['"claim"', '{ by = "claim" }'])
+def test_a_feed_is_matched_by_claim(tmp_path, match):
+    """Both ways to write it; it takes no settings."""
+    by_identifier = '{ by = "identifier", systems = ["urn:oid:1.2.250.1.213.1.4.8"] }'
+    assert loaded(tmp_path, WHOLE.replace(by_identifier, match)).feed[0].match.by == "claim"
+    wrong = '{ by = "claim", systems = ["x"] }'
+    assert "systems" in refusal(tmp_path, WHOLE.replace(by_identifier, wrong))
 
 
 PLACES = [

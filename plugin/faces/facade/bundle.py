@@ -12,6 +12,8 @@ from policies.vocabulary.security_labels import CONFIDENTIALITY
 NOTICES = {
     "no-qualified-identifier": "This patient has no qualified identifier at the EHR: no outside result can be matched.",
     "patient-not-active": "This patient's file at the EHR is not in use: no outside result can be matched.",
+    "no-person-id": "The access token does not say by an identifier whose data is asked for: no result can be matched.",
+    "person-id-of-another": "The access token identifies another patient than this one: no result can be matched.",
 }
 
 
