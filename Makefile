@@ -29,6 +29,8 @@ lint: $(READY) ## style, types, and the direction of imports
 
 bench: $(READY) ## speed, side by side with what one would otherwise run
 	$(BIN)/python -m benchmarks.run
+	$(BIN)/python -m benchmarks.ledger
+	$(BIN)/python -m benchmarks.audit_search --records 100000
 
 lock: $(READY) ## pin the requirements anew, with hashes and without addresses
 	$(BIN)/python -m pip install --quiet uv

@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +22,9 @@ class ForgetfulLedger:
     def append(self, body: Mapping[str, object], *, tenant: str, retention_class: str) -> Position:
         """As if it had been written."""
         return Position(0, "")
+
+    def observe(self, on_commit: Callable[[int, float], None]) -> None:
+        """Nothing is committed."""
 
 
 def application() -> Flask:

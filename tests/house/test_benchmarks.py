@@ -1,0 +1,14 @@
+"""What is measured must still be the gateway: builds that exist only in a benchmark follow what they replace."""
+
+import pytest
+
+from benchmarks import without_record
+from plugin.cli.worker import CONFIG_VARIABLE
+from tests.world import World
+
+
+def test_the_build_without_a_record_refuses_strangers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It can be made from the parts of today, and lets in nobody that the gateway would not."""
+    monkeypatch.setenv(CONFIG_VARIABLE, str(world.folder / "vitrine.toml"))
+    answer = without_record.application().test_client().get("/fhir/city-lab/Observation?patient=p1")
+    assert answer.status_code == 401
