@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
-from urllib.parse import quote_plus
 
 from authlib.oauth2.rfc6749.parameters import prepare_token_request
 
+from fhir_adapters.client_proof import ClientProof
 from fhir_adapters.interface import Call, Deadline, FeedAnswerInvalid, FeedRefused, FeedTimeout, FeedUnavailable
 from fhir_adapters.reach import Reach
 from fhir_adapters.resource import parse
@@ -115,19 +115,18 @@ class LaunchToken:
 
 
 class ClientCredentials:
-    """The OAuth 2.0 client credentials grant (RFC 6749 4.4), the client proven by HTTP Basic (2.3.1).
+    """The OAuth 2.0 client credentials grant (RFC 6749 4.4), the client proven by a secret or a key (`client_proof`).
 
     The token is kept in memory until RENEW_EARLY_SECONDS before it expires. Threads that find none wait for the one
     that fetches it, each no longer than its own deadline. The token endpoint is a place of its own: it sees the
-    client's secret and nothing of the question; the feed sees the token and not the secret.
+    client's proof and nothing of the question; the feed sees the token and not the proof.
     """
 
     def __init__(
         self,
         name: str,
         token_url: str,
-        client_id: str,
-        secret: str,
+        proof: ClientProof,
         *,
         scope: str = "",
         upstream: Upstream | None = None,
@@ -137,8 +136,8 @@ class ClientCredentials:
         self._name = f"the token endpoint of {name}"
         self._address = reach.judge(token_url)
         self._upstream = upstream or HttpUpstream(self._name, reach)
-        self._authorization = _basic(quote_plus(client_id), quote_plus(secret))
-        self._form: str = prepare_token_request("client_credentials", scope=scope)  # type: ignore[no-untyped-call]
+        self._proof = proof
+        self._scope = scope
         self._lock = threading.Lock()
         self._token = ""
         self._usable_until = 0.0
@@ -168,9 +167,10 @@ class ClientCredentials:
             self._lock.release()
 
     def _fetch(self, deadline: Deadline) -> tuple[str, float]:
-        answer = self._upstream.post_form(
-            self._address, self._form, {"authorization": self._authorization}, deadline=deadline
+        form: str = prepare_token_request(  # type: ignore[no-untyped-call]
+            "client_credentials", scope=self._scope, **self._proof.parameters()
         )
+        answer = self._upstream.post_form(self._address, form, self._proof.headers(), deadline=deadline)
         self._expect_success(answer)
         tree = parse(answer.body, self._name)
         token = tree.get("access_token") if isinstance(tree, dict) else None

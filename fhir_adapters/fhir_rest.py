@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from fhir_adapters.client_identity import ClientIdentity
 from fhir_adapters.credential import Credential, NoCredential
 from fhir_adapters.interface import (
     Call,
@@ -43,6 +44,8 @@ class FhirRestConfig:
     id: str
     base: str
     credential: Credential = field(default_factory=NoCredential)
+    identity: ClientIdentity | None = None
+    """The certificate for a server that asks for one."""
 
 
 class FhirRestFeed:
@@ -55,20 +58,26 @@ class FhirRestFeed:
     """
 
     def __init__(
-        self, id: str, base: str, credential: Credential | None = None, upstream: Upstream | None = None
+        self,
+        id: str,
+        base: str,
+        credential: Credential | None = None,
+        upstream: Upstream | None = None,
+        *,
+        identity: ClientIdentity | None = None,
     ) -> None:
-        """Raises ValueError if `base` is no plain http(s) address. Nothing is contacted."""
+        """Raises ValueError if `base` is no plain http(s) address, or `identity` meets plain http. Contacts nothing."""
         self.id = id
         self._reach = Reach.of(base)
         self.base = self._reach.base.rstrip("/")
         self._name = f"feed '{id}'"
         self._credential = credential or NoCredential()
-        self._upstream = upstream or HttpUpstream(self._name, self._reach)
+        self._upstream = upstream or HttpUpstream(self._name, self._reach, identity=identity)
 
     @classmethod
     def from_config(cls, config: FhirRestConfig) -> "FhirRestFeed":
         """The feed of a configuration. Raises ValueError as the constructor does."""
-        return cls(config.id, config.base, config.credential)
+        return cls(config.id, config.base, config.credential, identity=config.identity)
 
     def read(self, resource_type: str, resource_id: str, call: Call) -> Tree | None:
         """See `Feed`. A type or an id that FHIR does not allow is not there."""

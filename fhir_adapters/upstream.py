@@ -23,6 +23,7 @@ from pyreqwest.exceptions import (
 from pyreqwest.request import SyncRequestBuilder
 from pyreqwest.response import SyncResponse
 
+from fhir_adapters.client_identity import ClientIdentity
 from fhir_adapters.interface import (
     Deadline,
     FeedAnswerInvalid,
@@ -88,11 +89,20 @@ class HttpUpstream:
     before a fork could not be used after it.
     """
 
-    def __init__(self, name: str, *reaches: Reach, max_body: int = MAX_BODY_BYTES) -> None:
-        """`name` stands in errors ("feed 'city-lab'"). An address outside all `reaches` is refused."""
+    def __init__(
+        self, name: str, *reaches: Reach, max_body: int = MAX_BODY_BYTES, identity: ClientIdentity | None = None
+    ) -> None:
+        """`name` stands in errors ("feed 'city-lab'"). An address outside all `reaches` is refused.
+
+        `identity`: the certificate that is shown where one is asked for. Raises ValueError if one would be shown, and a
+        reach is not https.
+        """
+        if identity is not None and any(reach.scheme != "https" for reach in reaches):
+            raise ValueError("a client certificate needs an https address")
         self.name = name
         self._reaches = reaches
         self._max_body = max_body
+        self._identity = identity
         self._lock = threading.Lock()
         self._client: SyncClient | None = None
         self._process = 0
@@ -158,7 +168,7 @@ class HttpUpstream:
         with self._lock:
             if self._client is None or self._process != os.getpid():
                 self._client = None
-                self._client = _new_client(self.name)
+                self._client = _new_client(self.name, self._identity)
                 self._process = os.getpid()
             return self._client
 
@@ -205,7 +215,7 @@ def _bounded(request: SyncRequestBuilder, headers: Mapping[str, str], seconds: f
     return request.timeout(timedelta(seconds=seconds))
 
 
-def _new_client(name: str) -> SyncClient:
+def _new_client(name: str, identity: ClientIdentity | None) -> SyncClient:
     builder = (
         SyncClientBuilder()
         .follow_redirects(False)
@@ -220,6 +230,13 @@ def _new_client(name: str) -> SyncClient:
         .connect_timeout(timedelta(seconds=CONNECT_SECONDS))
         .pool_idle_timeout(timedelta(seconds=IDLE_SECONDS))
     )
+    if identity is not None:
+        try:
+            builder = builder.https_only(True).identity_pem(identity.pem)
+            if identity.authorities is not None:
+                builder = builder.add_root_certificate_pem(identity.authorities.encode())
+        except ValueError:
+            raise FeedUnavailable(f"{name} cannot be asked: the gateway's own certificate is not usable") from None
     try:
         return builder.build()
     except RuntimeError:

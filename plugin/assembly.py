@@ -6,9 +6,12 @@ Building contacts nobody. Secrets are read here, so a missing or open one stops 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from fhir_adapters import registry
 from fhir_adapters.bundle_folder import BundleFolderConfig
+from fhir_adapters.client_identity import ClientIdentity
+from fhir_adapters.client_proof import ClientProof, KeyProof, PrivateKey, SecretProof, private_key
 from fhir_adapters.credential import BasicCredential, BearerCredential, ClientCredentials, Credential, NoCredential
 from fhir_adapters.fhir_rest import FhirRestConfig
 from fhir_adapters.interface import Feed
@@ -38,8 +41,8 @@ from plugin.sealing import KeysInvalid, Seal, derived, parse_keys
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
 from plugin.settings.feed import BundleFolder, FeedEntry
-from plugin.settings.secret import read_secret
-from plugin.settings.servers import Auth, BasicAuth, BearerAuth, ClientCredentialsAuth
+from plugin.settings.secret import read_public, read_secret
+from plugin.settings.servers import Auth, BasicAuth, BearerAuth, ClientCredentialsAuth, MtlsAuth, PrivateKeyJwtAuth
 from plugin.sinks import Heard, sinks_of
 from plugin.state.callers import Callers
 from plugin.state.openings import Openings
@@ -290,7 +293,8 @@ def feed(entry: FeedEntry) -> Feed:
         if isinstance(entry, BundleFolder):
             return registry.build(entry.kind, BundleFolderConfig(entry.id, entry.path))
         credential = own_credential(f"feed '{entry.id}'", "feed.auth", entry.auth)
-        return registry.build(entry.kind, FhirRestConfig(entry.id, entry.base, credential))
+        identity = own_certificate("feed.auth", entry.auth)
+        return registry.build(entry.kind, FhirRestConfig(entry.id, entry.base, credential, identity))
     except ValueError as error:
         raise SettingsError(f"feed '{entry.id}': {error}") from error
 
@@ -299,16 +303,20 @@ def ehr_servers(settings: Settings) -> Mapping[str, Feed]:
     """Each EHR's FHIR server, asked for a patient's identifiers only."""
     servers = {}
     for ehr in settings.ehr:
-        credential = own_credential(f"ehr '{ehr.id}'", "ehr.auth", ehr.auth)
         try:
-            servers[ehr.id] = registry.build("fhir-rest", FhirRestConfig(ehr.id, ehr.fhir_base, credential))
+            credential = own_credential(f"ehr '{ehr.id}'", "ehr.auth", ehr.auth)
+            identity = own_certificate("ehr.auth", ehr.auth)
+            servers[ehr.id] = registry.build("fhir-rest", FhirRestConfig(ehr.id, ehr.fhir_base, credential, identity))
         except ValueError as error:
             raise SettingsError(f"ehr '{ehr.id}': {error}") from error
     return servers
 
 
 def own_credential(name: str, key: str, auth: Auth) -> Credential:
-    """The gateway's own credential at a server, its secret read from its file."""
+    """The gateway's own credential at a server, its secret read from its file.
+
+    Raises SettingsError, and ValueError for what the file or an address holds.
+    """
     match auth:
         case BasicAuth():
             return BasicCredential(auth.username, read_secret(auth.password_file, f"{key}.password_file"))
@@ -316,6 +324,31 @@ def own_credential(name: str, key: str, auth: Auth) -> Credential:
             return BearerCredential(read_secret(auth.token_file, f"{key}.token_file"))
         case ClientCredentialsAuth():
             secret = read_secret(auth.client_secret_file, f"{key}.client_secret_file")
-            return ClientCredentials(name, auth.token_url, auth.client_id, secret, scope=auth.scope or "")
+            proof: ClientProof = SecretProof(auth.client_id, secret)
+            return ClientCredentials(name, auth.token_url, proof, scope=auth.scope or "")
+        case PrivateKeyJwtAuth():
+            proof = KeyProof(auth.client_id, auth.token_url, _own_key(auth.key_file, f"{key}.key_file"))
+            return ClientCredentials(name, auth.token_url, proof, scope=auth.scope or "")
         case _:
             return NoCredential()
+
+
+def own_certificate(key: str, auth: Auth) -> ClientIdentity | None:
+    """The gateway's own certificate for a server that asks for one. Raises SettingsError."""
+    if not isinstance(auth, MtlsAuth):
+        return None
+    certificates = read_public(auth.certificate_file, f"{key}.certificate_file")
+    secret = read_secret(auth.key_file, f"{key}.key_file")
+    authorities = None if auth.ca_file is None else read_public(auth.ca_file, f"{key}.ca_file")
+    try:
+        return ClientIdentity(certificates, secret, authorities)
+    except ValueError as error:
+        raise SettingsError(f"{key}: {error}") from error
+
+
+def _own_key(path: Path, key: str) -> PrivateKey:
+    text = read_secret(path, key)
+    try:
+        return private_key(text)
+    except ValueError as error:
+        raise SettingsError(f"{key}: {path}: {error}") from error

@@ -11,6 +11,22 @@ OTHERS = stat.S_IRWXO | stat.S_IWGRP
 MAX_SECRET_BYTES = 64 * 1024
 
 
+MAX_PUBLIC_BYTES = 1024 * 1024
+"""A bundle of authorities; that of a whole system is some hundred kB."""
+
+
+def read_public(path: Path, key: str) -> str:
+    """The text of a file that is no secret, such as a certificate. Raises SettingsError."""
+    try:
+        if path.stat().st_size > MAX_PUBLIC_BYTES:
+            raise SettingsError(f"{key}: {path} is too large")
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{key}: {path} is not text") from error
+    except OSError as error:
+        raise SettingsError(f"{key}: cannot read {path}: {error.strerror}") from error
+
+
 def read_secret(path: Path, key: str) -> str:
     """The stripped text of the secret file that `key` names. Raises SettingsError: absent, empty, open to others."""
     try:

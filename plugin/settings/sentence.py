@@ -5,14 +5,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-LATER_VALUES = frozenset(
-    {
-        ("kind", "private_key_jwt"),
-        ("kind", "mtls"),
-    }
-)
-"""(key, value) that the surface promises and this version cannot keep yet: refused, so that nobody relies on them."""
-
 # Tags that pydantic adds to a place for the members of a union: no keys that anybody wrote.
 _TAGS = frozenset(
     [
@@ -25,6 +17,8 @@ _TAGS = frozenset(
         "basic",
         "bearer",
         "client_credentials",
+        "private_key_jwt",
+        "mtls",
         "file",
         "https",
         "syslog",
@@ -49,14 +43,9 @@ def sentence(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     context: dict[str, Any] = first.get("ctx", {})
     place = [str(part) for part in first["loc"] if part not in _TAGS]
-    value = first["input"]
     if discriminator := str(context.get("discriminator", "")).strip("'"):
         place.append(discriminator)
-        value = context.get("tag")
-    key, last = ".".join(place), place[-1] if place else ""
-    later = isinstance(value, str) and (last, value) in LATER_VALUES
-    if later:
-        return f"{key}: '{value}' comes with a later version and is refused by this one"
+    key = ".".join(place)
     ours = _SAID.get(first["type"])
     what = ours.format(**context) if ours else re.sub(r"^Value error, ", "", first["msg"])
     return f"{key}: {what}" if key else what

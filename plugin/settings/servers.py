@@ -30,4 +30,29 @@ class ClientCredentialsAuth(Section):
     scope: Text | None = None
 
 
-Auth = Annotated[NoAuth | BasicAuth | BearerAuth | ClientCredentialsAuth, Discriminator("kind")]
+class PrivateKeyJwtAuth(Section):
+    """SMART Backend Services: client credentials, proven by an assertion that our key signs."""
+
+    kind: Literal["private_key_jwt"]
+    client_id: Text
+    key_file: Location
+    """A private JWK, RSA or EC, with a `kid`."""
+    token_url: ExactUrl
+    scope: Text | None = None
+
+
+class MtlsAuth(Section):
+    """A certificate of ours, shown in the TLS handshake."""
+
+    kind: Literal["mtls"]
+    certificate_file: Location
+    """PEM: our certificate, then those that signed it."""
+    key_file: Location
+    """PEM, not encrypted."""
+    ca_file: Location | None = None
+    """PEM: authorities trusted for the server beside those of the system."""
+
+
+Auth = Annotated[
+    NoAuth | BasicAuth | BearerAuth | ClientCredentialsAuth | PrivateKeyJwtAuth | MtlsAuth, Discriminator("kind")
+]

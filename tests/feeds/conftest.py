@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from fhir_adapters.fhir_rest import FhirRestConfig, FhirRestFeed
 from fhir_adapters.interface import Call, Deadline, Feed, FeedLinkExpired, FeedRefused, Page
 from fhir_adapters.registry import build
 from fhir_adapters.resource import encode
+from tests.feeds.authority import Authority
 
 OBSERVATIONS = 7
 
@@ -65,11 +67,11 @@ def folder(tmp_path: Path) -> Path:
 class SmallServer:
     """FHIR REST over the folder, with HAPI's habits: next links on the root, no `total`, 410 for an old page."""
 
-    def __init__(self, source: Feed) -> None:
+    def __init__(self, source: Feed, tls: ssl.SSLContext | None = None) -> None:
         self.source = source
         self.questions: list[Request] = []
-        self._http = make_server("127.0.0.1", 0, self._answer, threaded=True)
-        self.base = f"http://127.0.0.1:{self._http.server_port}/fhir"
+        self._http = make_server("127.0.0.1", 0, self._answer, threaded=True, ssl_context=tls)
+        self.base = f"{'http' if tls is None else 'https'}://127.0.0.1:{self._http.server_port}/fhir"
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
 
@@ -136,11 +138,28 @@ def small_server(folder: Path) -> Iterator[SmallServer]:
     server.close()
 
 
-@pytest.fixture(params=["fhir-rest", "bundle-folder"])
+@pytest.fixture(scope="session")
+def city(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Who signs the certificates of a city: of its laboratory, and of ours."""
+    return Authority("City", tmp_path_factory.mktemp("city"))
+
+
+@pytest.fixture
+def guarded_server(folder: Path, city: Authority) -> Iterator[SmallServer]:
+    """The same server over TLS, for clients with a certificate of the city alone."""
+    server = SmallServer(BundleFolderFeed("behind", folder), city.asking_for_certificates())
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=["fhir-rest", "fhir-rest with a certificate", "bundle-folder"])
 def feed(request: pytest.FixtureRequest, folder: Path) -> Feed:
     """Each kind of feed in turn, over the same folder."""
     if request.param == "bundle-folder":
         return build("bundle-folder", BundleFolderConfig("files", folder))
+    if request.param == "fhir-rest with a certificate":
+        server, city = request.getfixturevalue("guarded_server"), request.getfixturevalue("city")
+        return build("fhir-rest", FhirRestConfig("city-lab", server.base, identity=city.identity("vitrine")))
     server = request.getfixturevalue("small_server")
     return build("fhir-rest", FhirRestConfig("city-lab", server.base))
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from werkzeug.wrappers import Request, Response
 
+from fhir_adapters.client_proof import SecretProof
 from fhir_adapters.credential import (
     BasicCredential,
     BearerCredential,
@@ -58,7 +59,8 @@ class FakeUpstream:
 
 def grant(upstream: FakeUpstream) -> ClientCredentials:
     url = "https://login.lab.example/token"
-    return ClientCredentials("feed 'city-lab'", url, "vitrine", SECRET, scope="system/*.rs", upstream=upstream)
+    proof = SecretProof("vitrine", SECRET)
+    return ClientCredentials("feed 'city-lab'", url, proof, scope="system/*.rs", upstream=upstream)
 
 
 def feed_with(credential: Credential, upstream: FakeUpstream) -> FhirRestFeed:
@@ -199,7 +201,7 @@ def test_a_token_endpoint_elsewhere_is_asked_over_http(small_server: Any, httpse
         return Response('{"access_token":"t1","token_type":"bearer"}', content_type="application/json")
 
     httpserver.expect_request("/token", method="POST").respond_with_handler(token)
-    credential = ClientCredentials("feed 'city-lab'", httpserver.url_for("/token"), "vitrine", SECRET)
+    credential = ClientCredentials("feed 'city-lab'", httpserver.url_for("/token"), SecretProof("vitrine", SECRET))
     assert FhirRestFeed("city-lab", small_server.base, credential).read("Observation", "o1", call) is not None
     assert dict(seen[0].form) == {"grant_type": "client_credentials"}
     assert small_server.questions[0].headers["Authorization"] == "Bearer t1"

@@ -129,20 +129,27 @@ def test_relative_paths_are_relative_to_the_file(tmp_path):
     assert str(read.ledger.sinks[0].path) == "/mnt/elsewhere/checkpoints"
 
 
-LATER = {
-    "ehr.0.auth.kind": ('{ kind = "client_credentials", client_id', '{ kind = "private_key_jwt", client_id'),
-    "feed.0.auth.kind": ('auth  = { kind = "none" }', 'auth = { kind = "mtls" }'),
+OWN_PROOFS = {
+    "private_key_jwt": (
+        '{ kind = "private_key_jwt", client_id = "vitrine", key_file = "secrets/ehr.jwk", '
+        'token_url = "https://login.example/token", scope = "system/Patient.rs" }'
+    ),
+    "mtls": (
+        '{ kind = "mtls", certificate_file = "secrets/own.pem", key_file = "secrets/own.key", '
+        'ca_file = "secrets/lab-ca.pem" }'
+    ),
 }
 
 
-@pytest.mark.parametrize("key", LATER)
-def test_what_a_later_version_brings_is_refused_by_name(tmp_path, key):
-    """Nobody shall rely on what is not there."""
-    now, later = LATER[key]
-    assert now in WHOLE
-    sentence = refusal(tmp_path, WHOLE.replace(now, later, 1))
-    assert key.strip() in sentence
-    assert "later version" in sentence
+@pytest.mark.parametrize("kind", OWN_PROOFS)
+def test_a_feed_and_an_ehr_take_the_same_ways_to_prove_oneself(tmp_path, kind):
+    """Its files are relative to the configuration like all others."""
+    own = 'auth  = { kind = "none" }'
+    read = loaded(tmp_path, WHOLE.replace(own, f"auth = {OWN_PROOFS[kind]}"))
+    assert read.feed[0].auth.key_file.parent == tmp_path / "secrets"
+    shorter = SHORTEST.replace(ISSUER, f"auth = {OWN_PROOFS[kind]}\n{ISSUER}")
+    assert loaded(tmp_path, shorter).ehr[0].auth.kind == kind
+    assert "feed.0.auth" in refusal(tmp_path, WHOLE.replace(own, f'auth = {{ kind = "{kind}" }}'))
 
 
 INTROSPECTION = (

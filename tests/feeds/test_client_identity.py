@@ -1,0 +1,109 @@
+"""The gateway's own certificate: shown to its feed over real TLS, and unusable ones told before anything is asked."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+from cryptography.hazmat.primitives.serialization import load_pem_private_key as load_key
+
+from fhir_adapters.client_identity import ClientIdentity
+from fhir_adapters.fhir_rest import FhirRestConfig, FhirRestFeed
+from fhir_adapters.interface import Call, FeedError
+from plugin import assembly
+from plugin.settings.errors import SettingsError
+from plugin.settings.servers import MtlsAuth
+from tests.feeds.authority import Authority
+
+
+def reading(server: Any, identity: ClientIdentity | None) -> FhirRestFeed:
+    return FhirRestFeed.from_config(FhirRestConfig("city-lab", server.base, identity=identity))
+
+
+@pytest.fixture(scope="session")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """An authority that nobody in the city knows."""
+    return Authority("Elsewhere", tmp_path_factory.mktemp("elsewhere"))
+
+
+def test_the_feed_is_read_with_the_certificate(guarded_server: Any, city: Authority, call: Call) -> None:
+    """And kept connections work too."""
+    feed = reading(guarded_server, city.identity("vitrine"))
+    for _ in range(2):
+        assert feed.read("Observation", "o1", call) is not None
+
+
+def test_the_feed_refuses_a_stranger_and_that_is_a_failure_of_the_feed(
+    guarded_server: Any, city: Authority, elsewhere: Authority, call: Call
+) -> None:
+    """No certificate, another authority's, an expired one: the question never reaches the server's application."""
+    expired = ClientIdentity(*city.signed("vitrine", until=timedelta(hours=-1)), authorities=city.pem)
+    for identity in (None, elsewhere.identity("vitrine", trusts=city), expired):
+        with pytest.raises(FeedError):
+            reading(guarded_server, identity).read("Observation", "o1", call)
+    assert guarded_server.questions == []
+
+
+def test_a_server_of_an_unknown_authority_is_not_asked(
+    guarded_server: Any, city: Authority, elsewhere: Authority, call: Call
+) -> None:
+    """Whoever answers on the feed's address is not the feed."""
+    with pytest.raises(FeedError):
+        reading(guarded_server, city.identity("vitrine", trusts=elsewhere)).read("Observation", "o1", call)
+    assert guarded_server.questions == []
+
+
+def test_a_certificate_needs_https(city: Authority) -> None:
+    """Over plain http nobody would ever ask for it."""
+    with pytest.raises(ValueError, match="https"):
+        FhirRestFeed("city-lab", "http://127.0.0.1:1/fhir", identity=city.identity("vitrine"))
+
+
+def test_what_cannot_be_shown_is_refused_before_it_is_needed(city: Authority) -> None:
+    """Sentences for the operator, without a character of the key."""
+    certificate, key = city.signed("vitrine")
+    _, another = city.signed("other")
+    locked = load_key(key.encode(), None).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"pw")
+    )
+    for parts, says in {
+        (certificate, another): "not that of the certificate",
+        (certificate, "junk"): "not a private key",
+        (certificate, locked.decode()): "encrypted",
+        ("junk", key): "certificate is not in PEM",
+        (certificate, key, "junk"): "authorities is not in PEM",
+    }.items():
+        with pytest.raises(ValueError, match=says) as caught:
+            ClientIdentity(*parts)
+        assert "PRIVATE" not in str(caught.value)
+
+
+def test_the_key_stands_in_no_repr(city: Authority) -> None:
+    """A repr ends in logs."""
+    assert "PRIVATE" not in repr(FhirRestConfig("city-lab", "https://x.example", identity=city.identity("vitrine")))
+
+
+def test_the_assembly_reads_the_key_as_a_secret_and_names_what_is_wrong(tmp_path: Path, city: Authority) -> None:
+    """A key that others can read stops the start."""
+    certificate, key = city.signed("vitrine")
+    files = {"own.pem": certificate, "own.key": key, "ca.pem": city.pem}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    auth = MtlsAuth(
+        kind="mtls",
+        certificate_file=tmp_path / "own.pem",
+        key_file=tmp_path / "own.key",
+        ca_file=tmp_path / "ca.pem",
+    )
+    (tmp_path / "own.key").chmod(0o644)
+    with pytest.raises(SettingsError, match=r"feed\.auth\.key_file"):
+        assembly.own_certificate("feed.auth", auth)
+    (tmp_path / "own.key").chmod(0o600)
+    assert assembly.own_certificate("feed.auth", auth) == ClientIdentity(certificate, key.strip(), city.pem)
+    (tmp_path / "ca.pem").unlink()
+    with pytest.raises(SettingsError, match=r"feed\.auth\.ca_file"):
+        assembly.own_certificate("feed.auth", auth)
+    (tmp_path / "ca.pem").write_text("no authority")
+    with pytest.raises(SettingsError, match="PEM"):
+        assembly.own_certificate("feed.auth", auth)
