@@ -15,6 +15,7 @@ from fhir_adapters.client_proof import ClientProof, KeyProof, PrivateKey, Secret
 from fhir_adapters.credential import BasicCredential, BearerCredential, ClientCredentials, Credential, NoCredential
 from fhir_adapters.fhir_rest import FhirRestConfig
 from fhir_adapters.interface import Feed
+from fhir_adapters.third_party import ThirdPartyConfig
 from plugin import __version__
 from plugin.alerts import AlertKind, Alerts, alerts_of
 from plugin.audit.feed import LogFeed
@@ -40,7 +41,7 @@ from plugin.recorder import Recorder
 from plugin.sealing import KeysInvalid, Seal, derived, parse_keys
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
-from plugin.settings.feed import BundleFolder, FeedEntry
+from plugin.settings.feed import BundleFolder, FeedEntry, ThirdParty
 from plugin.settings.secret import read_public, read_secret
 from plugin.settings.servers import Auth, BasicAuth, BearerAuth, ClientCredentialsAuth, MtlsAuth, PrivateKeyJwtAuth
 from plugin.sinks import Heard, sinks_of
@@ -292,6 +293,9 @@ def feed(entry: FeedEntry) -> Feed:
     try:
         if isinstance(entry, BundleFolder):
             return registry.build(entry.kind, BundleFolderConfig(entry.id, entry.path))
+        if isinstance(entry, ThirdParty):
+            secrets = {name: read_secret(path, f"feed.secrets.{name}") for name, path in entry.secrets.items()}
+            return registry.build(entry.kind, ThirdPartyConfig(entry.id, entry.options, secrets))
         credential = own_credential(f"feed '{entry.id}'", "feed.auth", entry.auth)
         identity = own_certificate("feed.auth", entry.auth)
         return registry.build(entry.kind, FhirRestConfig(entry.id, entry.base, credential, identity))

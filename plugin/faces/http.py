@@ -37,6 +37,10 @@ MAX_FORWARDED = 20
 ANY_HOST = "vitrine.invalid"
 """Stands for every host in routing. It is in no address: those begin with `public_base`."""
 
+SHARED_PATHS = ("/fhir/", "/.well-known/oauth-protected-resource/fhir")
+"""What pages of other origins may ask, where they are configured. Never with credentials of the browser: a page shows
+a token, which it has of its own."""
+
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9.\-_]{1,253})(:\d{1,5})?")
 
 
@@ -77,9 +81,10 @@ def install(app: Flask, *, cors_origins: Sequence[str], trusted_proxies: Network
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         response.headers["X-Request-Id"] = g.request_id
+        if not cors_origins or not _is_shared():
+            return response
         origin = request.headers.get("Origin")
-        if cors_origins:
-            response.headers.add("Vary", "Origin")
+        response.headers.add("Vary", "Origin")
         if origin in cors_origins:
             response.headers["Access-Control-Allow-Origin"] = str(origin)
             response.headers["Access-Control-Expose-Headers"] = "X-Request-Id, WWW-Authenticate, Retry-After"
@@ -129,9 +134,15 @@ def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     return address
 
 
+def _is_shared() -> bool:
+    """True for the facade and its documents: other faces answer to their own pages alone, whatever is configured."""
+    return request.path.startswith(SHARED_PATHS) or request.path == "/fhir"
+
+
 def _is_preflight(cors_origins: Sequence[str]) -> bool:
     return (
         request.method == "OPTIONS"
+        and _is_shared()
         and request.headers.get("Origin") in cors_origins
         and request.headers.get("Access-Control-Request-Method") in {"GET", "POST"}
     )

@@ -10,7 +10,7 @@ from plugin.settings.ehr import Ehr, Issuer
 from plugin.settings.feed import RESERVED_FEED_IDS, FeedEntry, SameIdMatch
 from plugin.settings.ledger import LedgerSettings
 from plugin.settings.rules import Limits, PolicySettings
-from plugin.settings.values import BaseUrl, HostPort, Location, Network, Section, Url
+from plugin.settings.values import BaseUrl, HostPort, Location, Network, Section, WebOrigin
 
 
 class Settings(Section):
@@ -27,7 +27,8 @@ class Settings(Section):
     """Seals links and sessions; `vitrine config init` makes it."""
     trusted_proxies: tuple[Network, ...] = ()
     """Networks whose X-Forwarded-For counts."""
-    cors_origins: tuple[Url, ...] = ()
+    cors_origins: tuple[WebOrigin, ...] = ()
+    """Whose pages may call the facade."""
     demo: bool = False
     """Accept test identities (INS test roots)."""
     ledger: LedgerSettings = Field(default_factory=dict, validate_default=True)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from plugin.settings.servers import Auth, NoAuth
 from plugin.settings.values import Id, Location, Section, Text, Url
@@ -79,7 +79,40 @@ class BundleFolder(FeedSettings):
     path: Location
 
 
-FeedEntry = Annotated[FhirRest | BundleFolder, Discriminator("kind")]
+class ThirdParty(FeedSettings):
+    """A feed of an installed plug-in: `kind` is the name of its entry point."""
+
+    kind: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
+    options: dict[str, Any] = Field(default_factory=dict)
+    """For the plug-in, which says what it knows."""
+    secrets: dict[str, Location] = Field(default_factory=dict)
+    """Files, whose content the plug-in is given by these names."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_no_keys_of_our_kinds(cls, entry: Any) -> Any:
+        """A mistyped kind of ours shows by its keys."""
+        if isinstance(entry, dict) and (keys := sorted({"base", "path", "auth"} & entry.keys())):
+            raise ValueError(
+                f"'{keys[0]}' is for kind 'fhir-rest' or 'bundle-folder'; any other has options and secrets"
+            )
+        return entry
+
+
+OWN_KINDS = frozenset({"fhir-rest", "bundle-folder"})
+
+
+def _kind_of(entry: Any) -> str:
+    kind = entry.get("kind") if isinstance(entry, dict) else getattr(entry, "kind", None)
+    return kind if isinstance(kind, str) and kind in OWN_KINDS else "third-party"
+
+
+FeedEntry = Annotated[
+    Annotated[FhirRest, Tag("fhir-rest")]
+    | Annotated[BundleFolder, Tag("bundle-folder")]
+    | Annotated[ThirdParty, Tag("third-party")],
+    Discriminator(_kind_of),
+]
 
 RESERVED_FEED_IDS = frozenset({"metadata"})
 """Would hide an address of our own under `/fhir`."""

@@ -10,6 +10,7 @@ _TAGS = frozenset(
     [
         "fhir-rest",
         "bundle-folder",
+        "third-party",
         "identifier",
         "same-id",
         "claim",

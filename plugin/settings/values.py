@@ -53,6 +53,15 @@ def _beside(value: Any, info: ValidationInfo) -> Any:
     return folder / value if isinstance(value, str | Path) else value
 
 
+def _origin(value: str) -> str:
+    """As a browser writes it, since it is compared to the letter (RFC 6454 6.2)."""
+    parts = urlsplit(value)
+    usual = {"http": 80, "https": 443}[parts.scheme]
+    if value != f"{parts.scheme}://{parts.netloc}".lower() or parts.port == usual or "*" in value:
+        raise ValueError("must be an origin as browsers send it: lower case, no path, no usual port, no wildcard")
+    return value
+
+
 def _host_port(value: str) -> str:
     host, colon, port = value.rpartition(":")
     if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
@@ -74,4 +83,6 @@ Id = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
 Text = Annotated[str, Field(min_length=1, max_length=1024)]
 
 BaseUrl = Annotated[Url, AfterValidator(_base)]
+WebOrigin = Annotated[ExactUrl, AfterValidator(_origin)]
+"""Scheme, host and port of a page, as in the header `Origin`."""
 Network = Annotated[str, AfterValidator(_network)]

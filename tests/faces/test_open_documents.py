@@ -237,3 +237,22 @@ def test_preflights_of_configured_origins_are_answered_unrecorded(world: World, 
         refused = asked.ask(path, method="OPTIONS", token="", headers=headers)
         assert refused.status == 401
         assert "Access-Control-Allow-Methods" not in refused.headers
+
+
+def test_what_is_no_part_of_the_facade_is_for_no_other_origin(shared: World) -> None:
+    """The log's hashes, the viewer's pages, and what does not exist: a configured origin is for FHIR."""
+    wants = {"Access-Control-Request-Method": "GET"}
+    for path in ("/", "/fhirx", "/ledger/checkpoint", "/view/1/", "/launch/hospital", "/.well-known/other"):
+        for method in ("GET", "OPTIONS"):
+            answer = shared.ask(path, method=method, headers={"Origin": ORIGIN, **wants})
+            assert answer.status in (404, 405)
+            assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_no_answer_lets_a_page_use_the_browsers_own_credentials(shared: World) -> None:
+    """A token is shown by the page that has it; cookies are none of its business."""
+    wants = {"Access-Control-Request-Method": "GET"}
+    for path in (METADATA, SMART, PROTECTED, "/fhir/city-lab/Observation"):
+        for method in ("GET", "OPTIONS"):
+            answer = shared.ask(path, method=method, headers={"Origin": ORIGIN, **wants})
+            assert "Access-Control-Allow-Credentials" not in answer.headers

@@ -3,6 +3,7 @@
 import json
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,8 +17,9 @@ from werkzeug.wrappers import Request, Response
 from fhir_adapters.bundle_folder import BundleFolderConfig, BundleFolderFeed
 from fhir_adapters.fhir_rest import FhirRestConfig, FhirRestFeed
 from fhir_adapters.interface import Call, Deadline, Feed, FeedLinkExpired, FeedRefused, Page
-from fhir_adapters.registry import build
+from fhir_adapters.registry import ENTRY_POINTS, build
 from fhir_adapters.resource import encode
+from fhir_adapters.third_party import ThirdPartyConfig
 from tests.feeds.authority import Authority
 
 OBSERVATIONS = 7
@@ -152,11 +154,65 @@ def guarded_server(folder: Path, city: Authority) -> Iterator[SmallServer]:
     server.close()
 
 
-@pytest.fixture(params=["fhir-rest", "fhir-rest with a certificate", "bundle-folder"])
+SHELF = """
+from pathlib import Path
+
+from fhir_adapters.bundle_folder import BundleFolderFeed
+
+
+class Shelf:
+    base = ""
+
+    def __init__(self, config):
+        if set(config.options) != {"folder"}:
+            raise ValueError("a shelf has one option, folder")
+        self.id = config.id
+        self.secrets = config.secrets
+        self._files = BundleFolderFeed(config.id, Path(config.options["folder"]))
+
+    def read(self, resource_type, resource_id, call):
+        return self._files.read(resource_type, resource_id, call)
+
+    def search(self, resource_type, parameters, call):
+        return self._files.search(resource_type, parameters, call)
+
+    def page(self, name, call):
+        return self._files.page(name, call)
+
+    def check(self, call):
+        return self._files.check(call)
+"""
+"""A feed that somebody else wrote."""
+
+PlugIn = Callable[[str, str, str], None]
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlugIn]:
+    """Installs a distribution of one module: (its name, its code, the lines of its entry points for feeds)."""
+
+    def install(module: str, code: str, lines: str) -> None:
+        site = tmp_path / f"site-{module}"
+        facts = site / f"{module}-1.0.dist-info"
+        facts.mkdir(parents=True)
+        (site / f"{module}.py").write_text(code)
+        (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
+        (facts / "entry_points.txt").write_text(f"[{ENTRY_POINTS}]\n{lines}\n")
+        monkeypatch.syspath_prepend(site)
+
+    yield install
+    for name in [each for each in sys.modules if each.startswith("vitrine_test_")]:
+        del sys.modules[name]
+
+
+@pytest.fixture(params=["fhir-rest", "fhir-rest with a certificate", "bundle-folder", "third party"])
 def feed(request: pytest.FixtureRequest, folder: Path) -> Feed:
     """Each kind of feed in turn, over the same folder."""
     if request.param == "bundle-folder":
         return build("bundle-folder", BundleFolderConfig("files", folder))
+    if request.param == "third party":
+        request.getfixturevalue("installed")("vitrine_test_shelf", SHELF, "shelf = vitrine_test_shelf:Shelf")
+        return build("shelf", ThirdPartyConfig("files", {"folder": str(folder)}))
     if request.param == "fhir-rest with a certificate":
         server, city = request.getfixturevalue("guarded_server"), request.getfixturevalue("city")
         return build("fhir-rest", FhirRestConfig("city-lab", server.base, identity=city.identity("vitrine")))

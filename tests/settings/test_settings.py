@@ -198,6 +198,43 @@ def test_a_claim_map_that_says_nothing_understood_is_refused(tmp_path, claims, k
     assert key in refusal(tmp_path, WHOLE.replace('claims     = "smart"', f"claims = {claims}"))
 
 
+def test_a_feed_of_a_third_party_has_options_and_secrets(tmp_path):
+    """Whether there is such a plug-in is asked when feeds are made: settings know none."""
+    own = 'options = { folder = "x" }\nsecrets = { token = "s/t" }\n'
+    text = f'{TOP}{EHR}[[feed]]\nid = "shelf"\nkind = "shelf"\n{own}'
+    read = loaded(tmp_path, text + MATCH).feed[0]
+    assert (read.options, read.secrets) == ({"folder": "x"}, {"token": tmp_path / "s" / "t"})
+    assert "is for kind" in refusal(tmp_path, SHORTEST.replace("fhir-rest", "fhir-rets"))
+    assert "kind" in refusal(tmp_path, SHORTEST.replace('kind = "fhir-rest"\nbase', "# base"))
+    assert "shoe" in refusal(tmp_path, text + 'shoe = "x"\n' + MATCH)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "*",
+        "null",
+        "https://*.hospital.example",
+        "https://pane.example/",
+        "https://pane.example:443",
+        "https://Pane.example",
+        "http://pane.example",
+        "https://pane.example/app",
+        "https://a@pane.example",
+    ],
+)
+def test_an_origin_that_no_browser_would_send_is_refused(tmp_path, origin):
+    """It would never match, or match everybody."""
+    text = f'cors_origins = ["{origin}"]\n{SHORTEST}'
+    assert "cors_origins" in refusal(tmp_path, text)
+
+
+def test_origins_are_listed_one_by_one(tmp_path):
+    """With a port where it is not the usual one."""
+    text = f'cors_origins = ["https://pane.example", "https://pane.example:8443", "http://localhost:3000"]\n{SHORTEST}'
+    assert len(loaded(tmp_path, text).cors_origins) == 3
+
+
 @pytest.mark.parametrize("match", ['"claim"', '{ by = "claim" }'])
 def test_a_feed_is_matched_by_claim(tmp_path, match):
     """Both ways to write it; it takes no settings."""
