@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import inside
+from benchmarks import rules as rule_steps
 from benchmarks.people import number
 from benchmarks.upstream import Answers, observations
 from fhir_adapters.interface import Entry
@@ -94,6 +95,7 @@ def _steps(gateway: inside.Inside) -> dict[str, Callable[[], object]]:
         "Cedar, core rules": lambda: decide_core(rules, identity, asked, around),
         "Cedar, all rules": lambda: decide_site(rules, identity, asked, around),
         "Cedar, one label signature": lambda: decide_show(rules, identity, asked, around, signatures),
+        **rule_steps.steps(identity, asked, around),
         "parse 60 kB": lambda: parse(body),
         "walk through 38 resources": lambda: [contents(each.resource) for each in entries],
         "confine 38 resources, with the walk": lambda: compartment().confine(entries),

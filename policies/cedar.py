@@ -7,11 +7,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from typing import Any
 
 import cedarpy
 import orjson
 
+from policies.actions import GROUP_OF, Group, groups_of
 from policies.policy_text import Statement, statements
 from policies.vocabulary.verdict import NO_RULE_PERMITS, Deny, Permit
 
@@ -75,7 +77,8 @@ class PolicySet:
         text = "\n".join(texts.values())
         try:
             self._schema = cedarpy.Schema.from_str(schema)
-            self._policies = cedarpy.PolicySet.from_str(text)
+            # A policy that is about other actions can neither permit nor forbid, so it need not be looked at.
+            self._parts = {group: cedarpy.PolicySet.from_str(self._about(group)) for group in Group}
         except ValueError as error:
             raise RulesInvalid(f"cannot be parsed: {error}") from error
         result = cedarpy.validate_policies(text, schema)
@@ -84,6 +87,10 @@ class PolicySet:
         # With the schema, since the groups of actions stand in it: without them no rule on a group would ever fire.
         self._entities = cedarpy.Entities.from_json_str("[]", self._schema)
         self._remembered = lru_cache(maxsize=REMEMBERED)(self._decide_one)
+
+    def _about(self, group: Group) -> str:
+        """The text of the policies that an action of `group` can meet."""
+        return "\n".join(rule.statement.text for rule in self.rules.values() if group in groups_of(rule.tree.action))
 
     def decide_again(self, question: Question) -> Permit | Deny:
         """As `decide`, remembering the verdict: for questions that a person's looks within an hour share.
@@ -98,20 +105,32 @@ class PolicySet:
 
     def decide(self, questions: Sequence[Question]) -> list[Permit | Deny]:
         """A verdict for each question, in order."""
-        requests = [
-            {
-                "principal": {"type": "Person", "id": question.principal},
-                "action": {"type": "Action", "id": question.action},
-                "resource": {"type": question.resource[0], "id": question.resource[1]},
-                "context": dict(question.facts),
-            }
-            for question in questions
-        ]
+        verdicts: list[Permit | Deny] = []
+        for group, asked in groupby(questions, lambda question: GROUP_OF.get(question.action)):
+            verdicts += self._decide(group, list(asked))
+        return verdicts
+
+    def _decide(self, group: Group | None, questions: Sequence[Question]) -> list[Permit | Deny]:
+        """The same, of questions of one group; None: their action is unknown."""
+        failed: list[Permit | Deny] = [Deny((EVALUATION_FAILED,))] * len(questions)
+        if group is None:
+            return failed
         try:
-            results = cedarpy.is_authorized_batch(requests, self._policies, self._entities, self._schema)
-        except ValueError:
-            return [Deny((EVALUATION_FAILED,))] * len(requests)
+            requests = [_request(question) for question in questions]
+            results = cedarpy.is_authorized_batch(requests, self._parts[group], self._entities, self._schema)
+        except (ValueError, orjson.JSONEncodeError):
+            return failed
         return [_verdict(result) for result in results]
+
+
+def _request(question: Question) -> dict[str, Any]:
+    """Raises orjson.JSONEncodeError for a fact that no JSON can hold."""
+    return {
+        "principal": {"type": "Person", "id": question.principal},
+        "action": {"type": "Action", "id": question.action},
+        "resource": {"type": question.resource[0], "id": question.resource[1]},
+        "context": orjson.dumps(dict(question.facts)).decode(),
+    }
 
 
 def _verdict(result: cedarpy.AuthzResult) -> Permit | Deny:

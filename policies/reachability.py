@@ -3,20 +3,14 @@
 What is found is certain; what is not found may still be unreachable.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cedarpy import pst
 
+from policies.actions import MEMBERS, Group, actions_of
 from policies.cedar import PolicySet, Rule
 from policies.facts import LOG, LOOK, SHOW, Fact
-from policies.vocabulary.interactions import CONSULTING, Interaction
-
-_GROUPS: Mapping[str, frozenset[str]] = {
-    "consult": frozenset(str(each) for each in CONSULTING),
-    "change": frozenset(str(each) for each in set(Interaction) - CONSULTING),
-}
-_ALL = _GROUPS["consult"] | _GROUPS["change"] | {"show", "read-log"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +37,7 @@ class _Parts:
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
-        self.actions = _actions(rule.tree.action)
+        self.actions = actions_of(rule.tree.action)
         self.scope = (rule.tree.principal, rule.tree.resource)
         self.conditions: frozenset[tuple[bool, str]] = frozenset()
         self.terms: list[tuple[bool, object]] = []
@@ -97,7 +91,8 @@ def _impossible(each: _Parts) -> str | None:
 
 
 def _facts(name: str, actions: frozenset[str]) -> Iterator[Fact]:
-    tables = ((SHOW, {"show"}), (LOG, {"read-log"}), (LOOK, _GROUPS["consult"] | _GROUPS["change"]))
+    looks = MEMBERS[Group.CONSULT] | MEMBERS[Group.CHANGE]
+    tables = ((SHOW, MEMBERS[Group.SHOW]), (LOG, MEMBERS[Group.READ_LOG]), (LOOK, looks))
     for table, theirs in tables:
         if name in table and actions & theirs:
             yield table[name]
@@ -136,12 +131,3 @@ def _terms(expression: object, *, holds: bool) -> Iterator[tuple[bool, object]]:
         yield from _terms(expression.right, holds=holds)
     else:
         yield holds, expression
-
-
-def _actions(constraint: object) -> frozenset[str]:
-    if isinstance(constraint, pst.ActionEq):
-        return _GROUPS.get(constraint.entity.id, frozenset({constraint.entity.id}))
-    if isinstance(constraint, pst.ActionIn):
-        named = [_GROUPS.get(each.id, frozenset({each.id})) for each in constraint.entities]
-        return frozenset[str]().union(*named)
-    return frozenset(_ALL)
