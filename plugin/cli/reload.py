@@ -66,15 +66,15 @@ def bring_into_force(settings: Settings, rules: Rulebook, record: Callable[[Chan
     return change
 
 
-def accept_at_start(settings: Settings) -> None:
-    """Bring into force what the files say. Raises SettingsError, RecordUnavailable.
+def accept_at_start(settings: Settings, rules: Rulebook) -> None:
+    """Bring into force what the files say; the ledger is known to be sound. Raises SettingsError, RecordUnavailable.
 
     The first set of all is named by the record of the start.
     """
     try:
         bring_into_force(
             settings,
-            assembly.rulebook(settings),
+            rules,
             lambda change: None if change.before is None else _record(settings, change),
         )
     except StateUnavailable as error:

@@ -137,7 +137,6 @@ def _serve(settings: Settings, listen: tuple[str, int], anew: threading.Event) -
 def _check(settings: Settings) -> None:
     """Everything that a worker will need, before one is started; and the record of the start."""
     try:
-        accept_at_start(settings)
         assembled = assembly.assemble(settings)
         assembly.check_ledger(assembled.ledger)
         warnings = [*warnings_of(settings), *assembly.check_sinks(settings)]
@@ -147,7 +146,10 @@ def _check(settings: Settings) -> None:
         log.warning(warning)
     note = "the gateway was started" + (f"; warned: {'; '.join(warnings)}" if warnings else "")
     try:
+        accept_at_start(settings, assembled.gateway.rules.now())
         assembled.recorder.operational(AuditAction.GATEWAY_STARTED, note)
+    except SettingsError as error:
+        raise Failure(str(error), CANNOT) from error
     except RecordUnavailable as error:
         raise Failure(f"ledger: {error}", CANNOT) from error
     assembled.ledger.close()

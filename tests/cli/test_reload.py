@@ -29,8 +29,14 @@ def site(place):
     folder.mkdir()
     (folder / "a.cedar").write_text(RULE.format("a", "document"))
     place.path.write_text(place.path.read_text() + '\n[policies]\ndirectory = "site"\n')
-    accept_at_start(load(place.path))
+    start(place)
     return folder
+
+
+def start(place):
+    """What `serve` does with the rules before it has workers."""
+    settings = load(place.path)
+    accept_at_start(settings, assembly.rulebook(settings))
 
 
 def in_force(place) -> str | None:
@@ -177,9 +183,9 @@ def test_a_start_with_other_rules_than_the_last_is_a_change(place, site):
     """The first start of all names its set itself."""
     assert loaded(place) == []
     (site / "a.cedar").write_text(RULE.format("a", "hour > 20"))
-    accept_at_start(load(place.path))
+    start(place)
     assert len(loaded(place)) == 1
-    accept_at_start(load(place.path))
+    start(place)
     assert len(loaded(place)) == 1
 
 
