@@ -13,6 +13,7 @@ from typing import Protocol
 
 from pyreqwest.client import SyncClient, SyncClientBuilder
 from pyreqwest.exceptions import (
+    BuilderError,
     ConnectError,
     NetworkError,
     PyreqwestError,
@@ -230,16 +231,18 @@ def _new_client(name: str, identity: ClientIdentity | None) -> SyncClient:
         .connect_timeout(timedelta(seconds=CONNECT_SECONDS))
         .pool_idle_timeout(timedelta(seconds=IDLE_SECONDS))
     )
-    if identity is not None:
-        try:
-            builder = builder.https_only(True).identity_pem(identity.pem)
-            if identity.authorities is not None:
-                builder = builder.add_root_certificate_pem(identity.authorities.encode())
-        except ValueError:
-            raise FeedUnavailable(f"{name} cannot be asked: the gateway's own certificate is not usable") from None
     try:
-        return builder.build()
+        return (builder if identity is None else _showing(identity, builder)).build()
     except RuntimeError:
         # The library refuses to work in the child of a process that had used it.
         failure = FeedUnavailable(f"{name} cannot be asked: this process was forked after a first question")
+    except (BuilderError, ValueError):
+        failure = FeedUnavailable(f"{name} cannot be asked: a certificate of its configuration is not usable")
     raise failure
+
+
+def _showing(identity: ClientIdentity, builder: SyncClientBuilder) -> SyncClientBuilder:
+    builder = builder.https_only(True).identity_pem(identity.pem)
+    if identity.authorities is None:
+        return builder
+    return builder.add_root_certificate_pem(identity.authorities.encode())

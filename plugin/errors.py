@@ -58,7 +58,7 @@ class TokenExpired(TokenInvalid):
 
 
 class IssuerUnreachable(ConsultError):
-    """The issuer's keys could not be had, so nobody can be identified by it now."""
+    """The issuer's keys, or its word about a token, could not be had, so nobody can be identified by it now."""
 
     issue_code, status, reason, retry_after = "transient", 503, "issuer-unreachable", 10
     text = "The authorization server cannot be reached to verify the token."

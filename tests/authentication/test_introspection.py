@@ -5,6 +5,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -13,7 +14,7 @@ from fhir_adapters.interface import FeedTimeout, FeedUnavailable
 from plugin import assembly
 from plugin.authentication.credential import BearerToken
 from plugin.authentication.explain import explain
-from plugin.authentication.introspection import BELIEVED_SECONDS, MAX_ANSWER_BYTES, IntrospectionEndpoint
+from plugin.authentication.introspection import BELIEVED_SECONDS, MAX_ANSWER_BYTES, PLACES, IntrospectionEndpoint
 from plugin.authentication.issuers import Issuers
 from plugin.authentication.token_checks import INTROSPECTED, Check
 from plugin.errors import IssuerUnreachable, TokenExpired, TokenInvalid
@@ -184,6 +185,29 @@ def test_an_issuer_that_is_down_or_slow_is_left_alone_and_asked_again_later(gate
     asked.failure = None
     clock.now += OPEN_SECONDS
     assert identified(gate).person.subject == "u-123"
+
+
+def test_an_issuer_that_hangs_never_holds_more_than_its_share_of_threads(server, clock, asked):
+    """Who comes beyond that is told at once to come again; the others get their answer when it arrives."""
+    go, inside = threading.Event(), threading.Semaphore(0)
+    answer = asked.post_form
+
+    def hanging(*question, **bounds):
+        inside.release()
+        assert go.wait(60)
+        return answer(*question, **bounds)
+
+    asked.post_form = hanging
+    asked.active.update({f"token-{number}": good_claims() for number in range(PLACES)})
+    gate = gate_over(server, clock, asked)
+    with ThreadPoolExecutor(PLACES) as threads:
+        waiting = [threads.submit(identified, gate, f"token-{number}") for number in range(PLACES)]
+        for _ in range(PLACES):
+            assert inside.acquire(timeout=60)
+        with pytest.raises(IssuerUnreachable):
+            identified(gate)
+        go.set()
+        assert [each.result().person.subject for each in waiting] == ["u-123"] * PLACES
 
 
 def test_a_jwt_of_another_issuer_is_shown_to_nobody(gate, asked, server):

@@ -1,11 +1,19 @@
 """The gateway's own certificate: shown to its feed over real TLS, and unusable ones told before anything is asked."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 from cryptography.hazmat.primitives.serialization import load_pem_private_key as load_key
 
 from fhir_adapters.client_identity import ClientIdentity
@@ -77,6 +85,38 @@ def test_what_cannot_be_shown_is_refused_before_it_is_needed(city: Authority) ->
         with pytest.raises(ValueError, match=says) as caught:
             ClientIdentity(*parts)
         assert "PRIVATE" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "made",
+    [lambda: ec.generate_private_key(ec.SECP256K1()), lambda: rsa.generate_private_key(65537, 1024)],
+    ids=["a curve of no TLS", "a short RSA key"],
+)
+def test_a_key_that_tls_could_not_use_is_refused_at_the_start(made: Any) -> None:
+    """The TLS library would say so at the first question, to a clinician."""
+    key = made()
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "vitrine")])
+    now = datetime.now(UTC)
+    own = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    with pytest.raises(ValueError, match="the key is none of"):
+        ClientIdentity(own.public_bytes(Encoding.PEM).decode(), secret)
+
+
+def test_authorities_that_tls_cannot_use_make_the_feed_unavailable(
+    guarded_server: Any, city: Authority, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever else the library says no to is the family's error, and no other."""
+    identity = city.identity("vitrine")
+    monkeypatch.setattr(ClientIdentity, "pem", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    with pytest.raises(FeedError):
+        reading(guarded_server, identity).read("Observation", "o1", call)
 
 
 def test_the_key_stands_in_no_repr(city: Authority) -> None:
