@@ -25,7 +25,7 @@ from plugin.ledger.postgres_schema import (
     check_settings,
     check_tables,
 )
-from plugin.ledger.postgres_search import statement
+from plugin.ledger.postgres_search import UNORDERED_PLANS, is_ordered, statement
 from plugin.ledger.postgres_shelf import PostgresShelf
 from plugin.ledger.postgres_text import MARK, from_text, to_text
 from plugin.ledger.record import SEARCH_COLUMNS, StoredRecord
@@ -232,9 +232,13 @@ class View:
 
     def matching(self, step: Step, give_up_at: float | None = None) -> list[Hit]:
         """See `store.View.matching`."""
+        given = dict.fromkeys(UNORDERED_PLANS, "off" if is_ordered(step) else "on")
         if give_up_at is not None:
-            left = max(1, round((give_up_at - time.monotonic()) * 1e3))
-            self._connection.execute("SELECT set_config('statement_timeout', %s, false)", (str(left),))
+            given["statement_timeout"] = str(max(1, round((give_up_at - time.monotonic()) * 1e3)))
+        self._connection.execute(
+            "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS s (name, value)",
+            [list(given), list(given.values())],
+        )
         try:
             found = self._connection.execute(*statement(step), binary=True).fetchall()
         except QueryCanceled:

@@ -3,11 +3,16 @@
 An entrance is compared by the beginning that its index holds, then as a whole.
 """
 
-from plugin.ledger.criteria import Condition, Containing, OneOf, Step, checked
+from plugin.ledger.criteria import Condition, Containing, NoneOf, OneOf, Step, checked
 from plugin.ledger.postgres_schema import INDEXED_CHARACTERS
 from plugin.ledger.postgres_text import to_text
 
-_Value = str | int | bytes | list[int] | list[str | None] | list[bytes] | None
+UNORDERED_PLANS = ("enable_bitmapscan", "enable_seqscan", "enable_sort")
+"""Settings. Without statistics, which a new ledger lacks, PostgreSQL collects all that an outcome ever had and sorts it
+for a page of fifty; an index has them in order, so that it can stop."""
+_ORDERED = frozenset({"person", "patient", "outcome", "action"})
+"""Columns whose index goes on with time and position."""
+_Value = str | int | bool | bytes | list[int] | list[str | None] | list[bytes] | None
 
 
 def statement(step: Step) -> tuple[str, list[_Value]]:
@@ -40,7 +45,15 @@ def statement(step: Step) -> tuple[str, list[_Value]]:
     )
 
 
+def is_ordered(step: Step) -> bool:
+    """True if an index holds the records of this step in its order: any other plan is the worse one."""
+    way_in = step.criteria.way_in
+    return step.criteria.positions is None and (way_in is None or way_in.column in _ORDERED)
+
+
 def _condition(condition: Condition) -> tuple[str, _Value]:
+    if not (condition.texts if isinstance(condition, Containing) else condition.values):
+        return "%s::boolean", isinstance(condition, NoneOf)  # a constant: PostgreSQL then reads nothing
     if isinstance(condition, Containing):
         found = "EXISTS (SELECT 1 FROM unnest(%s::bytea[]) AS sought WHERE position(sought IN body) > 0)"
         return found, [text.encode() for text in condition.texts]

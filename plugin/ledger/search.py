@@ -11,7 +11,7 @@ from pathlib import Path
 
 from plugin.ledger.criteria import Criteria, Hit, Mark, SearchTooLong, Step
 from plugin.ledger.sqlite_view import opening
-from plugin.ledger.store import Opening
+from plugin.ledger.store import Opening, View
 
 FIRST_CHUNK = 64
 """Rows of the first query: a page and a little. Each further one takes four times as many, up to LAST_CHUNK."""
@@ -49,19 +49,24 @@ class Searcher:
         """
         entrances = [None] if criteria.way_in is None else list(dict.fromkeys(criteria.way_in.values))
         # One stream for each value: the index is in order of time within one value only.
-        streams = [
-            self._stream(Step(criteria, entrance, size, newest_first, after, FIRST_CHUNK), give_up_at)
-            for entrance in entrances
-        ]
-        return heapq.merge(*streams, key=lambda hit: (hit.mark.time, hit.mark.position), reverse=newest_first)
+        steps = [Step(criteria, entrance, size, newest_first, after, FIRST_CHUNK) for entrance in entrances]
+        with self._view() as view:  # once for all of them: over a network to open one takes longer than to look
+            begun = [(step, _matching(view, step, give_up_at)) for step in steps]
+        streams = [self._stream(step, hits, give_up_at) for step, hits in begun]
+        yield from heapq.merge(*streams, key=lambda hit: (hit.mark.time, hit.mark.position), reverse=newest_first)
 
-    def _stream(self, step: Step, give_up_at: float | None) -> Iterator[Hit]:
+    def _stream(self, step: Step, hits: list[Hit], give_up_at: float | None) -> Iterator[Hit]:
+        """`hits`, and what follows them."""
         while True:
-            if give_up_at is not None and time.monotonic() > give_up_at:
-                raise SearchTooLong("the search took too long")
-            with self._view() as view:
-                hits = view.matching(step, give_up_at)
             yield from hits
             if len(hits) < step.count:
                 return
             step = replace(step, after=hits[-1].mark, count=min(step.count * 4, LAST_CHUNK))
+            with self._view() as view:
+                hits = _matching(view, step, give_up_at)
+
+
+def _matching(view: View, step: Step, give_up_at: float | None) -> list[Hit]:
+    if give_up_at is not None and time.monotonic() > give_up_at:
+        raise SearchTooLong("the search took too long")
+    return view.matching(step, give_up_at)
