@@ -7,10 +7,10 @@ READY  := $(VENV)/.ready
 TESTS  ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow lint bench lock
+.PHONY: help demo test slow interop lint bench lock
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-6s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
 
 demo: $(READY) ## a pretend hospital, three sample feeds and the gateway, on this computer only
 	$(BIN)/python -m demo.run
@@ -20,6 +20,9 @@ test: $(READY) ## the tests, in under three minutes
 
 slow: $(READY) ## the others: the program as deployed, browsers, killed processes, tools that are not ours
 	$(BIN)/python -m pytest -n auto -m slow $(TESTS)
+
+interop: $(READY) ## with servers that are not ours; tests/interop/install fetches them, what is absent is skipped
+	$(BIN)/python -m pytest -m interop tests/interop
 
 lint: $(READY) ## style, types, and the direction of imports
 	$(BIN)/ruff check .

@@ -30,6 +30,10 @@ MAX_ENTRIES = 5_000
 """Entries of one page. Servers clamp pages to some hundreds; one that sends more ignores `_count`, and judging them all
 would hold a thread for seconds."""
 
+UNLINKED_COUNT = 1_000
+"""Entries asked of a server that gives no links, once an answer is as long as was asked: what follows it would be lost.
+As many as a consultation reads at most, and as such servers give (Medplum's router)."""
+
 FHIR_VERSIONS = ("4.0.", "4.3.")
 """R4 and R4B: the resources that we know are the same in both."""
 
@@ -92,17 +96,27 @@ class FhirRestFeed:
         return resource
 
     def search(self, resource_type: str, parameters: tuple[tuple[str, str], ...], call: Call) -> Page:
-        """See `Feed`. Parameters are sent as they are: what the feed does not know, it refuses or ignores."""
+        """See `Feed`. Parameters are sent as they are: what the feed does not know, it refuses or ignores.
+
+        A server without links says nowhere whether more follows. An answer of such a one that is as long as `_count`
+        is asked for anew, longer; FeedAnswerInvalid if it is then as long as `_count` again.
+        """
         if not is_type(resource_type):
             raise FeedRefused(f"{self._name} cannot be asked for such a type")
-        return self._page(self._ask(self._reach.below(resource_type, parameters=parameters), call))
+        bundle = self._bundle(self._ask(self._reach.below(resource_type, parameters=parameters), call))
+        if _may_be_cut(bundle, parameters):
+            parameters = (*(pair for pair in parameters if pair[0] != "_count"), ("_count", str(UNLINKED_COUNT)))
+            bundle = self._bundle(self._ask(self._reach.below(resource_type, parameters=parameters), call))
+            if _may_be_cut(bundle, parameters):
+                raise FeedAnswerInvalid(f"{self._name} does not say whether its answer is whole")
+        return self._page(bundle)
 
     def page(self, name: str, call: Call) -> Page:
         """See `Feed`. Names are relative to the base, so that they show no host and lead to no other."""
         answer = self._ask(self._reach.resolve_relative(name), call)
         if answer.status in (404, 410):
             raise FeedLinkExpired(f"{self._name} no longer knows the page that it named")
-        page = self._page(answer)
+        page = self._page(self._bundle(answer))
         if page.next == name:
             raise FeedAnswerInvalid(f"{self._name} names a page as the one that follows it")
         return page
@@ -151,10 +165,13 @@ class FhirRestFeed:
             raise FeedAnswerInvalid(f"{self._name} did not answer in FHIR JSON")
         return parse(answer.body, f"an answer of {self._name}")
 
-    def _page(self, answer: Answer) -> Page:
+    def _bundle(self, answer: Answer) -> Tree:
         bundle = self._tree(answer)
         if not isinstance(bundle, dict) or bundle.get("resourceType") != "Bundle" or bundle.get("type") != "searchset":
             raise FeedAnswerInvalid(f"{self._name} did not answer with a searchset")
+        return bundle
+
+    def _page(self, bundle: Tree) -> Page:
         rows = bundle.get("entry", [])
         if not isinstance(rows, list) or len(rows) > MAX_ENTRIES:
             raise FeedAnswerInvalid(f"{self._name} sent no list of entries, or more than {MAX_ENTRIES}")
@@ -190,6 +207,15 @@ class FhirRestFeed:
 
 def _object(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _may_be_cut(bundle: Tree, parameters: tuple[tuple[str, str], ...]) -> bool:
+    """True if there are no links, as many entries as `_count` allows, and no `total` that says that these are all."""
+    counts = [int(value) for name, value in parameters if name == "_count" and value.isdecimal()]
+    rows = bundle.get("entry", [])
+    if not counts or bundle.get("link") or not isinstance(rows, list) or len(rows) < min(counts):
+        return False
+    return bundle.get("total") != len(rows)
 
 
 def _is_json(content_type: str) -> bool:

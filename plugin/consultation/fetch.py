@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from fhir_adapters.interface import Call, Entry, Page
+from fhir_adapters.interface import Call, Entry, FeedLinkExpired, Page
 from plugin.consultation.feed_line import FeedLine
 from plugin.consultation.findings import Match, Read
-from plugin.errors import Refused
+from plugin.errors import FeedFailed, Refused
 from policies.vocabulary.consultation import ClinicalConsultation, Reason
 from policies.vocabulary.scopes import Ceiling
 from policies.vocabulary.search_parameters import INCLUDE, offered
@@ -31,11 +31,12 @@ def pages(
 ) -> Iterator[tuple[list[Read], bool]]:
     """The answer as far as it has been read, growing by one page of the feed each time; and whether it ends there.
 
-    Raises Refused(TOO_COSTLY) once too many pages were read.
+    Raises Refused(TOO_COSTLY) once too many pages were read, Refused(PAGE_LINK_EXPIRED) if the feed no longer knows
+    the page that the caller's link leads to.
     """
     read: list[Read] = []
     name = asked.position.page
-    page = _first(asked, match, ceiling, feed, call) if name is None else feed.page(name, call)
+    page = _first(asked, match, ceiling, feed, call) if name is None else _linked(name, feed, call)
     for _ in range(MAX_UPSTREAM_PAGES):
         read += [Read(entry, name, place < asked.position.spent) for place, entry in enumerate(page.entries, len(read))]
         yield read, page.next is None
@@ -44,6 +45,15 @@ def pages(
         name = page.next
         page = feed.page(name, call)
     raise Refused(Reason.TOO_COSTLY, rules=("cap",))
+
+
+def _linked(name: str, feed: FeedLine, call: Call) -> Page:
+    try:
+        return feed.page(name, call)
+    except FeedFailed as failure:
+        if failure.feed_answer == FeedLinkExpired.kind:
+            raise Refused(Reason.PAGE_LINK_EXPIRED, rules=("page-link",)) from failure
+        raise
 
 
 def _first(asked: ClinicalConsultation, match: Match, ceiling: Ceiling, feed: FeedLine, call: Call) -> Page:

@@ -80,6 +80,16 @@ def test_an_expired_link_is_410(world: World, monkeypatch: pytest.MonkeyPatch) -
     assert refusal(world, link) == (410, "deleted", "page-link-expired")
 
 
+def test_a_link_to_a_page_that_the_feed_forgot_is_410(world: World) -> None:
+    """HAPI drops searches; the reader is to search again, and must not take what was seen for everything."""
+    world.lab.page_size = 1
+    link = next_link(world)
+    world.lab._pages.clear()
+    answer = world.ask(link)
+    assert (answer.status, answer.issue, answer.reason) == (410, "deleted", "page-link-expired")
+    assert world.last()["reason"] == "page-link-expired"
+
+
 def test_another_reader_cannot_follow_a_link(world: World) -> None:
     """A link that was passed on would be a look under the wrong name."""
     assert refusal(world, next_link(world), token=world.token(sub="dr-other")) == (

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fhir_adapters.fhir_rest import MAX_ENTRIES, FhirRestFeed
+from fhir_adapters.fhir_rest import MAX_ENTRIES, UNLINKED_COUNT, FhirRestFeed
 from fhir_adapters.interface import (
     Call,
     FeedAnswerInvalid,
@@ -284,6 +284,42 @@ def test_a_bundle_without_links_entries_and_total_is_empty(asking: Asking, call:
     feed, _ = asking(answer({"resourceType": "Bundle", "type": "searchset"}))
     page = feed.search("Observation", (), call)
     assert (page.entries, page.next) == ((), None)
+
+
+# A server that gives no links
+
+
+def linkless(count: int, total: int | None = None) -> bytes:
+    tree: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": READ}] * count}
+    return answer(tree if total is None else tree | {"total": total})
+
+
+def test_an_answer_without_links_that_is_full_is_asked_for_anew_and_longer(asking: Asking, call: Call) -> None:
+    """Medplum's router gives as many as `_count` and does not say that it has more."""
+    feed, server = asking(linkless(3), linkless(7))
+    assert len(feed.search("Observation", (("_count", "3"), ("code", "1")), call).entries) == 7
+    asked = [request.split(b" ")[1].decode() for request in server.requests]
+    assert asked == ["/fhir/Observation?_count=3&code=1", f"/fhir/Observation?code=1&_count={UNLINKED_COUNT}"]
+
+
+def test_an_answer_without_links_that_stays_full_is_invalid(asking: Asking, call: Call) -> None:
+    """Never a silently short answer."""
+    feed, _ = asking(linkless(3), linkless(UNLINKED_COUNT))
+    with pytest.raises(FeedAnswerInvalid, match="whole"):
+        feed.search("Observation", (("_count", "3"),), call)
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [linkless(2), linkless(3, total=3), bundle(*[{"resource": READ}] * 3, link=next_link("?a=1")[:1])],
+    ids=["shorter", "total", "self link"],
+)
+def test_an_answer_that_shows_its_end_is_asked_for_once(asking: Asking, call: Call, whole: bytes) -> None:
+    feed, server = asking(whole)
+    page = feed.search("Observation", (("_count", "3"),), call)
+    assert page.entries
+    assert page.next is None
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("kind", ["application/json", "application/fhir+json; charset=UTF-8; fhirVersion=4.0"])
