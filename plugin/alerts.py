@@ -25,6 +25,7 @@ from plugin.ledger.syslog import Collector, Transport, local_name
 from plugin.settings.alerts import AlertSettings, HttpsReceiverSettings, ReceiverSettings
 from plugin.settings.errors import SettingsError
 from plugin.settings.secret import read_secret
+from plugin.settings.values import pair
 from plugin.telemetry import ALERTS, ALERTS_NOT_TOLD
 
 MAX_WAITING = 100
@@ -204,10 +205,8 @@ def _receiver(settings: ReceiverSettings, place: str) -> Receiver:
             return HttpsReceiver(settings.url, token)
         except ValueError as error:
             raise SettingsError(f"{place}: {error}") from error
-    host, _, port = settings.address.rpartition(":")
-    return SyslogReceiver(
-        Collector(host.strip("[]"), int(port), Transport(settings.transport), seconds=RECEIVER_SECONDS)
-    )
+    address = pair(settings.address)
+    return SyslogReceiver(Collector(*address, Transport(settings.transport), seconds=RECEIVER_SECONDS))
 
 
 def _instant(moment: datetime) -> str:

@@ -35,6 +35,7 @@ from policies.rulebook import Rulebook
 from policies.vocabulary.consultation import AuditConsultation, ClinicalConsultation, Consultation, Origin
 from policies.vocabulary.emergency import EmergencyAccess
 from policies.vocabulary.identity import Identity
+from policies.vocabulary.interactions import SCOPE_LETTERS
 from policies.vocabulary.resource_types import PATIENT_PATHS
 from policies.vocabulary.search_parameters import offered
 from policies.vocabulary.verdict import Withheld
@@ -235,14 +236,11 @@ def _asked(asked: ClinicalConsultation, patient: str | None, *, something_withhe
         "delivery": str(asked.delivery),
         "continued": asked.position.page is not None or asked.position.spent > 0,
     }
-    if asked.interaction in _SCOPE_LETTERS and asked.resource_type is not None:
-        body["scope"] = f"patient/{asked.resource_type}.{_SCOPE_LETTERS[asked.interaction]}"
+    if asked.interaction in SCOPE_LETTERS and asked.resource_type is not None:
+        body["scope"] = f"patient/{asked.resource_type}.{SCOPE_LETTERS[asked.interaction]}"
         if asked.objection is None:
             body["query"] = _query(asked, asked.resource_type, patient, something_withheld=something_withheld)
     return body
-
-
-_SCOPE_LETTERS: dict[str, str] = {"read": "r", "search-type": "s"}
 
 
 def _query(asked: ClinicalConsultation, resource_type: str, patient: str | None, *, something_withheld: bool) -> str:

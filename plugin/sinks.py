@@ -18,6 +18,7 @@ from plugin.ledger.sink_witness import WitnessSink
 from plugin.ledger.syslog import Transport
 from plugin.settings.errors import SettingsError
 from plugin.settings.ledger import FileSinkSettings, HttpsSinkSettings, SinkSettings, SyslogSinkSettings
+from plugin.settings.values import pair
 
 Heard = Callable[[str, float], None]
 """Told the host of a sink, and by how many seconds our clock is ahead of the time that it answered with."""
@@ -61,8 +62,7 @@ def _sink(settings: SinkSettings, key: VerifierKey, place: str, heard: Heard) ->
             case HttpsSinkSettings():
                 return HttpsSink(settings.url, UpstreamPoster(settings.url, heard))
             case SyslogSinkSettings():
-                host, _, port = settings.address.rpartition(":")
-                return SyslogSink(host.strip("[]"), int(port), Transport(settings.transport))
+                return SyslogSink(*pair(settings.address), Transport(settings.transport))
             case _:
                 witness = WitnessKey.parse(settings.vkey)
                 return WitnessSink(settings.url, witness, UpstreamPoster(settings.url, heard))

@@ -46,7 +46,7 @@ def verify(path: Path, vkey: str | None, against: Path | None, witnesses: tuple[
     """Re-read the whole ledger and say whether it is unbroken. Exit 0: it is; 1: broken; 2: could not tell."""
     settings = settings_at(path)
     try:
-        key = VerifierKey.parse(vkey) if vkey else _own_key(settings)
+        key = _key(settings, vkey)
         keys = _chain_of(settings, key)
         note = _kept_elsewhere(against, keys) if against is not None else _from_sinks(settings, keys)
         if witnesses and note is None:
@@ -75,7 +75,7 @@ def checkpoint(path: Path, vkey: str | None) -> None:
     """Print the newest checkpoint (c2sp.org/tlog-checkpoint), with the cosignatures that it has."""
     settings = settings_at(path)
     try:
-        key = _chain_of(settings, VerifierKey.parse(vkey) if vkey else _own_key(settings))[0]
+        key = _chain_of(settings, _key(settings, vkey))[0]
         place = place_of(settings)
         note = evidence.newest(Reader(place.view), key, place.kept)
     except LedgerBroken as error:
@@ -99,7 +99,7 @@ def prove(path: Path, position: int, vkey: str | None, output: Path) -> None:
     """Write POSITION.tlog-proof and POSITION.header, which together prove that record to anybody."""
     settings = settings_at(path)
     try:
-        key = _chain_of(settings, VerifierKey.parse(vkey) if vkey else _own_key(settings))[0]
+        key = _chain_of(settings, _key(settings, vkey))[0]
         place = place_of(settings)
         found = evidence.prove(Reader(place.view), position, key, place.kept)
         files = {
@@ -120,8 +120,10 @@ def prove(path: Path, position: int, vkey: str | None, output: Path) -> None:
         click.echo(file)
 
 
-def _own_key(settings: Settings) -> VerifierKey:
-    """The public half of the configured key, under the ledger's own name."""
+def _key(settings: Settings, vkey: str | None) -> VerifierKey:
+    """The key that is named, or the public half of the configured one, under the ledger's own name."""
+    if vkey:
+        return VerifierKey.parse(vkey)
     read_secret(settings.ledger.key_file, "ledger.key_file")
     name = Reader(place_of(settings).view).meta().origin
     return SigningKey(name, load_private_key(settings.ledger.key_file)).verifier

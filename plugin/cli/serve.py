@@ -33,6 +33,7 @@ from plugin.event import AuditAction
 from plugin.ledger.place import LedgerPlace
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
+from plugin.settings.values import pair
 from plugin.telemetry import LIBRARIES, configure_logging
 
 THREADS = 16
@@ -62,7 +63,7 @@ def serve(path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.umask(0o077)
     os.environ[CONFIG_VARIABLE] = str(path.resolve())
-    listen = _pair(settings.listen)
+    listen = pair(settings.listen)
     _require_free("listen", listen)
     _metrics_folder(settings.state_dir)
     alarms = _alarms(settings)
@@ -183,7 +184,7 @@ def _metrics_folder(state_dir: Path) -> None:
 
 
 def _operations(settings: Settings, served: tuple[str, int], place: LedgerPlace, watch: Watch) -> WSGIServer:
-    listen = _pair(settings.ops_listen)
+    listen = pair(settings.ops_listen)
     try:
         return operations_server(listen, served, place.view, watch)
     except OSError as error:
@@ -193,8 +194,3 @@ def _operations(settings: Settings, served: tuple[str, int], place: LedgerPlace,
 def _cannot_listen(key: str, address: str, error: OSError) -> Failure:
     why = (error.strerror or "the address cannot be used").partition(" (")[0]
     return Failure(f"{key}: cannot listen at {address}: {why}", CANNOT)
-
-
-def _pair(listen: str) -> tuple[str, int]:
-    host, _, port = listen.rpartition(":")
-    return host.strip("[]"), int(port)

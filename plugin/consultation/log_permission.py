@@ -6,9 +6,7 @@ from plugin.audit.search import Reach
 from plugin.errors import Refused, ScopeInsufficient, ShapeRefused
 from policies.vocabulary.consultation import AuditConsultation, Reason
 from policies.vocabulary.identity import Identity, Subject
-from policies.vocabulary.interactions import CONSULTING, Interaction
-
-LETTERS = {Interaction.READ: "r", Interaction.SEARCH_TYPE: "s"}
+from policies.vocabulary.interactions import CONSULTING, SCOPE_LETTERS, Interaction
 
 
 def refuse_writing(asked: AuditConsultation) -> None:
@@ -40,7 +38,7 @@ def reach(identity: Identity, asked: AuditConsultation, ehr_bases: Mapping[str, 
         return Reach(None, tuple(ehr_bases.values()))
     if asked.search is None:
         raise Refused(Reason.ACCESS_DENIED, rules=("log-by-search",))
-    letter = LETTERS[asked.interaction]
+    letter = SCOPE_LETTERS[asked.interaction]
     # A `patient/` scope says nothing of a log; and what a restriction would be on, an event does not have.
     ceiling = identity.grants.ceiling("AuditEvent", letter, launch_patient=False)
     if not ceiling.allowed or ceiling.restrictions:

@@ -9,12 +9,9 @@ from dataclasses import dataclass
 from plugin.errors import Refused, ScopeInsufficient, ShapeRefused
 from policies.vocabulary.consultation import ClinicalConsultation, Objection, PageBinding, Reason
 from policies.vocabulary.identity import Identity
-from policies.vocabulary.interactions import CONSULTING, Interaction, Level
+from policies.vocabulary.interactions import CONSULTING, SCOPE_LETTERS, Interaction, Level
 from policies.vocabulary.scopes import Ceiling
 from policies.vocabulary.verdict import Deny, Permit
-
-LETTERS = {Interaction.READ: "r", Interaction.SEARCH_TYPE: "s"}
-"""SMART's letter for what a scope must grant."""
 
 _SHAPE_RULES = {"view-only", "one-patient", "patient-in-context", "allowed-types"}
 """Core rules that speak of the request; all others speak of the person, the client or the purpose."""
@@ -56,7 +53,7 @@ def permission(identity: Identity, asked: ClinicalConsultation, core: Permit | D
     if "patient-in-context" in rules:
         # A read of somebody else's address tells no more than an absence; a search that names somebody is refused.
         raise Refused(Reason.NOT_FOUND if asked.interaction is Interaction.READ else Reason.ACCESS_DENIED, rules=rules)
-    scope = Scope(identity, LETTERS[asked.interaction], asked.resource_type)
+    scope = Scope(identity, SCOPE_LETTERS[asked.interaction], asked.resource_type)
     if not scope.ceiling(asked.resource_type).allowed:
         raise ScopeInsufficient(f"patient/{asked.resource_type}.{scope.letter}")
     return scope

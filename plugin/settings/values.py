@@ -69,6 +69,12 @@ def _host_port(value: str) -> str:
     return value
 
 
+def pair(address: str) -> tuple[str, int]:
+    """Host, without brackets, and port of a HostPort."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
 def _network(value: str) -> str:
     ipaddress.ip_network(value)
     return value

@@ -4,7 +4,9 @@ Only `READ` and `SEARCH_TYPE` look at one patient's results; everything else is 
 under its own name. The codes are those of http://hl7.org/fhir/restful-interaction where it has one.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
 
 
 class Interaction(StrEnum):
@@ -33,6 +35,10 @@ CONSULTING = frozenset({Interaction.READ, Interaction.SEARCH_TYPE})
 WRITING = frozenset(
     {Interaction.CREATE, Interaction.UPDATE, Interaction.PATCH, Interaction.DELETE, Interaction.TRANSACTION}
 )
+
+
+SCOPE_LETTERS: Final[Mapping[Interaction, str]] = {Interaction.READ: "r", Interaction.SEARCH_TYPE: "s"}
+"""What a scope grants by (SMART 2.2), for the interactions that look."""
 
 
 class Level(StrEnum):
