@@ -140,7 +140,7 @@ def twin(nodes: list[Node], record: dict[str, Any]) -> list[Node]:
 ROUNDS = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
 
 
-@settings(max_examples=400, **ROUNDS)
+@settings(max_examples=40, **ROUNDS)
 @given(nodes=sources(), data=st.data())
 def test_a_search_without_what_is_masked_answers_the_same(
     strict: tuple[World, Records], nodes: list[Node], data: st.DataObject
@@ -161,7 +161,7 @@ def test_a_search_without_what_is_masked_answers_the_same(
             assert not any(mark in masked.data for mark in node.marks)
 
 
-@settings(max_examples=40, **ROUNDS)
+@settings(max_examples=25, **ROUNDS)
 @given(nodes=sources())
 def test_a_read_of_what_is_masked_answers_as_of_what_is_not_there(
     strict: tuple[World, Records], nodes: list[Node]
@@ -177,7 +177,7 @@ def test_a_read_of_what_is_masked_answers_as_of_what_is_not_there(
         assert seen(masked) == seen(look(world, [each for each in without if each is not node], node.place))
 
 
-@settings(max_examples=40, **ROUNDS)
+@settings(max_examples=25, **ROUNDS)
 @given(nodes=sources(), page_size=st.integers(1, 4), size=st.integers(1, 4), data=st.data())
 def test_pages_without_what_is_masked_are_the_same(
     strict: tuple[World, Records], nodes: list[Node], page_size: int, size: int, data: st.DataObject
@@ -194,7 +194,7 @@ def test_pages_without_what_is_masked_are_the_same(
     assert [seen(each) for each in masked] == [seen(each) for each in absent]
 
 
-@settings(max_examples=40, **ROUNDS)
+@settings(max_examples=15, **ROUNDS)
 @given(nodes=sources(), size=st.integers(1, 4))
 def test_a_result_has_one_fate_in_every_look(strict: tuple[World, Records], nodes: list[Node], size: int) -> None:
     """Read alone, searched, with what it names, or page by page: whoever compares looks learns nothing."""
