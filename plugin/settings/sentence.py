@@ -46,7 +46,7 @@ def sentence(error: ValidationError) -> str:
     place = [str(part) for part in first["loc"] if part not in _TAGS]
     if discriminator := str(context.get("discriminator", "")).strip("'"):
         place.append(discriminator)
-    key = ".".join(place)
+    key = ".".join(part if part.isprintable() else ascii(part) for part in place)
     ours = _SAID.get(first["type"])
     what = ours.format(**context) if ours else re.sub(r"^Value error, ", "", first["msg"])
     return f"{key}: {what}" if key else what

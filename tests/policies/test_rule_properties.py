@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plugin.consultation.permission import LETTERS, permission
+from plugin.consultation.permission import permission
 from plugin.errors import ConsultError
 from policies import rulebook
 from policies.cedar import EVALUATION_FAILED, PolicySet, Question
@@ -22,7 +22,7 @@ from policies.vocabulary import scopes
 from policies.vocabulary.circumstances import Circumstances
 from policies.vocabulary.consultation import ClinicalConsultation
 from policies.vocabulary.identity import Client, Identity, Subject
-from policies.vocabulary.interactions import CONSULTING, Delivery, Interaction
+from policies.vocabulary.interactions import CONSULTING, SCOPE_LETTERS, Delivery, Interaction
 from policies.vocabulary.verdict import NO_RULE_PERMITS, Deny, Permit
 from tests.policies.asking import clinician, search
 
@@ -241,7 +241,7 @@ circumstances: st.SearchStrategy[Circumstances] = st.builds(
 @given(identities, asked, st.sampled_from([Permit(("core",)), Permit(("everything",))]))
 def test_no_rule_permits_what_no_scope_grants(identity: Identity, look: ClinicalConsultation, said: Permit) -> None:
     """Whatever the rules say: without a scope for the type and the letter there is no permission."""
-    letter = LETTERS.get(look.interaction)
+    letter = SCOPE_LETTERS.get(look.interaction)
     granted = (
         letter is not None
         and look.resource_type is not None
