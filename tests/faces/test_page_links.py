@@ -135,7 +135,8 @@ def test_a_link_of_other_keys_is_400(world: World, tmp_path_factory: pytest.Temp
         ("patient=p1", "unknown-parameter"),
         ("patient=p2", "unknown-parameter"),
         ("code=1", "unknown-parameter"),
-        ("_count=200", "unknown-parameter"),
+        ("_count=0", "invalid-value"),
+        ("_count=2&_count=2", "repeated-parameter"),
         ("_elements=id", "refused-parameter"),
         ("_format=xml", "not-acceptable"),
         ("_page=x", "page-link-invalid"),
@@ -144,6 +145,14 @@ def test_a_link_of_other_keys_is_400(world: World, tmp_path_factory: pytest.Temp
 def test_a_link_takes_no_further_parameters(world: World, further: str, reason: str) -> None:
     """It says everything itself; what is beside it would change a question that was already judged."""
     assert refusal(world, f"{next_link(world)}&{further}")[2] == reason
+
+
+def test_a_link_may_ask_for_less(world: World) -> None:
+    """Some clients add their size of page to every address; more than the link says is what the link says."""
+    world.lab.resources[:] = [lab_patient(), *(observation(f"o{n}") for n in range(6))]
+    link = world.ask(f"{PATH}?patient=p1&_count=2").link("next")
+    sizes = [len(world.ask(f"{link}{more}").references) for more in ("", "&_count=1000", "&_count=1")]
+    assert sizes == [2, 2, 1]
 
 
 def test_a_link_may_ask_for_json(world: World) -> None:

@@ -98,6 +98,20 @@ def check_read(pairs: Pairs) -> None:
         _check_format(name, value)
 
 
+def check_going_on(pairs: Pairs, count: int) -> int:
+    """Beside a next link stand a format and a size of page, which some clients add to every address.
+
+    Returns the size: never more than `count`, that of the link. Raises Objectionable.
+    """
+    sizes = [value for name, value in pairs if name == "_count"]
+    check_read([pair for pair in pairs if pair[0] != "_count"])
+    if len(sizes) > 1:
+        raise Objectionable(Reason.REPEATED_PARAMETER, "_count")
+    if sizes and not _COUNT.fullmatch(sizes[0]):
+        raise Objectionable(Reason.INVALID_VALUE, "_count")
+    return min(count, *map(int, sizes)) if sizes else count
+
+
 def _check_format(name: str, value: str) -> None:
     if name == "_pretty" and value not in {"true", "false"}:
         raise Objectionable(Reason.INVALID_VALUE, name)

@@ -14,7 +14,7 @@ from plugin.faces.facade.address import Target, target
 from plugin.faces.facade.audit_log import LogLinks, asked_of_log
 from plugin.faces.facade.form import MEDIA_TYPE, FormReader, FormTooLarge, FormUnreadable
 from plugin.faces.facade.page_link import PARAMETER, LinkRefused, PageLinks
-from plugin.faces.facade.parameters import Objectionable, check_read, first_patient, wish
+from plugin.faces.facade.parameters import Objectionable, check_going_on, check_read, first_patient, wish
 from policies.vocabulary.consultation import AuditConsultation, ClinicalConsultation, Objection, Reason
 from policies.vocabulary.interactions import CONSULTING, Delivery, Interaction
 
@@ -152,18 +152,17 @@ class Translator:
     def _next_page(
         self, asked: ClinicalConsultation, place: Target, pairs: Sequence[tuple[str, str]]
     ) -> ClinicalConsultation:
-        """What a next link asks for. It says everything itself: beside it, only a format may be given."""
+        """What a next link asks for. It says everything itself: beside it, only appearance and less may be asked."""
         links = [value for name, value in pairs if name == PARAMETER]
         others = [pair for pair in pairs if pair[0] != PARAMETER]
         if len(links) > 1 or place.compartment is not None:
             raise LinkRefused(Reason.PAGE_LINK_INVALID)
-        check_read(others)
         going_on = self.links.open(links[0], asked.feed, str(asked.resource_type))
         return _with(
             asked,
             patient=going_on.binding.patient,
             parameters=going_on.parameters,
-            count=going_on.count,
+            count=check_going_on(others, going_on.count),
             position=going_on.position,
             binding=going_on.binding,
             unrecorded_parameters=len(others),
