@@ -14,7 +14,22 @@ from fhir_adapters.moments import Stretch, stretches
 MAX_PROVISIONS = 10_000
 """Provisions read of one Consent. Real ones hold some dozens; what is longer is taken as a deny."""
 
-_KNOWN = frozenset("id type period actor action securityLabel purpose class code dataPeriod data provision".split())
+_KNOWN = frozenset(
+    [
+        "id",
+        "type",
+        "period",
+        "actor",
+        "action",
+        "securityLabel",
+        "purpose",
+        "class",
+        "code",
+        "dataPeriod",
+        "data",
+        "provision",
+    ]
+)
 _OPT_OUT = frozenset({"OPTOUT", "OPTOUTE"})
 _OPT_IN = frozenset({"OPTIN", "OPTINR"})
 
