@@ -166,6 +166,7 @@ _BY_TYPE: Mapping[str, Mapping[str, Parameter]] = {
         "created": _date("created"),
         "encounter": _reference("item.encounter"),
     },
+    "Consent": {**_about("patient"), "status": _STATUS},
     "Practitioner": {"identifier": _IDENTIFIER},
     "Organization": {"identifier": _IDENTIFIER, "type": _TYPE},
 }

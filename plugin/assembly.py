@@ -24,6 +24,7 @@ from plugin.authentication.identify import Identifier
 from plugin.authentication.introspection import IntrospectionEndpoint, Introspects
 from plugin.authentication.issuers import Issuers
 from plugin.consultation.break_glass import BreakGlass
+from plugin.consultation.consents import Consents, ConsentSource
 from plugin.consultation.feed_line import EhrLine, FeedLine
 from plugin.consultation.gateway import Admission, FeedOnOffer, Gateway
 from plugin.consultation.network_zone import NetworkZones
@@ -40,6 +41,7 @@ from plugin.places import place_of
 from plugin.recorder import Recorder
 from plugin.sealing import KeysInvalid, Seal, derived, parse_keys
 from plugin.settings.document import Settings
+from plugin.settings.ehr import ConsentFolder
 from plugin.settings.errors import SettingsError
 from plugin.settings.feed import BundleFolder, FeedEntry, ThirdParty
 from plugin.settings.secret import read_public, read_secret
@@ -101,6 +103,7 @@ def assemble(
         },
         ehrs={ehr_id: EhrLine(each) for ehr_id, each in ehr_servers(settings).items()},
         ehr_bases=ehr_bases,
+        consents=consents(settings),
         matches=PatientMatches(demo=settings.demo),
         quotas=Quotas(
             settings.state_dir / "quotas.sqlite",
@@ -158,6 +161,7 @@ def examine(settings: Settings) -> Rulebook:
     introspections(settings)
     alerts_of(settings.alerts, settings.public_base)
     ehr_servers(settings)
+    consents(settings)
     for entry in settings.feed:
         feed(entry)
     return rulebook(settings)
@@ -314,6 +318,26 @@ def ehr_servers(settings: Settings) -> Mapping[str, Feed]:
         except ValueError as error:
             raise SettingsError(f"ehr '{ehr.id}': {error}") from error
     return servers
+
+
+def consents(settings: Settings) -> Consents:
+    """What asks for the Consents of each EHR's patients. Raises SettingsError."""
+    sources = {}
+    for ehr in settings.ehr:
+        source, name = ehr.consents, f"consents of ehr '{ehr.id}'"
+        if source is None:
+            continue
+        try:
+            if isinstance(source, ConsentFolder):
+                built = registry.build(source.kind, BundleFolderConfig(name, source.path))
+            else:
+                credential = own_credential(name, "ehr.consents.auth", source.auth)
+                identity = own_certificate("ehr.consents.auth", source.auth)
+                built = registry.build(source.kind, FhirRestConfig(name, source.base, credential, identity))
+        except ValueError as error:
+            raise SettingsError(f"{name}: {error}") from error
+        sources[ehr.id] = ConsentSource(EhrLine(built), by_patient=not isinstance(source, ConsentFolder))
+    return Consents(sources)
 
 
 def own_credential(name: str, key: str, auth: Auth) -> Credential:

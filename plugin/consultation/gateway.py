@@ -18,6 +18,7 @@ from plugin.consultation.answer import Answer
 from plugin.consultation.break_glass import BreakGlass, Looks, under
 from plugin.consultation.care_context import care_relation
 from plugin.consultation.compartment import Compartment
+from plugin.consultation.consents import Consents
 from plugin.consultation.facts import Labelling
 from plugin.consultation.feed_line import EhrLine, FeedLine
 from plugin.consultation.findings import NoMatch
@@ -100,6 +101,7 @@ class Gateway:
     feeds: Mapping[str, FeedOnOffer]
     ehrs: Mapping[str, EhrLine]
     ehr_bases: Mapping[str, str]
+    consents: Consents
     matches: PatientMatches
     quotas: Quotas
     tighter: Sequence[TighterLimits]
@@ -132,8 +134,9 @@ class Gateway:
             identity = self._under_opening(attempt, identity, asked)
             circumstances = self._circumstances(identity, asked, origin, broken=attempt.break_glass is not None)
             scope = self._decide(attempt, identity, asked, circumstances)  # 2 decide
-            circumstances = self._judge_context(attempt, identity, asked, circumstances)  # 3 context
-            release = self._look(attempt, identity, asked, scope, circumstances)  # 4-8
+            deadline = Deadline.after(CONSULTATION_SECONDS)
+            circumstances = self._judge_context(attempt, identity, asked, circumstances, deadline)  # 3 context
+            release = self._look(attempt, identity, asked, scope, circumstances, deadline)  # 4-8
         # 9 record: leaving the block has made the record durable, or raised
         return release  # 10 release  # noqa: RET504 - the two moments are the point
 
@@ -199,6 +202,7 @@ class Gateway:
 
     def _emergency_looks(self, identity: Identity, asked: EmergencyAccess, origin: Origin) -> Looks:
         """A search for each type of each feed, as it would be judged under the opening that is asked for."""
+        opposition = self._opposition(identity, asked.patient, origin, Deadline.after(FEED_SECONDS))
         for feed_id, feed in self.feeds.items():
             # What the patient must be told is asked at each look.
             look = ClinicalConsultation(
@@ -210,7 +214,9 @@ class Gateway:
                 patient_informed=True,
             )
             around = self._circumstances(identity, look, origin, broken=True)
-            around = replace(around, type_offered=True, care_relation=care_relation(identity, look))
+            around = replace(
+                around, type_offered=True, care_relation=care_relation(identity, look), opposition=opposition
+            )
             for resource_type in feed.types:
                 yield replace(look, resource_type=resource_type), around
 
@@ -262,11 +268,17 @@ class Gateway:
             raise Refused(Reason.QUOTA, rules=("quota",))
 
     def _judge_context(
-        self, attempt: Attempt, identity: Identity, asked: ClinicalConsultation, circumstances: Circumstances
+        self,
+        attempt: Attempt,
+        identity: Identity,
+        asked: ClinicalConsultation,
+        circumstances: Circumstances,
+        deadline: Deadline,
     ) -> Circumstances:
-        """3: the care relation, then every rule, the site's included; then the clinician's word is made durable."""
+        """3: care relation and opposition, every rule, the site's too; then the clinician's word is made durable."""
         attempt.care_relation = care_relation(identity, asked)
-        circumstances = replace(circumstances, care_relation=attempt.care_relation)
+        opposition = self._opposition(identity, asked.patient, attempt.origin, deadline)
+        circumstances = replace(circumstances, care_relation=attempt.care_relation, opposition=opposition)
         verdict = decide_site(attempt.rulebook, identity, asked, circumstances)
         attempt.rules = verdict.rules
         if isinstance(verdict, Deny):
@@ -275,6 +287,11 @@ class Gateway:
             attempt.record_informed()
         return circumstances
 
+    def _opposition(self, identity: Identity, patient: str | None, origin: Origin, deadline: Deadline) -> str | None:
+        """What the patient in context opposes, learned anew at each look."""
+        call = Call(deadline.sooner(FEED_SECONDS), origin.record)
+        return self.consents.opposition(identity.ehr, patient or identity.launch_patient, call)
+
     def _look(
         self,
         attempt: Attempt,
@@ -282,9 +299,9 @@ class Gateway:
         asked: ClinicalConsultation,
         scope: Scope,
         circumstances: Circumstances,
+        deadline: Deadline,
     ) -> Release:
         feed = self.feeds[asked.feed]
-        deadline = Deadline.after(CONSULTATION_SECONDS)
         patient = asked.patient or identity.launch_patient or ""
         binding = PageBinding(identity.person.key, identity.ehr, patient)
         with feed.line.held(), self.admission.place():

@@ -115,6 +115,18 @@ class LaunchSettings(Section):
     frame_ancestors: tuple[Url, ...] = ()
 
 
+class ConsentServer(Section):
+    kind: Literal["fhir-rest"]
+    base: Url
+    auth: Auth = NoAuth()
+    """The gateway's own credential there, to read Consents."""
+
+
+class ConsentFolder(Section):
+    kind: Literal["bundle-folder"]
+    path: Location
+
+
 class Ehr(Section):
     """A source of tokens and patients; the tenant in every record."""
 
@@ -122,6 +134,8 @@ class Ehr(Section):
     fhir_base: Url
     auth: Auth = NoAuth()
     """The gateway's own credential there, to read a patient's identifiers for the match."""
+    consents: Annotated[ConsentServer | ConsentFolder, Discriminator("kind")] | None = None
+    """Where the Consents of its patients are, under the patient ids of this EHR. Without it no opposition is known."""
     auditors: Auditors | None = None
     """Who may read the log by token; nobody by default."""
     issuer: tuple[Issuer, ...] = Field(min_length=1)

@@ -45,3 +45,8 @@ def test_ten_thousand_provisions_and_a_cycle_deny():
 @given(JSON)
 def test_nothing_that_comes_as_a_provision_is_an_error(value):
     assert isinstance(denials({"status": "active", "provision": value}, NOW), tuple)
+
+
+@given(st.dictionaries(st.sampled_from(["extra", "class", "actor", "code"]), JSON, max_size=3))
+def test_nothing_beside_a_deny_takes_it_away(beside):
+    assert read(**beside, type="deny") != ()
