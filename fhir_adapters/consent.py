@@ -1,6 +1,6 @@
-"""What a patient's FHIR R4 Consents deny, as narrowings that a rule can be asked about; pure.
+"""What a FHIR R4 Consent denies, as narrowings that a rule can be asked about; pure.
 
-Fetching the consents, and matching actor, purpose and labels with a person and a result, is left to others. What is not
+Fetching consents, and matching actor, purpose and labels with a person and a result, is left to others. What is not
 understood denies without narrowing: an error here may hide too much, never too little.
 """
 
@@ -14,9 +14,41 @@ from fhir_adapters.moments import Stretch, stretches
 MAX_PROVISIONS = 10_000
 """Provisions read of one Consent. Real ones hold some dozens; what is longer is taken as a deny."""
 
+_TOP = frozenset(
+    [
+        "resourceType",
+        "id",
+        "meta",
+        "language",
+        "text",
+        "contained",
+        "extension",
+        "identifier",
+        "status",
+        "scope",
+        "category",
+        "patient",
+        "dateTime",
+        "performer",
+        "organization",
+        "sourceAttachment",
+        "sourceReference",
+        "policy",
+        "policyRule",
+        "verification",
+        "provision",
+    ]
+)
+"""What a Consent may hold; of it, what decides is read, and the rest narrows nothing."""
+
+_OTHER_SCOPES = frozenset({"research", "treatment", "adr"})
+"""Consents to something else than to showing data (http://terminology.hl7.org/CodeSystem/consentscope)."""
+_SCOPES = "http://terminology.hl7.org/CodeSystem/consentscope"
+
 _KNOWN = frozenset(
     [
         "id",
+        "extension",
         "type",
         "period",
         "actor",
@@ -61,9 +93,11 @@ def denials(consent: Mapping[str, Any], now: datetime) -> tuple[Denial, ...]:
     status = consent.get("status")
     if status in ("draft", "proposed", "rejected", "inactive", "entered-in-error"):
         return ()
-    if status != "active" or "modifierExtension" in consent or "implicitRules" in consent:
+    if status != "active" or any(name.lstrip("_") not in _TOP for name in consent):
         return (UNKNOWN,)
     try:
+        if _is_of_another_scope(consent):
+            return ()
         return tuple(_read(consent, Stretch(now, now)))
     except (_NotUnderstood, ValueError, OverflowError):
         return (UNKNOWN,)
@@ -89,6 +123,11 @@ def _read(consent: Mapping[str, Any], now: Stretch) -> Iterable[Denial]:
         if seen + len(waiting) + len(nested) > MAX_PROVISIONS:
             raise _NotUnderstood
         waiting.extend((each, each.get("type") if isinstance(each, dict) else None) for each in nested)
+
+
+def _is_of_another_scope(consent: Mapping[str, Any]) -> bool:
+    found = set(_codings([consent.get("scope", {})]))
+    return bool(found) and found <= {(_SCOPES, code) for code in _OTHER_SCOPES}
 
 
 def _by_policy(consent: Mapping[str, Any]) -> str | None:

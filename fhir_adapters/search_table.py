@@ -106,6 +106,7 @@ _BY_TYPE: Mapping[str, Mapping[str, Parameter]] = {
         "modality": _token("series.modality"),
         "encounter": _ENCOUNTER,
     },
+    "Consent": {**_about("patient"), "status": _STATUS},
     "Condition": {
         **_about("subject"),
         **_CONDITION_STATUS,
@@ -166,7 +167,6 @@ _BY_TYPE: Mapping[str, Mapping[str, Parameter]] = {
         "created": _date("created"),
         "encounter": _reference("item.encounter"),
     },
-    "Consent": {**_about("patient"), "status": _STATUS},
     "Practitioner": {"identifier": _IDENTIFIER},
     "Organization": {"identifier": _IDENTIFIER, "type": _TYPE},
 }

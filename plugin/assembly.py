@@ -24,10 +24,10 @@ from plugin.authentication.identify import Identifier
 from plugin.authentication.introspection import IntrospectionEndpoint, Introspects
 from plugin.authentication.issuers import Issuers
 from plugin.consultation.break_glass import BreakGlass
-from plugin.consultation.consents import Consents, ConsentSource
 from plugin.consultation.feed_line import EhrLine, FeedLine
 from plugin.consultation.gateway import Admission, FeedOnOffer, Gateway
 from plugin.consultation.network_zone import NetworkZones
+from plugin.consultation.opposition import ConsentSource, Oppositions
 from plugin.consultation.patient_match import PatientMatches
 from plugin.errors import StateUnavailable
 from plugin.event import GatewayBody
@@ -41,7 +41,7 @@ from plugin.places import place_of
 from plugin.recorder import Recorder
 from plugin.sealing import KeysInvalid, Seal, derived, parse_keys
 from plugin.settings.document import Settings
-from plugin.settings.ehr import ConsentFolder
+from plugin.settings.ehr import ConsentFolder, ConsentServer, Ehr
 from plugin.settings.errors import SettingsError
 from plugin.settings.feed import BundleFolder, FeedEntry, ThirdParty
 from plugin.settings.secret import read_public, read_secret
@@ -103,7 +103,13 @@ def assemble(
         },
         ehrs={ehr_id: EhrLine(each) for ehr_id, each in ehr_servers(settings).items()},
         ehr_bases=ehr_bases,
-        consents=consents(settings),
+        oppositions=Oppositions(
+            {
+                ehr.id: ConsentSource(FeedLine(each), by_patient=isinstance(ehr.consents, ConsentServer))
+                for ehr in settings.ehr
+                if (each := consent_sources(settings).get(ehr.id)) is not None
+            }
+        ),
         matches=PatientMatches(demo=settings.demo),
         quotas=Quotas(
             settings.state_dir / "quotas.sqlite",
@@ -161,7 +167,7 @@ def examine(settings: Settings) -> Rulebook:
     introspections(settings)
     alerts_of(settings.alerts, settings.public_base)
     ehr_servers(settings)
-    consents(settings)
+    consent_sources(settings)
     for entry in settings.feed:
         feed(entry)
     return rulebook(settings)
@@ -320,24 +326,22 @@ def ehr_servers(settings: Settings) -> Mapping[str, Feed]:
     return servers
 
 
-def consents(settings: Settings) -> Consents:
-    """What asks for the Consents of each EHR's patients. Raises SettingsError."""
-    sources = {}
-    for ehr in settings.ehr:
-        source, name = ehr.consents, f"consents of ehr '{ehr.id}'"
-        if source is None:
-            continue
-        try:
-            if isinstance(source, ConsentFolder):
-                built = registry.build(source.kind, BundleFolderConfig(name, source.path))
-            else:
-                credential = own_credential(name, "ehr.consents.auth", source.auth)
-                identity = own_certificate("ehr.consents.auth", source.auth)
-                built = registry.build(source.kind, FhirRestConfig(name, source.base, credential, identity))
-        except ValueError as error:
-            raise SettingsError(f"{name}: {error}") from error
-        sources[ehr.id] = ConsentSource(EhrLine(built), by_patient=not isinstance(source, ConsentFolder))
-    return Consents(sources)
+def consent_sources(settings: Settings) -> Mapping[str, Feed]:
+    """Where each EHR's patients' Consents are, for those that name a place. Raises SettingsError."""
+    return {ehr.id: _consent_source(ehr) for ehr in settings.ehr if ehr.consents is not None}
+
+
+def _consent_source(ehr: Ehr) -> Feed:
+    name = f"consents of ehr '{ehr.id}'"
+    try:
+        if isinstance(ehr.consents, ConsentServer):
+            credential = own_credential(name, "ehr.consents.auth", ehr.consents.auth)
+            identity = own_certificate("ehr.consents.auth", ehr.consents.auth)
+            return registry.build("fhir-rest", FhirRestConfig(ehr.id, ehr.consents.base, credential, identity))
+        assert isinstance(ehr.consents, ConsentFolder)  # noqa: S101 - whoever names neither is not asked about
+        return registry.build("bundle-folder", BundleFolderConfig(ehr.id, ehr.consents.path))
+    except ValueError as error:
+        raise SettingsError(f"{name}: {error}") from error
 
 
 def own_credential(name: str, key: str, auth: Auth) -> Credential:

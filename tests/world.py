@@ -23,6 +23,7 @@ from plugin.app import create_app
 from plugin.authentication.identify import Identifier
 from plugin.authentication.issuers import Issuers
 from plugin.consultation.feed_line import EhrLine, FeedLine
+from plugin.consultation.opposition import Oppositions
 from plugin.ledger import origin
 from plugin.ledger.reader import Reader
 from plugin.ledger.verify import verify
@@ -222,6 +223,8 @@ class World:
         self.lab = MemoryFeed("city-lab", LAB_BASE, [lab_patient()])
         self.imaging = MemoryFeed("imaging", "https://imaging.example/fhir", [lab_patient("p1")])
         self.ehr = MemoryFeed("hospital", EHR_BASE, [ehr_patient()])
+        self.consents = MemoryFeed("hospital", EHR_BASE)
+        """Asked where the configuration has `consents` for the EHR."""
         self.assembled = self._assembled()
         self.app = create_app(self.assembled)
         self.client: FlaskClient = self.app.test_client()
@@ -239,6 +242,12 @@ class World:
             identifier=Identifier(self.settings, issuers),
             feeds=feeds,
             ehrs={name: EhrLine(self.ehr) for name in real.gateway.ehrs},
+            oppositions=Oppositions(
+                {
+                    name: replace(source, line=FeedLine(self.consents))
+                    for name, source in real.gateway.oppositions.sources.items()
+                }
+            ),
         )
         return replace(real, gateway=gateway, issuers=issuers)
 

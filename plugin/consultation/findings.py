@@ -13,6 +13,26 @@ NO_PERSON_ID = "no-person-id"
 PERSON_ID_OF_ANOTHER = "person-id-of-another"
 
 
+RESOURCE_TYPES = "http://hl7.org/fhir/resource-types"
+"""The system of a class of results that is a type."""
+
+Codes = frozenset[tuple[str, str]]
+"""(system, code) pairs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opposition:
+    """What the patient opposes, for this person, purpose and moment."""
+
+    fact: str | None
+    """`none`, `part`, `all`, `unknown`; None: no source of consents is configured."""
+    narrowed: tuple[tuple[Codes, Codes], ...] = ()
+    """Of `part`: classes and labels of what is opposed; a result must have one of each that is given."""
+
+
+NOT_ASKED = Opposition(None)
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """The patient at the feed, and how that was established."""

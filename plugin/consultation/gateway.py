@@ -18,12 +18,12 @@ from plugin.consultation.answer import Answer
 from plugin.consultation.break_glass import BreakGlass, Looks, under
 from plugin.consultation.care_context import care_relation
 from plugin.consultation.compartment import Compartment
-from plugin.consultation.consents import Consents
 from plugin.consultation.facts import Labelling
 from plugin.consultation.feed_line import EhrLine, FeedLine
-from plugin.consultation.findings import NoMatch
+from plugin.consultation.findings import NoMatch, Opposition
 from plugin.consultation.look_up import LookUps
 from plugin.consultation.network_zone import NetworkZones
+from plugin.consultation.opposition import Oppositions
 from plugin.consultation.patient_match import PatientMatches
 from plugin.consultation.permission import Scope, permission
 from plugin.consultation.release import Release
@@ -101,7 +101,7 @@ class Gateway:
     feeds: Mapping[str, FeedOnOffer]
     ehrs: Mapping[str, EhrLine]
     ehr_bases: Mapping[str, str]
-    consents: Consents
+    oppositions: Oppositions
     matches: PatientMatches
     quotas: Quotas
     tighter: Sequence[TighterLimits]
@@ -135,8 +135,11 @@ class Gateway:
             circumstances = self._circumstances(identity, asked, origin, broken=attempt.break_glass is not None)
             scope = self._decide(attempt, identity, asked, circumstances)  # 2 decide
             deadline = Deadline.after(CONSULTATION_SECONDS)
-            circumstances = self._judge_context(attempt, identity, asked, circumstances, deadline)  # 3 context
-            release = self._look(attempt, identity, asked, scope, circumstances, deadline)  # 4-8
+            opposition = self._opposition(attempt, identity, asked.patient, deadline)
+            circumstances = replace(circumstances, opposition=opposition.fact)
+            circumstances = self._judge_context(attempt, identity, asked, circumstances)  # 3 context
+            labelling = self._labelling(attempt, identity, asked, circumstances, opposition)
+            release = self._look(attempt, identity, asked, scope, labelling, deadline)  # 4-8
         # 9 record: leaving the block has made the record durable, or raised
         return release  # 10 release  # noqa: RET504 - the two moments are the point
 
@@ -152,7 +155,8 @@ class Gateway:
                 opening = self.glass.end(attempt, identity, asked)
             else:
                 self._charge(attempt, identity, asked.patient or identity.launch_patient)
-                looks = self._emergency_looks(identity, asked, origin)
+                opposition = self._opposition(attempt, identity, asked.patient, Deadline.after(CONSULTATION_SECONDS))
+                looks = self._emergency_looks(identity, asked, origin, opposition)
                 opening = self.glass.reserve(attempt, identity, asked, looks)
         if asked.closing:
             self.glass.forget(opening)
@@ -200,9 +204,26 @@ class Gateway:
         attempt.identity = under(identity)
         return attempt.identity
 
-    def _emergency_looks(self, identity: Identity, asked: EmergencyAccess, origin: Origin) -> Looks:
+    def _opposition(self, attempt: Attempt, identity: Identity, patient: str | None, deadline: Deadline) -> Opposition:
+        """What the patient opposes, as far as it can be learned."""
+        call = Call(deadline.sooner(FEED_SECONDS), attempt.origin.record)
+        return self.oppositions.of(identity, patient or identity.launch_patient or "", call)
+
+    def _labelling(
+        self,
+        attempt: Attempt,
+        identity: Identity,
+        asked: ClinicalConsultation,
+        circumstances: Circumstances,
+        opposition: Opposition,
+    ) -> Labelling:
+        documents = self.feeds[asked.feed].documents
+        return Labelling(attempt.rulebook, identity, asked, circumstances, documents, opposition)
+
+    def _emergency_looks(
+        self, identity: Identity, asked: EmergencyAccess, origin: Origin, opposition: Opposition
+    ) -> Looks:
         """A search for each type of each feed, as it would be judged under the opening that is asked for."""
-        opposition = self._opposition(identity, asked.patient, origin, Deadline.after(FEED_SECONDS))
         for feed_id, feed in self.feeds.items():
             # What the patient must be told is asked at each look.
             look = ClinicalConsultation(
@@ -215,7 +236,7 @@ class Gateway:
             )
             around = self._circumstances(identity, look, origin, broken=True)
             around = replace(
-                around, type_offered=True, care_relation=care_relation(identity, look), opposition=opposition
+                around, type_offered=True, care_relation=care_relation(identity, look), opposition=opposition.fact
             )
             for resource_type in feed.types:
                 yield replace(look, resource_type=resource_type), around
@@ -268,17 +289,11 @@ class Gateway:
             raise Refused(Reason.QUOTA, rules=("quota",))
 
     def _judge_context(
-        self,
-        attempt: Attempt,
-        identity: Identity,
-        asked: ClinicalConsultation,
-        circumstances: Circumstances,
-        deadline: Deadline,
+        self, attempt: Attempt, identity: Identity, asked: ClinicalConsultation, circumstances: Circumstances
     ) -> Circumstances:
-        """3: care relation and opposition, every rule, the site's too; then the clinician's word is made durable."""
+        """3: the care relation, then every rule, the site's included; then the clinician's word is made durable."""
         attempt.care_relation = care_relation(identity, asked)
-        opposition = self._opposition(identity, asked.patient, attempt.origin, deadline)
-        circumstances = replace(circumstances, care_relation=attempt.care_relation, opposition=opposition)
+        circumstances = replace(circumstances, care_relation=attempt.care_relation)
         verdict = decide_site(attempt.rulebook, identity, asked, circumstances)
         attempt.rules = verdict.rules
         if isinstance(verdict, Deny):
@@ -287,18 +302,13 @@ class Gateway:
             attempt.record_informed()
         return circumstances
 
-    def _opposition(self, identity: Identity, patient: str | None, origin: Origin, deadline: Deadline) -> str | None:
-        """What the patient in context opposes, learned anew at each look."""
-        call = Call(deadline.sooner(FEED_SECONDS), origin.record)
-        return self.consents.opposition(identity.ehr, patient or identity.launch_patient, call)
-
     def _look(
         self,
         attempt: Attempt,
         identity: Identity,
         asked: ClinicalConsultation,
         scope: Scope,
-        circumstances: Circumstances,
+        labelling: Labelling,
         deadline: Deadline,
     ) -> Release:
         feed = self.feeds[asked.feed]
@@ -315,7 +325,7 @@ class Gateway:
                 attempt,
                 asked,
                 Compartment(match, feed.line.base, scope.asked_type, feed.types, scope.ceiling),
-                Labelling(attempt.rulebook, identity, asked, circumstances, feed.documents),
+                labelling,
                 LookUps(feed.line, match, feed.types, call),
                 most=self.most_resources,
             )

@@ -94,6 +94,17 @@ class Issuer(Section):
         return self
 
 
+class ConsentServer(Section):
+    kind: Literal["fhir-rest"]
+    base: Url
+    auth: Auth = NoAuth()
+
+
+class ConsentFolder(Section):
+    kind: Literal["bundle-folder"]
+    path: Location
+
+
 class ClientSettings(Section):
     id: Text
     renders_only: bool = False
@@ -115,18 +126,6 @@ class LaunchSettings(Section):
     frame_ancestors: tuple[Url, ...] = ()
 
 
-class ConsentServer(Section):
-    kind: Literal["fhir-rest"]
-    base: Url
-    auth: Auth = NoAuth()
-    """The gateway's own credential there, to read Consents."""
-
-
-class ConsentFolder(Section):
-    kind: Literal["bundle-folder"]
-    path: Location
-
-
 class Ehr(Section):
     """A source of tokens and patients; the tenant in every record."""
 
@@ -134,12 +133,12 @@ class Ehr(Section):
     fhir_base: Url
     auth: Auth = NoAuth()
     """The gateway's own credential there, to read a patient's identifiers for the match."""
-    consents: Annotated[ConsentServer | ConsentFolder, Discriminator("kind")] | None = None
-    """Where the Consents of its patients are, under the patient ids of this EHR. Without it no opposition is known."""
     auditors: Auditors | None = None
     """Who may read the log by token; nobody by default."""
     issuer: tuple[Issuer, ...] = Field(min_length=1)
     client: tuple[ClientSettings, ...] = ()
     launch: LaunchSettings | None = None
+    consents: Annotated[ConsentServer | ConsentFolder, Discriminator("kind")] | None = None
+    """Where the oppositions of this EHR's patients are, by their ids there: FHIR Consents, asked at every look."""
     retention: dict[RetentionClass, Period] = Field(default_factory=dict)
     """Periods of this EHR's records where they differ from `[ledger.retention]`."""

@@ -12,6 +12,8 @@ from plugin.alerts import Alerts
 from plugin.authentication.credential import BearerToken
 from plugin.cli import worker
 from plugin.consultation.break_glass import SECONDS, BreakGlass
+from plugin.consultation.feed_line import FeedLine
+from plugin.consultation.opposition import ConsentSource, Oppositions
 from plugin.consultation.release import Release
 from plugin.errors import RecordUnavailable, Refused, StateUnavailable, Unidentified
 from plugin.ledger.errors import LedgerUnavailable
@@ -21,6 +23,7 @@ from plugin.state.suspensions import Kind, Suspension
 from policies.vocabulary.consultation import ClinicalConsultation, Origin
 from policies.vocabulary.emergency import MAX_TEXT, WORDS, EmergencyAccess, EmergencyReason
 from policies.vocabulary.interactions import Delivery, Interaction, Level
+from policies.vocabulary.purposes import ACT_REASON
 from tests.alerts.test_alerts import Listener
 from tests.consultation.site import labelled
 from tests.consultation.test_attempt import FaultyLedger
@@ -483,6 +486,21 @@ def test_a_look_is_refused_where_it_cannot_be_told_whether_the_glass_is_broken(w
         ward.look()
     assert ward.world.last()["action"] == "consultation:unavailable"
     assert ward.shown(delivery=Delivery.STRUCTURED) == ["plain"]
+
+
+def test_a_patients_prior_opposition_does_not_give_way(ward: Ward) -> None:
+    """Neither to an opening, nor to a look under one that was opened before the patient could be asked."""
+    ward.open()
+    deny = {"type": "deny", "purpose": [{"system": ACT_REASON, "code": "TREAT"}]}
+    about = {"patient": {"reference": "Patient/p1"}, "provision": deny}
+    ward.world.consents.resources = [{"resourceType": "Consent", "id": "c", "status": "active", **about}]
+    ward.gateway = replace(
+        ward.gateway,
+        oppositions=Oppositions({"hospital": ConsentSource(FeedLine(ward.world.consents), by_patient=True)}),
+    )
+    refused(ward.look, "access-denied", "patient-opposition")
+    ward.close()
+    refused(ward.open, "access-denied", "patient-opposition")
 
 
 def test_a_process_that_dies_between_record_and_beginning_leaves_an_end(ward: Ward) -> None:

@@ -1,173 +1,180 @@
-"""A patient's opposition, from a Consent at a source of the EHR to a refusal over HTTP."""
+"""What a patient opposes is not shown: by the Consents at the place that the EHR names, asked anew at every look."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
-from fhir_adapters.interface import FeedTimeout, Tree
+from fhir_adapters.interface import FeedTimeout, FeedUnavailable, Tree
+from plugin import assembly
 from plugin.app import create_app
-from plugin.authentication.credential import BearerToken
-from plugin.consultation.consents import Consents, ConsentSource
-from plugin.consultation.feed_line import EhrLine
-from plugin.errors import Refused
-from policies.vocabulary.consultation import Origin
-from policies.vocabulary.emergency import EmergencyAccess, EmergencyReason
-from policies.vocabulary.interactions import Delivery
-from tests.world import CONFIGURATION, MemoryFeed, World, observation
+from plugin.consultation.feed_line import FeedLine
+from plugin.consultation.opposition import ConsentSource, Oppositions
+from tests.world import CONFIGURATION, EHR_BASE, World, observation
 
 SEARCH = "/fhir/city-lab/Observation?patient=p1"
-BREAKS_GLASS = """
-@id("site-emergency") @fr("F.") @en("E.")
-permit (principal, action in Action::"consult", resource)
-when { context has purpose && context.purpose == "BTG" && context.break_glass };
-"""
+REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+TYPES = "http://hl7.org/fhir/resource-types"
+SERVER = 'consents = { kind = "fhir-rest", base = "https://ehr.example/fhir" }\n'
 
 
-def consent(patient: str | Tree = "p1", **more: Any) -> Tree:
-    return {
-        "resourceType": "Consent",
-        "id": "c1",
-        "status": "active",
-        "patient": {"reference": f"Patient/{patient}"} if isinstance(patient, str) else patient,
-        "provision": {"type": "deny"},
-        **more,
-    }
-
-
-def scope(code: str) -> Tree:
-    return {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": code}]}
-
-
-def purpose(code: str) -> Tree:
-    return {"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": code}
-
-
-class Registry:
-    """The world with a server of consents."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.server = MemoryFeed("consents", "https://consents.example/fhir")
-        world.lab.resources.append(observation("o1"))
-        consents = Consents({"hospital": ConsentSource(EhrLine(self.server), by_patient=True)})
-        self.gateway = replace(world.assembled.gateway, consents=consents)
-        world.client = create_app(replace(world.assembled, gateway=self.gateway)).test_client()
-
-    def refusing_rules(self) -> list[str]:
-        """Of a search for results: empty where they were shown."""
-        asked = self.world.ask(SEARCH)
-        if asked.status == 200:
-            assert asked.references == ["Observation/o1"]
-            return []
-        assert (asked.status, asked.reason) == (403, "access-denied")
-        assert b"onsent" not in asked.data
-        return list(self.world.last()["rules"])
+def configured(consents: str) -> str:
+    return CONFIGURATION.replace('id = "hospital"\n', f'id = "hospital"\n{consents}', 1)
 
 
 @pytest.fixture
-def registry(world: World) -> Registry:
-    return Registry(world)
+def asking(tmp_path: Path) -> World:
+    """A hospital whose patients' consents are at its own server; the laboratory has two results."""
+    made = World(tmp_path, configured(SERVER))
+    made.lab.resources += [observation("plain"), labelled(observation("restricted"))]
+    return made
 
 
-SHOWN = {
-    "no consent": [],
-    "a bare permit": [consent(provision={"type": "permit"})],
-    "another patient's deny, from a server that ignores what it is asked": [consent("p2")],
-    "a deny that was withdrawn": [consent(status="inactive")],
-    "a deny whose period is past": [
-        consent(provision={"type": "deny", "period": {"start": "2020-01-01", "end": "2020-12-31"}})
+def labelled(resource: Tree) -> Tree:
+    return {**resource, "meta": {"security": [{"system": CONFIDENTIALITY, "code": "R"}]}}
+
+
+def consent(patient: str = "p1", **provision: Any) -> Tree:
+    about = {"patient": {"reference": f"Patient/{patient}"}, "provision": provision}
+    return {"resourceType": "Consent", "id": "c1", "status": "active", **about}
+
+
+def coded(system: str, code: str) -> dict[str, str]:
+    return {"system": system, "code": code}
+
+
+def test_a_deny_hides_everything_and_says_no_more_than_other_rules(asking: World) -> None:
+    """The record has the rule; the feed is not asked; the next look after it was withdrawn shows all."""
+    asking.consents.resources = [consent(type="deny")]
+    refused = asking.ask(SEARCH)
+    assert (refused.status, refused.reason) == (403, "access-denied")
+    assert b"oppos" not in refused.data.lower()
+    assert asking.last()["rules"] == ["patient-opposition"]
+    assert asking.lab.queries == []
+    asking.consents.resources = []
+    assert asking.ask(SEARCH).references == ["Observation/plain", "Observation/restricted"]
+
+
+@pytest.mark.parametrize(
+    "provision",
+    [
+        {"type": "permit"},
+        {"type": "deny", "period": {"start": "2020-01-01", "end": "2020-12-31"}},
+        {"type": "deny", "purpose": [coded(REASON, "HRESCH")]},
+        {"type": "deny", "actor": [{"reference": {"reference": "Practitioner/somebody-else"}}]},
+        {"type": "permit", "provision": [{"type": "deny", "purpose": [coded(REASON, "HMARKT")]}]},
     ],
-    "a deny for research": [consent(provision={"type": "deny", "purpose": [purpose("HRESCH")]})],
-    "a consent about taking part in research": [consent(scope=scope("research"))],
-}
-HIDDEN = {
-    "a deny at the root": [consent()],
-    "a deny of the scope of privacy": [consent(scope=scope("patient-privacy"))],
-    "a deny of a scope that nobody knows": [consent(scope={"text": "?"})],
-    "a nested deny": [consent(provision={"type": "permit", "provision": [{"type": "deny"}]})],
-    "a deny for care and research": [
-        consent(provision={"type": "deny", "purpose": [purpose("HRESCH"), purpose("TREAT")]})
+)
+def test_what_does_not_mean_this_look_does_not_oppose_it(asking: World, provision: dict[str, Any]) -> None:
+    """A permit alone, another time, another purpose, somebody else."""
+    asking.consents.resources = [consent(**provision)]
+    assert asking.ask(SEARCH).status == 200
+
+
+@pytest.mark.parametrize(
+    "provision",
+    [
+        {"type": "permit", "provision": [{"type": "deny"}]},
+        {"type": "deny", "period": {"start": "2020-01-01"}},
+        {"type": "deny", "purpose": [coded(REASON, "TREAT")]},
+        {"type": "deny", "purpose": [coded("urn:other", "x")]},
+        {"type": "deny", "actor": [{"reference": {"reference": "Practitioner/dr-roy"}}]},
+        {"type": "deny", "actor": [{"reference": {"reference": "Organization/hospital"}}]},
+        {"type": "deny", "class": [coded("urn:other", "x")]},
+        {"type": "maybe"},
+        {"type": "permit", "modifierExtension": [{"url": "urn:x"}]},
+        {"type": "permit", "provision": [{"type": "permit"}] * 10_001},
+        {"type": "deny", "period": {"start": "yesterday"}},
     ],
-    "an absolute reference to the patient": [consent(patient={"reference": "https://ehr.example/fhir/Patient/p1"})],
-    "a permit beside it": [consent(provision={"type": "permit"}), consent(id="c2")],
-    "an unknown type of provision": [consent(provision={"type": "perhaps"})],
-    "a modifier that nobody knows": [consent(modifierExtension=[{"url": "https://example.com/x"}])],
-    "a consent that does not say whose it is": [consent(patient={"display": "Alma"})],
-    "a status that nobody knows": [consent(status="paused")],
-    "10,000 provisions": [consent(provision={"type": "permit", "provision": [{"type": "permit"}] * 10_000})],
-}
+)
+def test_what_may_mean_this_look_opposes_it(asking: World, provision: dict[str, Any]) -> None:
+    """And what cannot be understood does."""
+    asking.consents.resources = [consent(**provision)]
+    assert asking.ask(SEARCH).status == 403
 
 
-@pytest.mark.parametrize("case", SHOWN)
-def test_what_does_not_oppose_hides_nothing(registry: Registry, case: str) -> None:
-    registry.server.ignores_parameters = True
-    registry.server.resources = SHOWN[case]
-    assert registry.refusing_rules() == []
+@pytest.mark.parametrize(
+    "narrowing",
+    [
+        {"securityLabel": [coded(CONFIDENTIALITY, "R")]},
+        {"class": [coded(TYPES, "Observation")], "securityLabel": [coded(CONFIDENTIALITY, "R")]},
+    ],
+)
+def test_a_deny_for_some_results_hides_those_without_trace(asking: World, narrowing: dict[str, Any]) -> None:
+    """As every withheld result: it reads like one that is not there."""
+    asking.consents.resources = [consent(type="deny", **narrowing)]
+    assert asking.ask(SEARCH).references == ["Observation/plain"]
+    assert asking.last()["withheld"] == [{"reference": "Observation/restricted", "rule": "patient-opposition-part"}]
+    masked, absent = (asking.ask(f"/fhir/city-lab/Observation/{name}") for name in ("restricted", "never-was"))
+    assert (masked.status, masked.reason) == (absent.status, absent.reason) == (404, "not-found")
 
 
-@pytest.mark.parametrize("case", HIDDEN)
-def test_what_opposes_or_is_not_understood_hides_everything_and_no_feed_is_asked(registry: Registry, case: str) -> None:
-    registry.server.resources = HIDDEN[case]
-    registry.server.ignores_parameters = True
-    assert registry.refusing_rules() == ["patient-opposition"]
-    assert registry.world.lab.queries == []
+def test_a_class_is_a_type_or_a_code(asking: World) -> None:
+    """Of a result, or of anything in it."""
+    asking.consents.resources = [consent(type="deny", **{"class": [coded("http://loinc.org", "718-7")]})]
+    assert asking.ask(SEARCH).references == []
+    asking.consents.resources = [consent(type="deny", **{"class": [coded(TYPES, "DiagnosticReport")]})]
+    assert len(asking.ask(SEARCH).references) == 2
 
 
-def test_where_consents_cannot_be_read_nothing_is_shown(registry: Registry) -> None:
-    registry.server.failure = FeedTimeout("feed 'consents' was too slow")
-    assert registry.refusing_rules() == ["patient-opposition"]
+def test_other_peoples_consents_do_not_count_and_nobodys_do(asking: World) -> None:
+    """A server that ignores parameters returns everybody's."""
+    asking.consents.ignores_parameters = True
+    asking.consents.resources = [consent("p2", type="deny")]
+    assert asking.ask(SEARCH).status == 200
+    asking.consents.resources = [{**consent(type="deny"), "patient": {"display": "?"}}]
+    assert asking.ask(SEARCH).status == 403
 
 
-def test_a_deny_on_a_later_page_counts(registry: Registry) -> None:
-    registry.server.page_size = 1
-    registry.server.resources = [consent(provision={"type": "permit"}), consent(id="c2")]
-    assert registry.refusing_rules() == ["patient-opposition"]
+@pytest.mark.parametrize("status", ["inactive", "rejected", "entered-in-error", "draft"])
+def test_a_consent_that_is_not_active_opposes_nothing(asking: World, status: str) -> None:
+    """It was withdrawn, or never given."""
+    asking.consents.resources = [{**consent(type="deny"), "status": status}]
+    assert asking.ask(SEARCH).status == 200
 
 
-def test_more_pages_than_are_read_hide_everything(registry: Registry) -> None:
-    registry.server.page_size = 1
-    registry.server.resources = [consent(id=f"c{n}", provision={"type": "permit"}) for n in range(30)]
-    assert registry.refusing_rules() == ["patient-opposition"]
+@pytest.mark.parametrize("failure", [FeedTimeout("slow"), FeedUnavailable("down")])
+def test_no_answer_shows_nothing(asking: World, failure: Exception) -> None:
+    """And when it answers again, everything."""
+    asking.consents.failure = failure  # type: ignore[assignment]
+    assert asking.ask(SEARCH).status == 403
+    assert asking.last()["rules"] == ["patient-opposition"]
+    asking.consents.failure = None
+    assert asking.ask(SEARCH).status == 200
 
 
-def test_a_withdrawal_counts_at_the_next_look(registry: Registry) -> None:
-    """Nothing of a consent is kept."""
-    registry.server.resources = [consent()]
-    assert registry.refusing_rules() == ["patient-opposition"]
-    registry.server.resources = []
-    assert registry.refusing_rules() == []
+def test_more_consents_than_are_read_show_nothing(asking: World) -> None:
+    """A deny may stand in those."""
+    asking.consents.resources = [{**consent(type="permit"), "id": f"c{number}"} for number in range(201)]
+    assert asking.ask(SEARCH).status == 403
+    asking.consents.page_size = 1
+    asking.consents.resources = asking.consents.resources[:12]
+    assert asking.ask(SEARCH).status == 403
 
 
-def test_breaking_the_glass_does_not_override_an_opposition(tmp_path: Path) -> None:
-    (tmp_path / "rules").mkdir()
-    (tmp_path / "rules" / "site.cedar").write_text(BREAKS_GLASS)
-    registry = Registry(World(tmp_path, f'{CONFIGURATION}\n[policies]\ndirectory = "rules"\n'))
-    registry.server.resources = [consent()]
-    asked = EmergencyAccess(Delivery.RENDERED, reason=EmergencyReason.LIFE_THREATENING)
-    credential = BearerToken(registry.world.token(), None)
-    with pytest.raises(Refused) as refusal:
-        registry.gateway.break_glass(credential, asked, Origin("req-1", "192.0.2.1", "viewer"))
-    assert refusal.value.rules == ("patient-opposition",)
-    registry.server.resources = []
-    assert registry.gateway.break_glass(credential, asked, Origin("req-2", "192.0.2.1", "viewer")).patient == "p1"
+def test_without_a_source_the_fact_is_absent(world: World) -> None:
+    """Nobody is asked, and rules that need to know refuse by themselves."""
+    world.lab.resources.append(observation("plain"))
+    assert world.ask(SEARCH).status == 200
+    assert world.consents.queries == []
 
 
-def test_consents_come_from_a_folder_too(tmp_path: Path) -> None:
-    """Read anew at each look, however the patient is written; a folder that is gone hides everything."""
-    base = 'fhir_base = "https://ehr.example/fhir"'
-    where = 'consents = { kind = "bundle-folder", path = "consents" }'
-    folder = tmp_path / "consents"
-    folder.mkdir()
-    world = World(tmp_path, CONFIGURATION.replace(base, f"{base}\n{where}"))
-    world.lab.resources.append(observation("o1"))
-    assert world.ask(SEARCH).references == ["Observation/o1"]
-    opposing = consent(patient={"reference": "https://ehr.example/fhir/Patient/p1"})
-    (folder / "c1.json").write_text(json.dumps(opposing))
-    assert world.ask(SEARCH).status == 403
-    assert world.last()["rules"] == ["patient-opposition"]
-    (folder / "c1.json").unlink()
-    folder.rmdir()
-    assert world.ask(SEARCH).status == 403
+@pytest.mark.parametrize(
+    ("reference", "status"), [("Patient/p1", 403), (f"{EHR_BASE}/Patient/p1", 403), ("Patient/p2", 200)]
+)
+def test_consents_may_stand_in_a_folder(tmp_path: Path, reference: str, status: int) -> None:
+    """Read at every look, as a folder of results is, however the patient is written there."""
+    (tmp_path / "consents").mkdir()
+    world = World(tmp_path, configured('consents = { kind = "bundle-folder", path = "consents" }\n'))
+    world.lab.resources.append(observation("plain"))
+    (source,) = assembly.consent_sources(world.settings).values()
+    gateway = world.assembled.gateway
+    oppositions = Oppositions({"hospital": ConsentSource(FeedLine(source), by_patient=False)})
+    world.client = create_app(replace(world.assembled, gateway=replace(gateway, oppositions=oppositions))).test_client()
+    assert world.ask(SEARCH).status == 200
+    stated = {**consent(type="deny"), "patient": {"reference": reference}}
+    (tmp_path / "consents" / "c.json").write_bytes(orjson.dumps(stated))
+    assert world.ask(SEARCH).status == status

@@ -1,0 +1,114 @@
+"""Step 3's opposition: what a patient's FHIR Consents deny to this person, for this purpose, now.
+
+Asked of the source that the EHR names, with the gateway's own credential, anew at every look: a patient who opposes is
+heard at once, and nothing of a consent is kept. No answer, and what is not understood, is "unknown", and the rules show
+nothing then; what is denied for some results only is told of each of them.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from fhir_adapters.consent import Denial, denials
+from fhir_adapters.interface import Call, Tree
+from plugin.consultation.feed_line import FeedLine
+from plugin.consultation.feed_places import place
+from plugin.consultation.findings import NOT_ASKED, RESOURCE_TYPES, Opposition
+from plugin.errors import ConsultError
+from policies.vocabulary.identity import Identity
+from policies.vocabulary.purposes import ACT_REASON, EMERGENCY, TREATMENT
+from policies.vocabulary.security_labels import ACT_CODE, CONFIDENTIALITY, STRICTNESS
+
+MAX_CONSENTS = 200
+"""Of one patient. Whoever has more is not asked about further: "unknown"."""
+MAX_PAGES = 10
+
+_PATIENT = re.compile(r"(?:https?://.+/)?Patient/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
+
+_CLASSES = frozenset({RESOURCE_TYPES, "http://loinc.org", "http://snomed.info/sct"})
+"""Systems of provision.class that can be told of a result; a class of any other system denies all."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentSource:
+    """Where one EHR's Consents are."""
+
+    line: FeedLine
+    by_patient: bool
+    """Whether it is asked for one patient's. A folder is read whole: patients may be written in several ways there."""
+
+
+@dataclass(frozen=True)
+class Oppositions:
+    """The sources, by EHR. Safe to call from several threads."""
+
+    sources: Mapping[str, ConsentSource]
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def of(self, identity: Identity, patient: str, call: Call) -> Opposition:
+        """What `patient` of the person's EHR opposes. Never raises: what cannot be learned is unknown."""
+        source = self.sources.get(identity.ehr)
+        if source is None:
+            return NOT_ASKED
+        if not patient:
+            return Opposition("unknown")
+        try:
+            consents = list(_consents(source, patient, call))
+        except ConsultError:
+            return Opposition("unknown")
+        now = self.clock()
+        held = [denial for consent in consents for denial in denials(consent, now)]
+        if len(consents) > MAX_CONSENTS or not all(denial.understood for denial in held):
+            return Opposition("unknown")
+        meant = [denial for denial in held if _is_meant(denial, identity, source.line.base)]
+        if not meant:
+            return Opposition("none")
+        if not all(map(_is_of_some_results, meant)):
+            return Opposition("all")
+        return Opposition("part", tuple((denial.classes, denial.labels) for denial in meant))
+
+
+def _consents(source: ConsentSource, patient: str, call: Call) -> Iterator[Tree]:
+    """Those of the patient; a server may return other people's too. One that names nobody is everybody's."""
+    wanted = (("patient", f"Patient/{patient}"),) if source.by_patient else (("_count", "1000"),)
+    with source.line.held():
+        page = source.line.search("Consent", wanted, call)
+        for _ in range(MAX_PAGES):
+            for entry in page.entries:
+                if entry.resource["resourceType"] == "Consent" and _names(entry.resource, patient):
+                    yield entry.resource
+            if page.next is None:
+                return
+            page = source.line.page(page.next, call)
+    yield {"resourceType": "Consent", "status": "active"}  # there are more, which cannot be understood unread
+
+
+def _names(consent: Tree, patient: str) -> bool:
+    """By the id, whatever address it is under: the source has this EHR's patients."""
+    named = consent.get("patient")
+    text = named.get("reference") if isinstance(named, dict) else None
+    found = _PATIENT.fullmatch(text) if isinstance(text, str) else None
+    return found is None or found[1] == patient
+
+
+def _is_meant(denial: Denial, identity: Identity, base: str) -> bool:
+    """Whether it may be for this person and purpose: it is not only where it plainly is for others."""
+    if denial.purposes and all(system == ACT_REASON for system, _ in denial.purposes):
+        codes = {code for _, code in denial.purposes}
+        if codes.isdisjoint(TREATMENT | EMERGENCY) and codes.isdisjoint(identity.purposes):
+            return False
+    here = place(base, identity.person.fhir_user or "")
+    others = {place(base, actor) for actor in denial.actors}
+    if others and here is not None and here.startswith("Practitioner/"):
+        return here in others or not all(each is not None and each.startswith("Practitioner/") for each in others)
+    return True
+
+
+def _is_of_some_results(denial: Denial) -> bool:
+    """Whether what narrows it can be told of a result."""
+    classes = all(system in _CLASSES for system, _ in denial.classes)
+    labels = all(
+        (system == CONFIDENTIALITY and code in STRICTNESS) or system == ACT_CODE for system, code in denial.labels
+    )
+    return bool(denial.classes or denial.labels) and classes and labels
