@@ -58,6 +58,8 @@ class Attempt:
     identity: Identity | None = None
     rules: tuple[str, ...] = ()
     care_relation: str | None = None
+    care_reason: str | None = None
+    """Of a declared relation."""
     feed_answer: str = "not-asked"
     match: str | None = None
     released: Sequence[ReleasedBody] = ()
@@ -167,6 +169,8 @@ class Attempt:
         body["foreign"] = self.foreign
         if self.care_relation is not None:
             body["care_relation"] = self.care_relation
+        if self.care_reason is not None:
+            body["care_reason"] = self.care_reason
         if self.informed is not None:
             body["informed"] = self.informed
         return body

@@ -302,6 +302,9 @@ class Body(TypedDict, total=False):
     patient: str | None
     """The EHR's patient id."""
     care_relation: str
+    """By which evidence: `launch`, `declared`."""
+    care_reason: str
+    """Of a declared relation, in the person's words."""
     asked: AskedBody
     feed: FeedBody
     released: list[ReleasedBody]

@@ -100,6 +100,7 @@ def feed(header: Mapping[str, Any], body: Body) -> Element:
         ("delivery", question.get("delivery")),
         ("purpose-source", body.get("purpose", {}).get("source")),
         ("care-relation", body.get("care_relation")),
+        ("care-reason", body.get("care_reason")),
         ("informed", body.get("informed")),
         ("break-glass", body.get("break_glass", {}).get("opening")),
         *_record(header, body),

@@ -16,7 +16,7 @@ from plugin.authentication.identify import Identifier
 from plugin.consultation import fetch, log_permission, quota
 from plugin.consultation.answer import Answer
 from plugin.consultation.break_glass import BreakGlass, Looks, under
-from plugin.consultation.care_context import care_relation
+from plugin.consultation.care_context import DECLARED, care_relation
 from plugin.consultation.compartment import Compartment
 from plugin.consultation.facts import Labelling
 from plugin.consultation.feed_line import EhrLine, FeedLine
@@ -293,6 +293,7 @@ class Gateway:
     ) -> Circumstances:
         """3: the care relation, then every rule, the site's included; then the clinician's word is made durable."""
         attempt.care_relation = care_relation(identity, asked)
+        attempt.care_reason = asked.care_declared if attempt.care_relation == DECLARED else None
         circumstances = replace(circumstances, care_relation=attempt.care_relation)
         verdict = decide_site(attempt.rulebook, identity, asked, circumstances)
         attempt.rules = verdict.rules

@@ -97,6 +97,8 @@ class ClinicalConsultation:
     """The name of a `$operation` that FHIR or an IG defines, without the dollar; never free text."""
     patient_informed: bool = False
     """The clinician's word, given on a page for this look, that the patient was told and did not object."""
+    care_declared: str | None = None
+    """Why the person says that they care for this patient, in their words, given on a page for this look."""
     objection: Objection | None = None
     unrecorded_parameters: int = 0
     """How many parameters the request had that are not in `parameters`: counted, since their text is not kept."""
