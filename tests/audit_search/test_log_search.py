@@ -360,7 +360,8 @@ def values_in(path: Path) -> dict[str, list[str]]:
     }
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.slow
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_columns_narrow_and_never_hide(mixed: Kept, data: Any) -> None:
     """Whatever is asked, the answer is what judging every event of the ledger would give."""

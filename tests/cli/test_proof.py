@@ -1,12 +1,12 @@
 """`audit verify --against`, `checkpoint` and `prove`: what an outsider is given, and what it shows."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import apsw
 import pytest
+from click.testing import CliRunner, Result
 
+from plugin.cli import main
 from plugin.ledger.key import VerifierKey
 from plugin.ledger.proof import TlogProof
 from tests.world import World, observation
@@ -22,11 +22,10 @@ def recorded(tmp_path: Path) -> World:
     return world
 
 
-def audit(world: World, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "plugin.cli", "--config", str(world.folder / "vitrine.toml"), "audit", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
+def audit(world: World, *arguments: str, code: int = 0) -> Result:
+    done = CliRunner().invoke(main, ["--config", str(world.folder / "vitrine.toml"), "audit", *arguments])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    assert done.exit_code == code, done.stderr
     return done
 
 
@@ -47,8 +46,10 @@ def test_a_ledger_put_back_to_an_earlier_state_breaks_against_a_checkpoint_kept_
     elsewhere = recorded.folder / "elsewhere"
     elsewhere.write_text(audit(recorded, "checkpoint").stdout)
     assert audit(recorded, "verify", "--against", str(elsewhere)).stdout.startswith("5 records")
+    recorded.assembled.ledger.close()
     for file in ledger.parent.glob(f"{ledger.name}-*"):
         file.unlink()
+    ledger.unlink()
     ledger.write_bytes(older)
     assert audit(recorded, "verify").stdout.startswith("4 records")
     assert "broken" in audit(recorded, "verify", "--against", str(elsewhere), code=1).stderr

@@ -1,11 +1,11 @@
 """The security officer stops somebody while the gateway runs: at once, in every process, and lets them go on again."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from plugin.cli import main
 from plugin.sealing import new_key
 from plugin.state.suspensions import FILE
 from policies.vocabulary.purposes import ACT_REASON
@@ -18,15 +18,9 @@ AUDITORS = 'auditors = { claim = "roles", values = ["auditor"] }\n  [[ehr.issuer
 
 
 def vitrine(world: World, *words: str) -> str:
-    """Run the command in a process of its own; what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "plugin.cli", "--config", str(world.folder / "vitrine.toml"), *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parents[2],
-    )
-    assert done.returncode == 0, done.stderr
+    """Run the command, which shares nothing with the gateway but files; what it printed."""
+    done = CliRunner().invoke(main, ["--config", str(world.folder / "vitrine.toml"), *words])
+    assert done.exit_code == 0, done.output
     return done.stdout
 
 
