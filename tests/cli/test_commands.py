@@ -277,6 +277,7 @@ def test_verify_cannot_tell_without_a_ledger_or_a_key(place):
     vitrine(place.path, "audit", "verify", "--key", place.vkey, code=CANNOT)
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough_ends_the_list_quietly(place):
     """`vitrine audit list … | head -1`"""
     recorder = assembly.operational_recorder(load(place.path))

@@ -106,6 +106,7 @@ def test_a_rotation_that_cannot_be_recorded_changes_no_key(world: World, monkeyp
     assert audit(world, "rotate", *WHY).stdout.strip() == vkey(world) != old
 
 
+@pytest.mark.slow
 def test_the_delivery_of_a_gateway_that_serves_goes_on_with_the_new_key(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

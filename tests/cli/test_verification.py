@@ -65,6 +65,7 @@ GO = threading.Event()
 """Never set: nobody stops the gateway."""
 
 
+@pytest.mark.slow
 def test_the_real_command_verifies_and_leaves_a_record_that_says_so(site):
     """With how many records and which head: the log itself shows that it is watched."""
     site.verification().look(GO)
@@ -74,6 +75,7 @@ def test_the_real_command_verifies_and_leaves_a_record_that_says_so(site):
     assert site.heard() == []
 
 
+@pytest.mark.slow
 def test_the_real_command_on_a_broken_log_is_a_record_and_an_alert(site):
     """And the record names the position."""
     connection = apsw.Connection(str(site.world.settings.ledger.path))

@@ -93,6 +93,7 @@ def _append_in_process(place, first: int, count: int, results) -> None:
     ledger.close()
 
 
+@pytest.mark.slow
 def test_two_processes_append_to_one_ledger(place):
     """The transaction is the lock: they take turns, and one chain results."""
     spawn = multiprocessing.get_context("spawn")
