@@ -18,6 +18,7 @@ from typing import BinaryIO, Protocol
 from plugin.audit.export import FORMS, Export, LogRange
 from plugin.audit.selection import Selection
 from plugin.errors import ConsultError
+from plugin.ledger.filesystem import sync_folder
 from plugin.ledger.record import StoredRecord
 
 BATCH = 500
@@ -159,11 +160,7 @@ class Resume:
                 file.flush()
                 os.fsync(file.fileno())
             new.replace(self.path)
-            folder = os.open(self.path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            sync_folder(self.path.parent)
         except OSError as error:
             raise ForwardError(f"{self.path}: {error.strerror}") from error
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import orjson
 
 from plugin.ledger.errors import LedgerError, LedgerUnavailable
+from plugin.ledger.filesystem import sync_folder
 from plugin.ledger.key import SigningKey, load_private_key
 from plugin.ledger.reader import Reader
 from plugin.ledger.store import Opening
@@ -51,7 +52,7 @@ class Intent:
                 file.write(orjson.dumps(intended))
                 file.flush()
                 os.fsync(descriptor)
-            _sync(self._file.parent)
+            sync_folder(self._file.parent)
         except OSError as error:
             raise LedgerUnavailable(f"{error.filename}: {error.strerror}") from error
 
@@ -73,7 +74,7 @@ class Intent:
                 if self.key_path.exists():
                     self.key_path.rename(self.key_path.with_name(f"{self.key_path.name}.{suffix}"))
                 self.new_key_path.rename(self.key_path)
-                _sync(self.key_path.parent)
+                sync_folder(self.key_path.parent)
         except OSError as error:
             raise LedgerUnavailable(f"{error.filename}: {error.strerror}") from error
 
@@ -100,11 +101,3 @@ def _is_of(key_path: Path, opened: Opening) -> bool:
         return SigningKey(meta.origin, load_private_key(key_path)).verifier.text == meta.vkey
     except LedgerError:
         return False
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

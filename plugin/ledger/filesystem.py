@@ -1,8 +1,9 @@
-"""Tells whether a path lies on a file system that another machine serves, from Linux's table of mounts.
+"""Tells whether a path lies on a file system that another machine serves, from Linux's table of mounts; syncs a folder.
 
 SQLite's locks and shared memory, and what a sync promises, hold only where the kernel answers for the disk itself.
 """
 
+import os
 import re
 from pathlib import Path
 
@@ -40,3 +41,12 @@ def file_system(path: Path, mounts: Path = MOUNTS) -> str | None:
         if where.is_relative_to(point) and (best is None or len(point.parts) >= len(best[0].parts)):
             best = (point, after.split(" ")[0])
     return None if best is None else best[1]
+
+
+def sync_folder(folder: Path) -> None:
+    """A new name survives a power failure only once its folder is synced. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

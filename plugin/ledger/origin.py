@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from plugin.ledger import checkpoint, postgres_schema, sqlite
 from plugin.ledger.checkpoint import Checkpoint
 from plugin.ledger.errors import LedgerExists, LedgerUnavailable
-from plugin.ledger.filesystem import refuse_network
+from plugin.ledger.filesystem import refuse_network, sync_folder
 from plugin.ledger.key import SigningKey, write_private_key
 from plugin.ledger.merkle import Edge
 from plugin.ledger.postgres_connection import Dsn, role_of
@@ -40,7 +40,7 @@ def create(path: Path, key_path: Path, origin: str) -> str:
             _make_file(path)
             undo.callback(path.unlink)
             sqlite.make(path, meta, head)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
             undo.pop_all()
 
     return _create(make, key_path, origin)
@@ -71,7 +71,7 @@ def _create(make: Callable[[Meta, Head], None], key_path: Path, origin: str) -> 
             _make_folder(key_path.parent)
             write_private_key(key_path, private)
             undo.callback(key_path.unlink)
-            _sync_folder(key_path.parent)
+            sync_folder(key_path.parent)
             make(Meta(FORMAT, origin, key.verifier.text), _empty_head(origin, key))
             undo.pop_all()
     except OSError as error:
@@ -104,13 +104,4 @@ def _make_folder(folder: Path) -> None:
     if not folder.is_dir():
         _make_folder(folder.parent)
         folder.mkdir(mode=0o700)
-        _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """A new name survives a power failure only once its folder is synced."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync_folder(folder.parent)

@@ -14,6 +14,7 @@ from pathlib import Path
 from plugin.ledger import checkpoint
 from plugin.ledger.checkpoint import MAX_NOTE, Checkpoint
 from plugin.ledger.errors import CheckpointInvalid, LedgerError, LedgerUnavailable
+from plugin.ledger.filesystem import sync_folder
 from plugin.ledger.key import SigningKey, VerifierKey, load_private_key
 from plugin.ledger.notes import NoteFile
 from plugin.ledger.reader import Reader
@@ -179,10 +180,6 @@ def _rename(old: Path, new: Path) -> None:
         return
     try:
         old.rename(new)
-        descriptor = os.open(new.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(new.parent)
     except OSError as error:
         raise LedgerUnavailable(f"{old}: {error.strerror}") from error

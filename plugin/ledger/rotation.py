@@ -4,7 +4,6 @@ From the head that the record leads to, heads carry the new key's signature; tha
 trusts one of the keys can follow to the newest. The first is in the ledger's meta, all others in these records.
 """
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from plugin.ledger import checkpoint
 from plugin.ledger.errors import CheckpointInvalid, KeyInvalid, KeyUnavailable, LedgerBroken, LedgerUnavailable
+from plugin.ledger.filesystem import sync_folder
 from plugin.ledger.key import SigningKey, VerifierKey, load_private_key, write_private_key
 from plugin.ledger.own import Own, OwnInvalid, read
 from plugin.ledger.record import StoredRecord
@@ -90,7 +90,7 @@ def prepare(key_path: Path) -> Ed25519PrivateKey:
     try:
         _beside(key_path).unlink(missing_ok=True)
         write_private_key(_beside(key_path), private)
-        _sync(key_path.parent)
+        sync_folder(key_path.parent)
     except OSError as error:
         raise LedgerUnavailable(f"{error.filename}: {error.strerror}") from error
     return private
@@ -100,7 +100,7 @@ def swap(key_path: Path) -> None:
     """Put the prepared key into the place of the old one, which is gone then. Raises LedgerUnavailable."""
     try:
         _beside(key_path).replace(key_path)
-        _sync(key_path.parent)
+        sync_folder(key_path.parent)
     except OSError as error:
         raise LedgerUnavailable(f"{error.filename}: {error.strerror}") from error
 
@@ -152,11 +152,3 @@ def _next(own: Own[_Rotation], old: VerifierKey) -> VerifierKey:
 
 def _beside(key_path: Path) -> Path:
     return key_path.with_name(f"{key_path.name}.next")
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
