@@ -4,11 +4,8 @@ Whether that identity may see anything is decided in `policies`; nothing here gr
 """
 
 import hashlib
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from plugin.authentication import claims
 from plugin.authentication.bearer_token import NOBODY_TO_ASK, BearerTokens
@@ -22,6 +19,7 @@ from plugin.authentication.credential import (
 from plugin.authentication.introspection import Introspects
 from plugin.authentication.issuers import Issuers
 from plugin.authentication.listings import Listings
+from plugin.authentication.remembered import Remembered
 from plugin.authentication.token_checks import VerifiedToken, naming_the_subject
 from plugin.errors import CredentialMalformed, Unidentified
 from plugin.settings.document import Settings
@@ -53,7 +51,7 @@ class Identifier:
     ) -> None:
         """`issuers`: the documents of those of `settings`. `clock`: POSIX seconds. `introspections`: by issuer."""
         self._tokens = BearerTokens(Listings(settings.ehr), issuers, settings.public_base, clock, introspections)
-        self._known = _KnownTokens()
+        self._known = Remembered[tuple[Identity, VerifiedToken]](CACHED_TOKENS)
         self._clock = clock
 
     def identify(self, credential: Credential) -> Identity:
@@ -75,14 +73,14 @@ class Identifier:
     def _bearer(self, token: str, feed: str | None) -> Identity:
         digest = _digest(token, feed)
         known = self._known.get(digest, self._clock())
-        if known is not None and self._tokens.still_good(known.verified):
-            return known.identity
+        if known is not None and self._tokens.still_good(known[1]):
+            return known[0]
         verified = self._tokens.verify(token, feed)
         now = self._clock()
         with naming_the_subject(verified.claims, now):
             identity = claims.identity(verified)
         until = min(verified.expires_at, verified.believed_until, now + CACHE_SECONDS)
-        self._known.put(digest, _Known(identity, verified, until))
+        self._known.keep(digest, (identity, verified), until)
         return identity
 
 
@@ -100,39 +98,6 @@ def operator(credential: LocalOperator) -> Identity:
         token_reference=None,
         auditor=True,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    identity: Identity
-    verified: VerifiedToken
-    until: float
-
-
-class _KnownTokens:
-    """Identities of tokens verified a moment ago, by digest: no token is kept. The least recently used goes first."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._entries: OrderedDict[bytes, _Known] = OrderedDict()
-
-    def get(self, digest: bytes, now: float) -> _Known | None:
-        with self._lock:
-            known = self._entries.get(digest)
-            if known is None:
-                return None
-            if now >= known.until:
-                del self._entries[digest]
-                return None
-            self._entries.move_to_end(digest)
-            return known
-
-    def put(self, digest: bytes, known: _Known) -> None:
-        with self._lock:
-            self._entries[digest] = known
-            self._entries.move_to_end(digest)
-            if len(self._entries) > CACHED_TOKENS:
-                self._entries.popitem(last=False)
 
 
 def _digest(token: str, feed: str | None) -> bytes:

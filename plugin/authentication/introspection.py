@@ -4,23 +4,22 @@ An answer is the issuer's word for at most a minute, so that a revocation bites.
 here is judged in `bearer_token`. A token presented to us goes nowhere but to the endpoint of its own issuer.
 """
 
-import base64
 import hashlib
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import urlencode
 
 import jiter
 import structlog
 
 from fhir_adapters.breaker import Breaker, Bulkhead
+from fhir_adapters.client_proof import SecretProof
 from fhir_adapters.interface import Deadline, FeedError, FeedTimeout, FeedUnavailable
 from fhir_adapters.reach import Reach
 from fhir_adapters.upstream import Answer, HttpUpstream, Upstream
+from plugin.authentication.remembered import Remembered
 from plugin.errors import IssuerUnreachable
 from plugin.settings.ehr import Introspection
 
@@ -54,6 +53,10 @@ class Vouched:
     """An answer without `aud` is meant for us, by configuration."""
 
 
+_Word = tuple[Vouched | None]
+"""What an issuer said; None: that the token is not active."""
+
+
 class Introspects(Protocol):
     """Asks the issuer."""
 
@@ -78,36 +81,35 @@ class IntrospectionEndpoint:
         self._address = reach.judge(settings.url)
         self._implied_audience = settings.implied_audience
         self._upstream = upstream or HttpUpstream("an introspection endpoint", reach, max_body=MAX_ANSWER_BYTES)
-        # RFC 6749 2.3.1: both are form-encoded before they are joined.
-        pair = f"{quote_plus(settings.client_id)}:{quote_plus(secret)}"
-        self._authorization = f"Basic {base64.b64encode(pair.encode()).decode()}"
+        self._proof = SecretProof(settings.client_id, secret)
         self._clock = clock
         self._breaker = Breaker(monotonic)
         self._bulkhead = Bulkhead(PLACES, WAITING)
-        self._active, self._inactive = _Answers(), _Answers()
+        # Two, so that a flood of tokens that are not active drives out none that is.
+        self._active, self._inactive = Remembered[_Word](REMEMBERED), Remembered[_Word](REMEMBERED)
 
     def __call__(self, token: str) -> Vouched | None:
         """See `Introspects`."""
         digest = hashlib.sha256(token.encode()).digest()
         if (known := self._known(digest)) is not None:
-            return known.vouched
+            return known[0]
         with self._bulkhead.place() as held:
             if not held:
                 raise IssuerUnreachable
             # Several requests with one new token come at once; most find the answer of the first.
             if (known := self._known(digest)) is not None:
-                return known.vouched
+                return known[0]
             asked_at = self._clock()
             claims = self._ask(token)
             until = asked_at + BELIEVED_SECONDS
             if claims is None:
-                self._inactive.keep(digest, _Known(None, until))
+                self._inactive.keep(digest, (None,), until)
                 return None
             vouched = Vouched(claims, until, self._implied_audience)
-            self._active.keep(digest, _Known(vouched, until))
+            self._active.keep(digest, (vouched,), until)
             return vouched
 
-    def _known(self, digest: bytes) -> "_Known | None":
+    def _known(self, digest: bytes) -> _Word | None:
         now = self._clock()
         return self._active.get(digest, now) or self._inactive.get(digest, now)
 
@@ -119,7 +121,7 @@ class IntrospectionEndpoint:
             answer = self._upstream.post_form(
                 self._address,
                 urlencode({"token": token, "token_type_hint": "access_token"}),
-                {"authorization": self._authorization},
+                self._proof.headers(),
                 deadline=Deadline.after(ASK_SECONDS),
             )
             # One that answers wrongly is there: only silence opens the breaker.
@@ -153,32 +155,3 @@ def _claims(answer: Answer) -> Mapping[str, Any] | None:
 def _unusable(reason: str) -> IssuerUnreachable:
     _log.warning("introspection answer not usable", reason=reason)
     return IssuerUnreachable()
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    vouched: Vouched | None
-    until: float
-
-
-class _Answers:
-    """Answers of the last minute by the token's digest; the least recently asked goes first."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._entries: OrderedDict[bytes, _Known] = OrderedDict()
-
-    def get(self, digest: bytes, now: float) -> _Known | None:
-        with self._lock:
-            known = self._entries.get(digest)
-            if known is not None and now >= known.until:
-                del self._entries[digest]
-                return None
-            return known
-
-    def keep(self, digest: bytes, known: _Known) -> None:
-        with self._lock:
-            self._entries[digest] = known
-            self._entries.move_to_end(digest)
-            if len(self._entries) > REMEMBERED:
-                self._entries.popitem(last=False)

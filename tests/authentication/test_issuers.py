@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
-from plugin.authentication import identify, key_ring
+from plugin.authentication import key_ring
 from plugin.authentication.credential import BearerToken
 from plugin.authentication.issuers import MAX_DOCUMENT_BYTES, Issuers
 from plugin.authentication.refreshed import RENEWALS_AT_ONCE, DocumentRefused
@@ -134,7 +134,7 @@ def test_a_cached_token_is_cached_for_the_feed_it_was_asked_for(gate, server):
 
 def test_the_cache_of_tokens_is_bounded(gate, server, monkeypatch):
     """Each look may bring a new token, all day long."""
-    monkeypatch.setattr(identify, "CACHED_TOKENS", 3)
+    monkeypatch.setattr(gate._known, "most", 3)
     for n in range(10):
         ask(gate, server.token({"jti": str(n)}))
     assert len(gate._known._entries) == 3

@@ -1,0 +1,37 @@
+"""What was learned of a token a moment ago, by its digest: no token is kept, and a bounded number of entries."""
+
+import threading
+from collections import OrderedDict
+from typing import Generic, TypeVar
+
+Known = TypeVar("Known")
+
+
+class Remembered(Generic[Known]):
+    """The entry asked for least recently goes first. Safe to call from several threads."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[bytes, tuple[Known, float]] = OrderedDict()
+
+    def get(self, digest: bytes, now: float) -> Known | None:
+        """What is known, if it is to be believed at `now` (POSIX seconds)."""
+        with self._lock:
+            entry = self._entries.get(digest)
+            if entry is None:
+                return None
+            known, until = entry
+            if now >= until:
+                del self._entries[digest]
+                return None
+            self._entries.move_to_end(digest)
+            return known
+
+    def keep(self, digest: bytes, known: Known, until: float) -> None:
+        """Believe it before `until` (POSIX seconds)."""
+        with self._lock:
+            self._entries[digest] = known, until
+            self._entries.move_to_end(digest)
+            if len(self._entries) > self.most:
+                self._entries.popitem(last=False)
