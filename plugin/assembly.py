@@ -41,7 +41,7 @@ from plugin.places import place_of
 from plugin.recorder import Recorder
 from plugin.sealing import KeysInvalid, Seal, derived, parse_keys
 from plugin.settings.document import Settings
-from plugin.settings.ehr import ConsentFolder, ConsentServer, Ehr
+from plugin.settings.ehr import ConsentFolder, ConsentServer
 from plugin.settings.errors import SettingsError
 from plugin.settings.feed import BundleFolder, FeedEntry, ThirdParty
 from plugin.settings.secret import read_public, read_secret
@@ -103,13 +103,7 @@ def assemble(
         },
         ehrs={ehr_id: EhrLine(each) for ehr_id, each in ehr_servers(settings).items()},
         ehr_bases=ehr_bases,
-        oppositions=Oppositions(
-            {
-                ehr.id: ConsentSource(FeedLine(each), by_patient=isinstance(ehr.consents, ConsentServer))
-                for ehr in settings.ehr
-                if (each := consent_sources(settings).get(ehr.id)) is not None
-            }
-        ),
+        oppositions=Oppositions(consent_sources(settings)),
         matches=PatientMatches(demo=settings.demo),
         quotas=Quotas(
             settings.state_dir / "quotas.sqlite",
@@ -326,20 +320,21 @@ def ehr_servers(settings: Settings) -> Mapping[str, Feed]:
     return servers
 
 
-def consent_sources(settings: Settings) -> Mapping[str, Feed]:
+def consent_sources(settings: Settings) -> Mapping[str, ConsentSource]:
     """Where each EHR's patients' Consents are, for those that name a place. Raises SettingsError."""
-    return {ehr.id: _consent_source(ehr) for ehr in settings.ehr if ehr.consents is not None}
+    return {ehr.id: _consent_source(ehr.id, ehr.consents) for ehr in settings.ehr if ehr.consents is not None}
 
 
-def _consent_source(ehr: Ehr) -> Feed:
-    name = f"consents of ehr '{ehr.id}'"
+def _consent_source(ehr_id: str, place: ConsentServer | ConsentFolder) -> ConsentSource:
+    name = f"consents of ehr '{ehr_id}'"
     try:
-        if isinstance(ehr.consents, ConsentServer):
-            credential = own_credential(name, "ehr.consents.auth", ehr.consents.auth)
-            identity = own_certificate("ehr.consents.auth", ehr.consents.auth)
-            return registry.build("fhir-rest", FhirRestConfig(ehr.id, ehr.consents.base, credential, identity))
-        assert isinstance(ehr.consents, ConsentFolder)  # noqa: S101 - whoever names neither is not asked about
-        return registry.build("bundle-folder", BundleFolderConfig(ehr.id, ehr.consents.path))
+        if isinstance(place, ConsentFolder):
+            folder = registry.build(place.kind, BundleFolderConfig(ehr_id, place.path))
+            return ConsentSource(FeedLine(folder), by_patient=False)
+        credential = own_credential(name, "ehr.consents.auth", place.auth)
+        identity = own_certificate("ehr.consents.auth", place.auth)
+        server = registry.build(place.kind, FhirRestConfig(ehr_id, place.base, credential, identity))
+        return ConsentSource(FeedLine(server), by_patient=True)
     except ValueError as error:
         raise SettingsError(f"{name}: {error}") from error
 

@@ -6,7 +6,7 @@ nothing then; what is denied for some results only is told of each of them.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -54,12 +54,14 @@ class Oppositions:
         if not patient:
             return Opposition("unknown")
         try:
-            consents = list(_consents(source, patient, call))
+            consents = _consents(source, patient, call)
         except ConsultError:
+            return Opposition("unknown")
+        if consents is None:
             return Opposition("unknown")
         now = self.clock()
         held = [denial for consent in consents for denial in denials(consent, now)]
-        if len(consents) > MAX_CONSENTS or not all(denial.understood for denial in held):
+        if not all(denial.understood for denial in held):
             return Opposition("unknown")
         meant = [denial for denial in held if _is_meant(denial, identity, source.line.base)]
         if not meant:
@@ -69,19 +71,23 @@ class Oppositions:
         return Opposition("part", tuple((denial.classes, denial.labels) for denial in meant))
 
 
-def _consents(source: ConsentSource, patient: str, call: Call) -> Iterator[Tree]:
-    """Those of the patient; a server may return other people's too. One that names nobody is everybody's."""
+def _consents(source: ConsentSource, patient: str, call: Call) -> list[Tree] | None:
+    """Those of the patient; None: there are more than are read. Raises ConsultError.
+
+    A server may return other people's too. One that names nobody is everybody's.
+    """
+    found: list[Tree] = []
     wanted = (("patient", f"Patient/{patient}"),) if source.by_patient else (("_count", "1000"),)
     with source.line.held():
         page = source.line.search("Consent", wanted, call)
-        for _ in range(MAX_PAGES):
-            for entry in page.entries:
-                if entry.resource["resourceType"] == "Consent" and _names(entry.resource, patient):
-                    yield entry.resource
+        for read in range(1, MAX_PAGES + 1):
+            stated = [each.resource for each in page.entries if each.resource["resourceType"] == "Consent"]
+            found += [consent for consent in stated if _names(consent, patient)]
             if page.next is None:
-                return
-            page = source.line.page(page.next, call)
-    yield {"resourceType": "Consent", "status": "active"}  # there are more, which cannot be understood unread
+                return found if len(found) <= MAX_CONSENTS else None
+            if read < MAX_PAGES:
+                page = source.line.page(page.next, call)
+    return None
 
 
 def _names(consent: Tree, patient: str) -> bool:

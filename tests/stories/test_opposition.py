@@ -10,8 +10,7 @@ import pytest
 from fhir_adapters.interface import FeedTimeout, FeedUnavailable, Tree
 from plugin import assembly
 from plugin.app import create_app
-from plugin.consultation.feed_line import FeedLine
-from plugin.consultation.opposition import ConsentSource, Oppositions
+from plugin.consultation.opposition import Oppositions
 from tests.world import CONFIGURATION, EHR_BASE, World, observation
 
 SEARCH = "/fhir/city-lab/Observation?patient=p1"
@@ -170,9 +169,8 @@ def test_consents_may_stand_in_a_folder(tmp_path: Path, reference: str, status: 
     (tmp_path / "consents").mkdir()
     world = World(tmp_path, configured('consents = { kind = "bundle-folder", path = "consents" }\n'))
     world.lab.resources.append(observation("plain"))
-    (source,) = assembly.consent_sources(world.settings).values()
     gateway = world.assembled.gateway
-    oppositions = Oppositions({"hospital": ConsentSource(FeedLine(source), by_patient=False)})
+    oppositions = Oppositions(assembly.consent_sources(world.settings))
     world.client = create_app(replace(world.assembled, gateway=replace(gateway, oppositions=oppositions))).test_client()
     assert world.ask(SEARCH).status == 200
     stated = {**consent(type="deny"), "patient": {"reference": reference}}
