@@ -66,10 +66,21 @@ class Recorder:
         except LedgerError as error:
             if "record" in body and not repeated:
                 self._doubt(body["record"])
-            if isinstance(error, StorageFailed | LedgerBroken):
-                self._on_damage()
+            self._end_if_damaged(error)
             raise RecordUnavailable from error
         return position
+
+    def settle(self) -> bool:
+        """Record what an outage left owing, if anything; False if the ledger takes no records now.
+
+        The next record does so too; but it may come to another process, or never.
+        """
+        try:
+            self._settle()
+        except LedgerError as error:
+            self._end_if_damaged(error)
+            return False
+        return True
 
     def decide_by(self, digest: str) -> None:
         """Name this set of rules in what is recorded from now on, where a body does not name its own."""
@@ -115,6 +126,10 @@ class Recorder:
         with suppress(LedgerError):
             position = self._append(body, GATEWAY_TENANT, RetentionClass.OPERATION)
             self._on_clock_back(f"position-{position.position}")
+
+    def _end_if_damaged(self, error: LedgerError) -> None:
+        if isinstance(error, StorageFailed | LedgerBroken):
+            self._on_damage()
 
     def _doubt(self, record: str) -> None:
         with self._settling:

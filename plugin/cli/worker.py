@@ -26,8 +26,9 @@ from plugin.telemetry import configure_logging
 from policies.rulebook import Rulebook
 
 MINUTE = 60.0
-ENDED_SECONDS = 20.0
-"""How often it is looked for broken glass that ended by itself: it is recorded within a minute."""
+OWED_SECONDS = 20.0
+"""How often what is owed to the log is paid: within a minute it tells of broken glass that ended by itself, and of what
+could not be written during an outage."""
 DAMAGE_EXIT = 70
 """Exit status of a worker whose ledger can no longer be trusted to append; its successor runs the start checks."""
 DAMAGE_DELAY = 0.5
@@ -57,8 +58,8 @@ def application() -> object:
     threading.Thread(target=_each_minute, args=(assembled,), daemon=True, name="callers").start()
     follower = Follower(accepted, assembled.gateway.rules, assembled.recorder)
     threading.Thread(target=follower.run, daemon=True, name="rules").start()
-    threading.Thread(target=_often, args=(assembled,), daemon=True, name="break-glass").start()
-    atexit.register(_record_callers, assembled, at_stop=True)
+    threading.Thread(target=_often, args=(assembled,), daemon=True, name="owed").start()
+    atexit.register(_at_stop, assembled)
     app = create_app(assembled)
     # What was built so far lives as long as the process: looking at it again in every collection costs tail latency.
     gc.collect()
@@ -86,10 +87,21 @@ def _record_callers(assembled: assembly.Assembled, *, at_stop: bool = False) -> 
         log.error("counts of unidentified callers could not be recorded; they are kept for the next minute")
 
 
+def _at_stop(assembled: assembly.Assembled) -> None:
+    _record_callers(assembled, at_stop=True)
+    _settle(assembled)
+
+
 def _often(assembled: assembly.Assembled) -> None:
     while True:
         _record_ended(assembled)
-        time.sleep(ENDED_SECONDS)
+        _settle(assembled)
+        time.sleep(OWED_SECONDS)
+
+
+def _settle(assembled: assembly.Assembled) -> None:
+    if not assembled.recorder.settle():
+        log.error("what the ledger could not take during an outage is not recorded yet; it is tried again")
 
 
 def _record_ended(assembled: assembly.Assembled) -> None:

@@ -248,6 +248,17 @@ def test_what_is_owed_stays_owed_until_it_is_written(world: World, ledger: Fault
     assert len(world.bodies()) == 5, "nothing more is owed"
 
 
+def test_what_is_owed_is_paid_without_another_look(world: World, ledger: FaultyLedger) -> None:
+    """The next look may come to another process, or never; whoever runs the gateway asks for it."""
+    recorder = world.assembled.gateway.recorder
+    ledger.faults = [("before", LedgerUnavailable("disk full")), ("before", LedgerUnavailable("disk full"))]
+    refusal(world.ask(READ), 503, "no-store")
+    assert not recorder.settle(), "the disk is full still"
+    assert recorder.settle()
+    assert recorder.settle(), "nothing more is owed"
+    assert [body["action"] for body in world.bodies()] == ["ledger:gap"]
+
+
 def test_a_refusal_that_cannot_be_recorded_is_a_503_too(world: World, ledger: FaultyLedger) -> None:
     """No answer without its record, whatever it would have said."""
     ledger.faults = [("before", LedgerUnavailable("x"))]
@@ -260,8 +271,11 @@ def test_damaged_storage_ends_the_process(world: World) -> None:
     broken = FaultyLedger(world.assembled.ledger, [("before", StorageFailed("EIO"))])
     recorder = Recorder(broken, {}, lambda: ended.append("now"))  # type: ignore[arg-type]
     with pytest.raises(RecordUnavailable):
-        recorder.operational(AuditAction.GATEWAY_STARTED, "x")
+        recorder.append({"action": AuditAction.GATEWAY_STARTED, "record": "r.1"}, tenant="t", retention_class="ledger")
     assert ended == ["now"]
+    broken.faults = [("before", StorageFailed("EIO"))]
+    assert not recorder.settle()
+    assert ended == ["now", "now"]
 
 
 class NoIssuer:
