@@ -37,7 +37,15 @@ class LocalOperator:
     uid: int
 
 
-Credential = BearerToken | NoCredential | MalformedCredential | LocalOperator
+@dataclass(frozen=True, slots=True)
+class LaunchSession:
+    """What a page of the viewer shows: the id of a view, from its path, and the view's secret, from the cookie."""
+
+    view: str
+    secret: str = field(repr=False)
+
+
+Credential = BearerToken | NoCredential | MalformedCredential | LocalOperator | LaunchSession
 
 
 def from_authorization(

@@ -12,6 +12,7 @@ from plugin.authentication.bearer_token import NOBODY_TO_ASK, BearerTokens
 from plugin.authentication.credential import (
     BearerToken,
     Credential,
+    LaunchSession,
     LocalOperator,
     MalformedCredential,
     NoCredential,
@@ -67,7 +68,7 @@ class Identifier:
                 return operator(credential)
             case MalformedCredential():
                 raise CredentialMalformed
-            case NoCredential():
+            case NoCredential() | LaunchSession():
                 raise Unidentified
 
     def _bearer(self, token: str, feed: str | None) -> Identity:
