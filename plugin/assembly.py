@@ -23,9 +23,10 @@ from plugin.authentication.fetch import IssuerDocuments
 from plugin.authentication.identify import Identifier
 from plugin.authentication.introspection import IntrospectionEndpoint, Introspects
 from plugin.authentication.issuers import Issuers
+from plugin.consultation.admission import Admission
 from plugin.consultation.break_glass import BreakGlass
 from plugin.consultation.feed_line import EhrLine, FeedLine
-from plugin.consultation.gateway import Admission, FeedOnOffer, Gateway
+from plugin.consultation.gateway import FeedOnOffer, Gateway
 from plugin.consultation.network_zone import NetworkZones
 from plugin.consultation.opposition import ConsentSource, Oppositions
 from plugin.consultation.patient_match import PatientMatches

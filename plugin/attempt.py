@@ -5,7 +5,7 @@ are `strangers`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlencode
@@ -57,6 +57,8 @@ class Attempt:
     """What this attempt is judged by, from its beginning to its end."""
     identity: Identity | None = None
     rules: tuple[str, ...] = ()
+    left_out: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Types of a page that were refused, and by which rules; the page shows the others."""
     care_relation: str | None = None
     care_reason: str | None = None
     """Of a declared relation."""
@@ -163,6 +165,8 @@ class Attempt:
             body["asked"] = {"delivery": str(self.asked.delivery)}
             return body
         body["asked"] = _asked(self.asked, body["patient"], something_withheld=bool(self.withheld))
+        if self.left_out:
+            body["asked"]["left_out"] = [{"type": name, "rules": list(by)} for name, by in self.left_out.items()]
         body["feed"] = self._feed(self.asked)
         body["released"] = released
         body["withheld"] = [{"reference": each.reference, "rule": each.rule} for each in self.withheld]
@@ -233,17 +237,19 @@ def _asked(asked: ClinicalConsultation, patient: str | None, *, something_withhe
     body: AskedBody = {
         "interaction": str(asked.interaction),
         "level": str(asked.level),
-        "type": asked.resource_type,
+        "type": ",".join(asked.types) or None,
         "id": asked.resource_id,
         "operation": asked.operation,
         "unrecorded_parameters": asked.unrecorded_parameters,
         "delivery": str(asked.delivery),
         "continued": asked.position.page is not None or asked.position.spent > 0,
     }
-    if asked.interaction in SCOPE_LETTERS and asked.resource_type is not None:
-        body["scope"] = f"patient/{asked.resource_type}.{SCOPE_LETTERS[asked.interaction]}"
-        if asked.objection is None:
-            body["query"] = _query(asked, asked.resource_type, patient, something_withheld=something_withheld)
+    if asked.interaction in SCOPE_LETTERS and asked.types:
+        body["scope"] = " ".join(f"patient/{each}.{SCOPE_LETTERS[asked.interaction]}" for each in asked.types)
+        if asked.objection is None and not asked.also:
+            body["query"] = _query(asked, asked.types[0], patient, something_withheld=something_withheld)
+        elif asked.objection is None:
+            body["query"] = _query_of_page(asked, patient)
     return body
 
 
@@ -257,6 +263,14 @@ def _query(asked: ClinicalConsultation, resource_type: str, patient: str | None,
         hidden = something_withheld and kinds.get(name) == "token" and name != "_id"
         told.append((name, NOT_RECORDED if hidden else value))
     return f"{resource_type}?{urlencode(told)}"
+
+
+def _query_of_page(asked: ClinicalConsultation, patient: str | None) -> str:
+    """FHIR's form of a search over several types (R4 3.1.1.2.1); a page filters by nothing but a day."""
+    told = [("_type", ",".join(asked.types))]
+    told += [("patient", patient)] if patient is not None else []
+    told += [("date", f"ge{asked.since}")] if asked.since is not None else []
+    return f"?{urlencode(told, safe=',')}"
 
 
 def _scope(text: str, *, something_withheld: bool) -> str:

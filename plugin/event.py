@@ -124,11 +124,17 @@ class EhrBody(TypedDict, total=False):
     fhir_base: str
 
 
+class LeftOutBody(TypedDict):
+    type: str
+    rules: list[str]
+
+
 class AskedBody(TypedDict, total=False):
     interaction: str
     """`policies.vocabulary.interactions.Interaction`"""
     level: str
     type: str | None
+    """Of a page several, `Observation,DiagnosticReport`."""
     id: str | None
     operation: str | None
     query: str
@@ -139,6 +145,8 @@ class AskedBody(TypedDict, total=False):
     """What a token must grant for this, `patient/Observation.s`."""
     continued: bool
     """A further page of an earlier question."""
+    left_out: list[LeftOutBody]
+    """What the page asked for too, and was refused."""
     log_reason: str
     """Why the log is read."""
     log_first: int

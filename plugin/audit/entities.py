@@ -107,6 +107,8 @@ def feed(header: Mapping[str, Any], body: Body) -> Element:
     )
     for item in gone:
         details.append({"type": "withheld", "valueString": f"{item['reference']} {item['rule']}"})
+    for left_out in question.get("left_out", ()):
+        details.append({"type": "left-out", "valueString": " ".join((left_out["type"], *left_out["rules"]))})
     entity["detail"] = details
     return entity
 

@@ -71,7 +71,7 @@ class Answer:
         self._most = most
         self._compartment = compartment
         self._labelling = labelling
-        paths = includes(asked.resource_type) if asked.resource_type is not None else {}
+        paths = {value: path for each in asked.types for value, path in includes(each).items()}
         # A link lives longer than a version of the table: what it no longer names is not included.
         self._included_paths = [paths[value] for name, value in asked.parameters if name == INCLUDE and value in paths]
         self._judgement = self._judged([], look_ups.find)
@@ -81,6 +81,11 @@ class Answer:
     def read_one(self, entry: Entry | None) -> None:
         """Judge the resource that a read brought; None if the feed does not have it."""
         self._judge([entry] if entry is not None else [])
+        self._results = self._judgement.results
+
+    def judge_all(self, read: Sequence[Read]) -> None:
+        """Judge a page's whole answers. Raises Refused(TOO_COSTLY) as `filled` does: a page is never cut short."""
+        self._judge([each.entry for each in read])
         self._results = self._judgement.results
 
     def filled(self, read: Sequence[Read]) -> bool:

@@ -4,7 +4,7 @@ A resource is about the patient by its subject alone. Types that may be about no
 resource that refers to them.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -33,7 +33,7 @@ class Compartment:
     match: Match
     base: str
     """Of the feed; "" if it writes no absolute references."""
-    asked_type: str
+    asked_types: Collection[str]
     types: Sequence[str]
     """That the feed is configured for."""
     ceiling: Callable[[str], Ceiling]
@@ -47,7 +47,7 @@ class Compartment:
         primary: list[Kept] = []
         candidates: list[Kept] = []
         for resource in (entry.resource for entry in at_home):
-            if resource["resourceType"] == self.asked_type and self._is_about_patient(resource, resolve):
+            if resource["resourceType"] in self.asked_types and self._is_about_patient(resource, resolve):
                 primary.append(self._kept(resource, resolve, companion=False))
             elif self._may_accompany(resource, resolve):
                 candidates.append(self._kept(resource, resolve, companion=True))

@@ -1,6 +1,7 @@
 """Step 5: ask the feed, only for what was permitted; page by page, until the caller has enough or a cap is met."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from fhir_adapters.interface import Call, Entry, FeedLinkExpired, Page
 from plugin.consultation.feed_line import FeedLine
@@ -8,10 +9,16 @@ from plugin.consultation.findings import Match, Read
 from plugin.errors import FeedFailed, Refused
 from policies.vocabulary.consultation import ClinicalConsultation, Reason
 from policies.vocabulary.scopes import Ceiling
-from policies.vocabulary.search_parameters import INCLUDE, offered
+from policies.vocabulary.search_parameters import INCLUDE, offered, since
 
 MAX_UPSTREAM_PAGES = 50
 """A feed whose pages hold next to nothing would otherwise be followed until the deadline."""
+
+
+MOST_AT_ONCE = 200
+"""Results that a feed is asked for in one answer; a whole page of several searches may take several."""
+QUESTIONS_AT_ONCE = 6
+"""That a page which needs several searches puts to its feed at a time, as a browser would."""
 
 
 def one(asked: ClinicalConsultation, patient: str, match: Match, feed: FeedLine, call: Call) -> Entry | None:
@@ -47,6 +54,31 @@ def pages(
     raise Refused(Reason.TOO_COSTLY, rules=("cap",))
 
 
+def together(
+    asked: ClinicalConsultation,
+    match: Match,
+    ceiling: Callable[[str], Ceiling],
+    feed: FeedLine,
+    call: Call,
+    *,
+    most: int,
+) -> list[Read]:
+    """The whole answers to a page's searches, in the order of its types. Raises what the first that fails raises.
+
+    Of an answer with more than `most` resources the rest is not read: it is more than one look may be.
+    """
+
+    def whole(resource_type: str) -> list[Read]:
+        read: list[Read] = []
+        for read, _ in pages(asked.of_types(resource_type), match, ceiling(resource_type), feed, call):
+            if len(read) > most:
+                break
+        return read
+
+    with ThreadPoolExecutor(QUESTIONS_AT_ONCE, thread_name_prefix=f"page-{feed.id}") as several:
+        return [each for read in several.map(whole, asked.types) for each in read]
+
+
 def _linked(name: str, feed: FeedLine, call: Call) -> Page:
     try:
         return feed.page(name, call)
@@ -66,9 +98,11 @@ def _first(asked: ClinicalConsultation, match: Match, ceiling: Ceiling, feed: Fe
         parameters.insert(0, ("_id", match.patient))
     else:
         parameters.insert(0, ("patient", f"Patient/{match.patient}"))
+    if asked.since is not None:
+        parameters.extend(since(asked.resource_type, asked.since))
     if len(ceiling.restrictions) == 1:
         # One restriction can be said to the feed; a union of several cannot, and is enforced on what comes back.
         parameters.extend(pair for pair in ceiling.restrictions[0].pairs if pair[0] in kinds)
     # One more than is wanted, so that a next link is given only where something follows.
-    parameters.append(("_count", str(asked.count + 1)))
+    parameters.append(("_count", str(min(asked.count, MOST_AT_ONCE) + 1)))
     return feed.search(asked.resource_type, tuple(parameters), call)

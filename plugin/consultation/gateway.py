@@ -1,11 +1,9 @@
 """The way out. Data leaves only through `Gateway.consult`; every step that protects a patient has its number here."""
 
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import overload
+from typing import TypeVar, overload
 
 from fhir_adapters.interface import Call, Deadline
 from plugin.alerts import AlertKind, Alerts
@@ -14,6 +12,7 @@ from plugin.audit.feed import LogFeed, LogRelease
 from plugin.authentication.credential import Credential, NoCredential
 from plugin.authentication.identify import Identifier
 from plugin.consultation import fetch, log_permission, quota
+from plugin.consultation.admission import Admission
 from plugin.consultation.answer import Answer
 from plugin.consultation.break_glass import BreakGlass, Looks, under
 from plugin.consultation.care_context import DECLARED, care_relation
@@ -27,7 +26,7 @@ from plugin.consultation.opposition import Oppositions
 from plugin.consultation.patient_match import PatientMatches
 from plugin.consultation.permission import Scope, permission
 from plugin.consultation.release import Release
-from plugin.errors import CallerThrottled, ConsultError, Overloaded, Refused, SpaceLow
+from plugin.errors import CallerThrottled, ConsultError, Refused, SpaceLow
 from plugin.ledger.space import FreeSpace
 from plugin.recorder import Recorder
 from plugin.settings.feed import Match
@@ -56,10 +55,12 @@ CONSULTATION_SECONDS = 8.0
 FEED_SECONDS = 5.0
 """How long one question to a feed or EHR may take; a consultation may need several."""
 
-PLACES = 8
-"""Consultations at work in one process; the server has twice the threads, so that refusals never wait for a place."""
-PATIENCE_SECONDS = 1.0
 ANSWERED = "answered"
+
+Rules = tuple[str, ...]
+"""Their ids."""
+Granted = TypeVar("Granted")
+"""What a step gives with its permission."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,23 +74,6 @@ class FeedOnOffer:
     """The confidentiality that its whole documents have at least."""
     wants_informed: bool = False
     """Looked at only with the clinician's word that the patient was told."""
-
-
-class Admission:
-    """A bounded number of consultations at work at a time."""
-
-    def __init__(self, places: int = PLACES) -> None:
-        self._places = threading.BoundedSemaphore(places)
-
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """Hold a place. Raises Overloaded if none is found within PATIENCE_SECONDS."""
-        if not self._places.acquire(timeout=PATIENCE_SECONDS):
-            raise Overloaded
-        try:
-            yield
-        finally:
-            self._places.release()
 
 
 @dataclass(frozen=True)
@@ -133,11 +117,11 @@ class Gateway:
                 return self._read_log(attempt, identity, asked)
             identity = self._under_opening(attempt, identity, asked)
             circumstances = self._circumstances(identity, asked, origin, broken=attempt.break_glass is not None)
-            scope = self._decide(attempt, identity, asked, circumstances)  # 2 decide
+            asked, scope = self._decide(attempt, identity, asked, circumstances)  # 2 decide
             deadline = Deadline.after(CONSULTATION_SECONDS)
             opposition = self._opposition(attempt, identity, asked.patient, deadline)
             circumstances = replace(circumstances, opposition=opposition.fact)
-            circumstances = self._judge_context(attempt, identity, asked, circumstances)  # 3 context
+            asked, circumstances = self._judge_context(attempt, identity, asked, circumstances)  # 3 context
             labelling = self._labelling(attempt, identity, asked, circumstances, opposition)
             release = self._look(attempt, identity, asked, scope, labelling, deadline)  # 4-8
         # 9 record: leaving the block has made the record durable, or raised
@@ -253,13 +237,18 @@ class Gateway:
         feed = self.feeds.get(asked.feed)
         return Circumstances(
             hour=_hour(),
-            type_offered=feed is not None and asked.resource_type in feed.types,
+            type_offered=self._offers(asked),
             suspended=self._suspended(identity, (Kind.FEED, asked.feed)),
             feed_wants_informed=feed is not None and feed.wants_informed,
             patient_informed=asked.patient_informed and asked.delivery is Delivery.RENDERED,
             break_glass=broken,
             network_zone=self.zones.of(origin.address),
         )
+
+    def _offers(self, asked: ClinicalConsultation) -> bool:
+        """Whether the feed is configured for what is asked first, or alone."""
+        feed = self.feeds.get(asked.feed)
+        return feed is not None and asked.resource_type in feed.types
 
     def _suspended(self, identity: Identity, *also: tuple[Kind, str]) -> bool:
         """Whether the person, the client or what is asked is stopped. Raises StateUnavailable.
@@ -273,12 +262,16 @@ class Gateway:
 
     def _decide(
         self, attempt: Attempt, identity: Identity, asked: ClinicalConsultation, circumstances: Circumstances
-    ) -> Scope:
-        """2: quotas, the core rules, the shape of the request, the token's scopes."""
+    ) -> tuple[ClinicalConsultation, Scope]:
+        """2: quotas, the core rules, the shape of the request, the token's scopes; of a page, type by type."""
         self._charge(attempt, identity, asked.patient or identity.launch_patient)
-        core = decide_core(attempt.rulebook, identity, asked, circumstances)
-        attempt.rules = core.rules
-        return permission(identity, asked, core)
+
+        def permitted(each: ClinicalConsultation) -> tuple[Rules, Scope]:
+            around = replace(circumstances, type_offered=self._offers(each))
+            core = decide_core(attempt.rulebook, identity, each, around)
+            return core.rules, permission(identity, each, core)
+
+        return _what_is_permitted(attempt, asked, permitted)
 
     def _charge(self, attempt: Attempt, identity: Identity, patient: str | None) -> None:
         """Count it against the person's quotas. Raises Refused, StateUnavailable."""
@@ -290,18 +283,22 @@ class Gateway:
 
     def _judge_context(
         self, attempt: Attempt, identity: Identity, asked: ClinicalConsultation, circumstances: Circumstances
-    ) -> Circumstances:
+    ) -> tuple[ClinicalConsultation, Circumstances]:
         """3: the care relation, then every rule, the site's included; then the clinician's word is made durable."""
         attempt.care_relation = care_relation(identity, asked)
         attempt.care_reason = asked.care_declared if attempt.care_relation == DECLARED else None
-        circumstances = replace(circumstances, care_relation=attempt.care_relation)
-        verdict = decide_site(attempt.rulebook, identity, asked, circumstances)
-        attempt.rules = verdict.rules
-        if isinstance(verdict, Deny):
-            raise Refused(Reason.ACCESS_DENIED, rules=verdict.rules)
-        if circumstances.patient_informed:
+        around = replace(circumstances, care_relation=attempt.care_relation, type_offered=True)
+
+        def permitted(each: ClinicalConsultation) -> tuple[Rules, None]:
+            verdict = decide_site(attempt.rulebook, identity, each, around)
+            if isinstance(verdict, Deny):
+                raise Refused(Reason.ACCESS_DENIED, rules=verdict.rules)
+            return verdict.rules, None
+
+        asked, _ = _what_is_permitted(attempt, asked, permitted)
+        if around.patient_informed:
             attempt.record_informed()
-        return circumstances
+        return asked, around
 
     def _look(
         self,
@@ -325,7 +322,7 @@ class Gateway:
             answer = Answer(
                 attempt,
                 asked,
-                Compartment(match, feed.line.base, scope.asked_type, feed.types, scope.ceiling),
+                Compartment(match, feed.line.base, asked.types, feed.types, scope.ceiling),
                 labelling,
                 LookUps(feed.line, match, feed.types, call),
                 most=self.most_resources,
@@ -333,8 +330,12 @@ class Gateway:
             if asked.interaction is Interaction.READ:
                 answer.read_one(fetch.one(asked, patient, match, feed.line, call))  # 5-8
                 attempt.feed_answer = ANSWERED
+            elif asked.also:
+                most = self.most_resources
+                answer.judge_all(fetch.together(asked, match, scope.ceiling, feed.line, call, most=most))  # 5-8
+                attempt.feed_answer = ANSWERED
             else:
-                ceiling = scope.ceiling(scope.asked_type)
+                ceiling = scope.ceiling(asked.types[0])
                 for read, ended in fetch.pages(asked, match, ceiling, feed.line, call):  # 5
                     attempt.feed_answer = ANSWERED
                     if answer.filled(read) or ended:  # 6-8
@@ -358,6 +359,31 @@ class Gateway:
             release = self.log.find(asked.name) if asked.name else self.log.records(asked.first, asked.last)
         attempt.log_read = (release.first, release.last)
         return replace(release, reader=log_permission.reader(identity))
+
+
+def _what_is_permitted(
+    attempt: Attempt, asked: ClinicalConsultation, permitted: Callable[[ClinicalConsultation], tuple[Rules, Granted]]
+) -> tuple[ClinicalConsultation, Granted]:
+    """`asked` for the types of which `permitted` raises no Refused; what it gives for the first of them.
+
+    Raises its first Refused where nothing is left. What is left out of a page stands in its record.
+    """
+    if not asked.also:
+        attempt.rules, granted = permitted(asked)
+        return asked, granted
+    kept: dict[str, tuple[Rules, Granted]] = {}
+    refused: list[Refused] = []
+    for resource_type in asked.types:
+        try:
+            kept[resource_type] = permitted(asked.of_types(resource_type))
+        except Refused as refusal:
+            refused.append(refusal)
+            attempt.left_out[resource_type] = refusal.rules
+    if not kept:
+        raise refused[0]
+    attempt.rules = tuple(sorted({rule for rules, _ in kept.values() for rule in rules}))
+    attempt.asked = asked.of_types(*kept)
+    return attempt.asked, next(iter(kept.values()))[1]
 
 
 def _nothing(attempt: Attempt, asked: ClinicalConsultation, binding: PageBinding, match: NoMatch) -> Release:

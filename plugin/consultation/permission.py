@@ -23,7 +23,6 @@ class Scope:
 
     identity: Identity
     letter: str
-    asked_type: str
 
     def ceiling(self, resource_type: str) -> Ceiling:
         """For `resource_type`, with the letter of what was asked."""
@@ -53,7 +52,7 @@ def permission(identity: Identity, asked: ClinicalConsultation, core: Permit | D
     if "patient-in-context" in rules:
         # A read of somebody else's address tells no more than an absence; a search that names somebody is refused.
         raise Refused(Reason.NOT_FOUND if asked.interaction is Interaction.READ else Reason.ACCESS_DENIED, rules=rules)
-    scope = Scope(identity, SCOPE_LETTERS[asked.interaction], asked.resource_type)
+    scope = Scope(identity, SCOPE_LETTERS[asked.interaction])
     if not scope.ceiling(asked.resource_type).allowed:
         raise ScopeInsufficient(f"patient/{asked.resource_type}.{scope.letter}")
     return scope

@@ -1,6 +1,6 @@
 """One request to look, in words that no face or feed owns. Building one grants nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from policies.vocabulary.interactions import Delivery, Interaction, Level
@@ -83,13 +83,17 @@ class ClinicalConsultation:
     level: Level
     delivery: Delivery
     resource_type: str | None = None
+    also: tuple[str, ...] = ()
+    """Further types that a page needs, each searched and judged like the first; what is refused of them is left out."""
+    since: str | None = None
+    """A day, `2025-11-25`, before which results are not wanted, where their type has a day that can be asked for."""
     resource_id: str | None = None
     patient: str | None = None
     """The EHR's patient id that the request names; None means the launch patient."""
     parameters: tuple[tuple[str, str], ...] = ()
     """Allowed search parameters in the order given, without those that name the patient, and without paging."""
     count: int = 50
-    """Kept entries wanted on a page."""
+    """Kept entries wanted on a page; where `also` names more types, the whole is wanted."""
     position: PagePosition = PagePosition(None)
     binding: PageBinding | None = None
     """Set where the request follows a page link."""
@@ -102,6 +106,15 @@ class ClinicalConsultation:
     objection: Objection | None = None
     unrecorded_parameters: int = 0
     """How many parameters the request had that are not in `parameters`: counted, since their text is not kept."""
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """What is asked for; empty where the request names no type."""
+        return () if self.resource_type is None else (self.resource_type, *self.also)
+
+    def of_types(self, first: str, *also: str) -> "ClinicalConsultation":
+        """The same request for these types alone."""
+        return replace(self, resource_type=first, also=also)
 
 
 @dataclass(frozen=True, slots=True)

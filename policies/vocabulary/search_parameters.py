@@ -78,6 +78,28 @@ def offered(resource_type: str) -> dict[str, str]:
     return {**COMMON, **_BY_TYPE[resource_type]}
 
 
+_PERIODS = {
+    "Observation": "date",
+    "DiagnosticReport": "date",
+    "DocumentReference": "date",
+    "ServiceRequest": "authored",
+    "ImagingStudy": "started",
+    "Immunization": "date",
+    "Procedure": "date",
+    "MedicationRequest": "authoredon",
+    "MedicationDispense": "whenhandedover",
+    "ExplanationOfBenefit": "created",
+}
+"""By what a period of results is asked for. Of the other types what holds today may have begun, or been written, long
+ago, or carries no day at all."""
+
+
+def since(resource_type: str, day: str) -> tuple[tuple[str, str], ...]:
+    """The parameters that ask for results of this type from `day` on; none where no day tells."""
+    name = _PERIODS.get(resource_type)
+    return () if name is None else ((name, f"ge{day}"),)
+
+
 def naming_the_patient(resource_type: str) -> tuple[str, ...]:
     """The parameters that say whose results are meant; none for Patient itself."""
     if resource_type == "Patient":

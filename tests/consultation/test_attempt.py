@@ -19,8 +19,7 @@ from fhir_adapters.interface import (
 )
 from plugin import recorder as recorder_module
 from plugin.app import create_app
-from plugin.consultation import gateway as gateway_module
-from plugin.consultation.gateway import Admission
+from plugin.consultation.admission import Admission
 from plugin.errors import IssuerUnreachable, RecordUnavailable, TokenExpired, TokenInvalid
 from plugin.event import AuditAction
 from plugin.ledger.errors import LedgerError, LedgerUnavailable, StorageFailed
@@ -173,7 +172,7 @@ def test_an_open_breaker_is_one_record(world: World) -> None:
 
 def test_a_full_house_is_one_record(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Admission refuses with 503 and Retry-After."""
-    monkeypatch.setattr(gateway_module, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("plugin.consultation.admission.PATIENCE_SECONDS", 0.01)
     admission = Admission(1)
     rebuilt(world, admission=admission)
     with admission.place():

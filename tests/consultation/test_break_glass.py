@@ -263,7 +263,7 @@ def test_a_worker_keeps_looking_after_a_failure(ward: Ward, caplog: pytest.LogCa
     ward.clock.now += CLAIM_SECONDS
     worker._record_ended(assembled)
     assert ward.actions() == ["break-glass:opened", "break-glass:closed"]
-    assert worker.ENDED_SECONDS < 60
+    assert worker.OWED_SECONDS < 60
 
 
 def test_a_clock_set_back_ends_it(ward: Ward) -> None:

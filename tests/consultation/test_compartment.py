@@ -30,7 +30,7 @@ TYPES = (
 def confine(*entries: Any, asked: str = "Observation", scope: str = "patient/*.rs", base: str = BASE) -> Confined:
     """What is kept of `entries`: resources, or (resource, fullUrl)."""
     grants = scopes.parse(scope)
-    compartment = Compartment(MATCH, base, asked, TYPES, lambda name: grants.ceiling(name, "s", launch_patient=True))
+    compartment = Compartment(MATCH, base, {asked}, TYPES, lambda name: grants.ceiling(name, "s", launch_patient=True))
     return compartment.confine([Entry(*each) if isinstance(each, tuple) else Entry(each) for each in entries])
 
 

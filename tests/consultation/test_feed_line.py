@@ -8,8 +8,8 @@ import pytest
 
 from fhir_adapters.breaker import FAILURES_TO_OPEN, OPEN_SECONDS, Breaker, Bulkhead
 from fhir_adapters.interface import Call, Deadline, FeedAnswerInvalid, FeedError, FeedTimeout, FeedUnavailable
+from plugin.consultation.admission import PLACES, Admission
 from plugin.consultation.feed_line import SLOTS, WAITING, FeedLine
-from plugin.consultation.gateway import PLACES, Admission
 from plugin.errors import FeedBusy, FeedFailed, FeedTooSlow, Overloaded
 from tests.world import LAB_BASE, MemoryFeed
 
@@ -176,7 +176,7 @@ def test_a_place_is_given_back_whatever_happens_in_it(line: FeedLine) -> None:
 
 def test_admission_has_its_places_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """The server has twice the threads, so that refusals never wait for one."""
-    monkeypatch.setattr("plugin.consultation.gateway.PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("plugin.consultation.admission.PATIENCE_SECONDS", 0.01)
     admission = Admission()
     with ExitStack() as stack:
         for _ in range(PLACES):
