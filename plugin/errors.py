@@ -76,8 +76,12 @@ class Refused(ConsultError):
 
     issue_code, status = "forbidden", 403
 
-    def __init__(self, reason: Reason, *, rules: tuple[str, ...] = (), about: str | None = None) -> None:
-        self.issue_code, self.status, sentence = REFUSALS[reason]
+    # `status`: where the reason's usual one does not fit the address.
+    def __init__(
+        self, reason: Reason, *, rules: tuple[str, ...] = (), about: str | None = None, status: int | None = None
+    ) -> None:
+        self.issue_code, usual, sentence = REFUSALS[reason]
+        self.status = status or usual
         self.reason = str(reason)
         self.rules = rules
         super().__init__(sentence.format(about=about or "this"))
@@ -96,9 +100,8 @@ class ScopeInsufficient(Refused):
 class ShapeRefused(Refused):
     """The face found the shape of the request wrong."""
 
-    def __init__(self, objection: Objection, *, status: int | None = None) -> None:
+    def __init__(self, objection: Objection) -> None:
         super().__init__(objection.reason, rules=("shape",), about=objection.about)
-        self.status = status or self.status
 
 
 REFUSALS: dict[Reason, tuple[str, int, str]] = {

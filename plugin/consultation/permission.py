@@ -7,7 +7,7 @@ told what was wrong with the request before what the token lacks.
 from dataclasses import dataclass
 
 from plugin.errors import Refused, ScopeInsufficient, ShapeRefused
-from policies.vocabulary.consultation import ClinicalConsultation, Objection, PageBinding, Reason
+from policies.vocabulary.consultation import ClinicalConsultation, PageBinding, Reason
 from policies.vocabulary.identity import Identity
 from policies.vocabulary.interactions import CONSULTING, SCOPE_LETTERS, Interaction, Level
 from policies.vocabulary.scopes import Ceiling
@@ -73,9 +73,7 @@ def _view_only(asked: ClinicalConsultation, rules: tuple[str, ...]) -> Refused:
     if asked.interaction is Interaction.OPERATION:
         reason = Reason.UNKNOWN_OPERATION if asked.operation is None else Reason.OPERATION_REFUSED
         return Refused(reason, rules=rules)
-    if asked.level is Level.BASE:
-        return ShapeRefused(Objection(Reason.VIEW_ONLY), status=403)
-    return Refused(Reason.VIEW_ONLY, rules=rules)
+    return Refused(Reason.VIEW_ONLY, rules=rules, status=403 if asked.level is Level.BASE else None)
 
 
 _ADDRESS_OBJECTIONS = frozenset(
