@@ -37,9 +37,9 @@ bench: $(READY) ## speed, side by side with what one would otherwise run
 
 lock: $(READY) ## pin the requirements anew, with hashes and without addresses
 	$(BIN)/python -m pip install --quiet uv
-	for name in runtime dev; do \
+	for name in requirements/runtime requirements/dev tests/interop/clients/python/requirements; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --no-header requirements/$$name.in --output-file requirements/$$name.txt; \
+	    --no-header $$name.in --output-file $$name.txt; \
 	done
 
 $(READY): requirements/dev.txt pyproject.toml
