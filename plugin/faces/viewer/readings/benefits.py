@@ -1,0 +1,217 @@
+"""ExplanationOfBenefit: each reimbursed act, medicine or sick leave, and the claim as one row of the overview."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from plugin.faces.viewer.readings.elements import Tree, amount, money, pairs, record, records, term, word
+from plugin.faces.viewer.readings.moment import When, period, when
+from plugin.faces.viewer.readings.reading import Page, details, identifiers
+from plugin.faces.viewer.readings.result import Link, Result, Standing, anchor
+from plugin.faces.viewer.readings.text import Text
+from plugin.faces.viewer.readings.values import Amount, Money, Number, Term, number
+
+_CLAIM_TYPE = "http://terminology.hl7.org/CodeSystem/claim-type"
+_ADJUDICATION = "http://terminology.hl7.org/CodeSystem/adjudication"
+_SICK_LEAVE = frozenset({"sick-leave", "sickleave", "sick-pay", "IJ"})
+"""FHIR has no code for sick leave; insurers write these in systems of their own (IJ: French daily allowances)."""
+_LONG_TERM_ILLNESS = frozenset({"ALD", "long-term-illness"})
+"""How a claim says that it falls under a long-term illness (French "affection de longue durée")."""
+
+
+class Nature(StrEnum):
+    """What was reimbursed."""
+
+    CARE = "care"
+    MEDICINE = "medicine"
+    SICK_LEAVE = "sick-leave"
+
+
+@dataclass(frozen=True, slots=True)
+class Reimbursement:
+    """One reimbursed thing."""
+
+    feed: str
+    reference: str
+    nature: Nature
+    category: Term | None
+    """The insurer's own word for the kind of care."""
+    act: Term | None
+    when: When | None
+    """The day of care, or the period of a sick leave."""
+    quantity: Amount | None
+    prescriber_kind: Text | None
+    """The speciality of who prescribed; not the name."""
+    performer: Text | None
+    billed: Money | None
+    base: Money | None
+    rate: Number | None
+    """In per cent."""
+    paid: Money | None
+    is_whole_claim: bool
+    """The amounts are those of the whole claim, of which this is one line."""
+    is_long_term_illness: bool
+    is_cancelled: bool
+    status: Term | None
+
+    @property
+    def link(self) -> Link:
+        """To the claim's row."""
+        return Link(self.reference, anchor(self.feed, self.reference), self.act, is_shown=True)
+
+
+def reimbursements(page: Page) -> tuple[Reimbursement, ...]:
+    """The lines of one claim; a claim without lines is one line. None of what was entered in error."""
+    if page.standing is Standing.MISTAKEN:
+        return ()
+    tree = page.tree
+    items = records(tree.get("item"))
+    single = len(items) < 2
+    read = []
+    for place, item in enumerate(items or [{}]):
+        own = _amounts(item.get("adjudication"))
+        whole = _amounts(tree.get("total"), tree.get("adjudication"))
+        lacking = own.paid is None and whole.paid is not None
+        amounts = whole.under(own) if lacking and place == 0 else own
+        read.append(_line(page, item, amounts, is_whole_claim=lacking and place == 0 and not single))
+    return tuple(read)
+
+
+def benefit(page: Page) -> Result:
+    """An ExplanationOfBenefit as a row: what was reimbursed, when, how much."""
+    tree = page.tree
+    items = records(tree.get("item"))
+    act = next((each for item in items if (each := term(item.get("productOrService"))) is not None), None)
+    amounts = _amounts(tree.get("total"), tree.get("adjudication"))
+    if amounts.paid is None and len(items) == 1:
+        amounts = _amounts(items[0].get("adjudication"))
+    return Result(
+        origin=page.origin,
+        title=act or term(tree.get("type")),
+        when=_day(items[0] if items else {}, tree),
+        issued=when(tree.get("created")),
+        value=amounts.paid,
+        standing=page.standing,
+        status=page.status,
+        performers=page.performers("provider"),
+        details=details(
+            ("category", term(tree.get("type"))),
+            *(("act", other) for item in items[1:] if (other := term(item.get("productOrService"))) is not None),
+            ("quantity", amount(items[0].get("quantity")) if len(items) == 1 else None),
+            ("amount-billed", amounts.billed),
+            ("insurer", page.beside.name(tree.get("insurer"), tree)),
+        ),
+        has_narrative=page.has_narrative,
+        left_out=page.left_out("item"),
+        codes=pairs(items[0].get("productOrService")) if len(items) == 1 else (),
+        identifiers=identifiers(tree),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Amounts:
+    billed: Money | None = None
+    base: Money | None = None
+    rate: Number | None = None
+    paid: Money | None = None
+
+    def under(self, line: "_Amounts") -> "_Amounts":
+        """These, where the line does not say its own."""
+        return _Amounts(
+            line.billed or self.billed, line.base or self.base, line.rate or self.rate, line.paid or self.paid
+        )
+
+
+def _amounts(*adjudications: Any) -> _Amounts:
+    """By category of adjudication; one that stands twice is not told apart, and so not shown."""
+    moneys: dict[str, list[Money]] = {}
+    rates: list[Number] = []
+    for adjudication in adjudications:
+        for each in records(adjudication):
+            codes = [code for system, code in pairs(each.get("category")) if system == _ADJUDICATION]
+            value = money(each.get("amount"))
+            for code in codes[:1]:
+                if value is not None:
+                    moneys.setdefault(code, []).append(value)
+                elif code == "eligpercent" and (rate := number(each.get("value"))) is not None:
+                    rates.append(rate)
+        if moneys or rates:
+            break
+
+    def only(code: str) -> Money | None:
+        found = moneys.get(code, [])
+        return found[0] if len(found) == 1 else None
+
+    return _Amounts(only("submitted"), only("eligible"), rates[0] if len(rates) == 1 else None, only("benefit"))
+
+
+def _line(page: Page, item: Tree, amounts: _Amounts, *, is_whole_claim: bool) -> Reimbursement:
+    tree = page.tree
+    return Reimbursement(
+        feed=page.origin.feed,
+        reference=page.origin.reference,
+        nature=_nature(tree, item),
+        category=term(tree.get("type")),
+        act=term(item.get("productOrService")) or term(tree.get("type")),
+        when=_day(item, tree),
+        quantity=amount(item.get("quantity")),
+        prescriber_kind=_prescriber_kind(tree, item),
+        performer=page.beside.name(tree.get("provider"), tree),
+        billed=amounts.billed,
+        base=amounts.base,
+        rate=amounts.rate,
+        paid=amounts.paid,
+        is_whole_claim=is_whole_claim,
+        is_long_term_illness=_is_long_term_illness(tree),
+        is_cancelled=page.standing is Standing.CANCELLED,
+        status=page.status,
+    )
+
+
+def _day(item: Tree, tree: Tree) -> When | None:
+    return (
+        when(item.get("servicedDate"))
+        or period(item.get("servicedPeriod"))
+        or period(tree.get("billablePeriod"))
+        or when(tree.get("created"))
+    )
+
+
+def _nature(tree: Tree, item: Tree) -> Nature:
+    codings = (*pairs(tree.get("type")), *pairs(tree.get("subType")))
+    codes = {code for _, code in (*codings, *pairs(item.get("productOrService")), *pairs(item.get("category")))}
+    if not codes.isdisjoint(_SICK_LEAVE):
+        return Nature.SICK_LEAVE
+    return Nature.MEDICINE if (_CLAIM_TYPE, "pharmacy") in codings else Nature.CARE
+
+
+def _prescriber_kind(tree: Tree, item: Tree) -> Text | None:
+    """The qualification of the care team's member that the line names, else of the first one that has any."""
+    team = records(tree.get("careTeam"))
+    named = item.get("careTeamSequence")
+    chosen = [each for each in team if isinstance(named, list) and each.get("sequence") in _numbers(named)]
+    kinds = (term(each.get("qualification")) for each in (*chosen, *team))
+    found = next((each for each in kinds if each is not None), None)
+    return None if found is None else found.text
+
+
+def _numbers(values: list[Any]) -> list[int | Decimal]:
+    return [each for each in values if type(each) in (int, Decimal)]
+
+
+def _told(concept: Any) -> Iterator[str]:
+    tree = record(concept)
+    yield word(tree.get("text"))
+    for _, code in pairs(tree):
+        yield code
+
+
+def _is_long_term_illness(tree: Tree) -> bool:
+    return any(
+        told in _LONG_TERM_ILLNESS
+        for each in records(tree.get("supportingInfo"))
+        for name in ("category", "code")
+        for told in _told(each.get(name))
+    )

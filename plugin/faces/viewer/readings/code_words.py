@@ -1,0 +1,216 @@
+"""Words for the codes that FHIR itself defines, French and English, for what comes without words of its own.
+
+Statuses and the like are required codes: a source sends `entered-in-error` and no display, and no reader should meet
+that. A code of any other system has the source's words, or stands as itself.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+Pair = tuple[str, str]
+"""French, English."""
+
+_STATUS: Final[Mapping[str, Pair]] = {
+    "registered": ("enregistré, en attente", "registered, awaited"),
+    "partial": ("partiel", "partial"),
+    "preliminary": ("provisoire", "preliminary"),
+    "final": ("définitif", "final"),
+    "amended": ("modifié", "amended"),
+    "corrected": ("rectifié", "corrected"),
+    "appended": ("complété", "appended"),
+    "cancelled": ("annulé", "cancelled"),
+    "entered-in-error": ("saisi par erreur", "entered in error"),
+    "unknown": ("statut inconnu", "status unknown"),
+    "active": ("en cours", "active"),
+    "on-hold": ("suspendu", "on hold"),
+    "revoked": ("révoqué", "revoked"),
+    "completed": ("terminé", "completed"),
+    "stopped": ("arrêté", "stopped"),
+    "draft": ("brouillon", "draft"),
+    "intended": ("prévu", "intended"),
+    "not-taken": ("non pris", "not taken"),
+    "declined": ("refusé", "declined"),
+    "preparation": ("en préparation", "in preparation"),
+    "in-progress": ("en cours", "in progress"),
+    "not-done": ("non fait", "not done"),
+    "current": ("en vigueur", "current"),
+    "superseded": ("remplacé", "superseded"),
+    "available": ("disponible", "available"),
+    "unavailable": ("indisponible", "unavailable"),
+    "unsatisfactory": ("non conforme", "unsatisfactory"),
+    "recurrence": ("récidive", "recurrence"),
+    "relapse": ("rechute", "relapse"),
+    "inactive": ("inactif", "inactive"),
+    "remission": ("en rémission", "in remission"),
+    "resolved": ("résolu", "resolved"),
+    "planned": ("prévu", "planned"),
+    "finished": ("terminé", "finished"),
+}
+
+_VERIFICATION: Final[Mapping[str, Pair]] = {
+    "unconfirmed": ("non confirmé", "unconfirmed"),
+    "provisional": ("à confirmer", "provisional"),
+    "differential": ("diagnostic différentiel", "differential"),
+    "confirmed": ("confirmé", "confirmed"),
+    "refuted": ("écarté", "refuted"),
+    "entered-in-error": _STATUS["entered-in-error"],
+}
+
+_INTERPRETATION: Final[Mapping[str, Pair]] = {
+    "L": ("bas", "low"),
+    "LL": ("très bas, critique", "critically low"),
+    "LU": ("nettement bas", "significantly low"),
+    "H": ("élevé", "high"),
+    "HH": ("très élevé, critique", "critically high"),
+    "HU": ("nettement élevé", "significantly high"),
+    "<": ("sous le seuil de mesure", "below the scale"),
+    ">": ("au-dessus du seuil de mesure", "above the scale"),
+    "A": ("anormal", "abnormal"),
+    "AA": ("anormal, critique", "critically abnormal"),
+    "N": ("normal", "normal"),
+    "B": ("en amélioration", "better"),
+    "W": ("en aggravation", "worse"),
+    "U": ("en nette hausse", "significant change up"),
+    "D": ("en nette baisse", "significant change down"),
+    "POS": ("positif", "positive"),
+    "NEG": ("négatif", "negative"),
+    "IND": ("indéterminé", "indeterminate"),
+    "E": ("équivoque", "equivocal"),
+    "DET": ("détecté", "detected"),
+    "ND": ("non détecté", "not detected"),
+    "RR": ("réactif", "reactive"),
+    "WR": ("faiblement réactif", "weakly reactive"),
+    "NR": ("non réactif", "non-reactive"),
+    "EXP": ("attendu", "expected"),
+    "UNE": ("inattendu", "unexpected"),
+    "CAR": ("porteur", "carrier"),
+    "S": ("sensible", "susceptible"),
+    "I": ("intermédiaire", "intermediate"),
+    "R": ("résistant", "resistant"),
+    "SDD": ("sensible, selon la dose", "susceptible, dose dependent"),
+    "NS": ("non sensible", "non-susceptible"),
+    "SYN-R": ("synergie : résistant", "synergy: resistant"),
+    "SYN-S": ("synergie : sensible", "synergy: susceptible"),
+    "TOX": ("zone toxique", "toxic range"),
+    "IE": ("données insuffisantes", "insufficient evidence"),
+}
+
+_ABSENT: Final[Mapping[str, Pair]] = {
+    "unknown": ("valeur inconnue", "value unknown"),
+    "asked-unknown": ("demandée, inconnue", "asked, not known"),
+    "temp-unknown": ("pas encore connue", "not yet known"),
+    "not-asked": ("non demandée", "not asked"),
+    "asked-declined": ("non communiquée par la personne", "asked, declined"),
+    "masked": ("masquée par la source", "masked by the source"),
+    "not-applicable": ("sans objet", "not applicable"),
+    "unsupported": ("non transmise par la source", "not supported by the source"),
+    "as-text": ("voir le texte", "see the text"),
+    "error": ("erreur de mesure", "measurement error"),
+    "not-a-number": ("non calculable", "not a number"),
+    "negative-infinity": ("moins l’infini", "negative infinity"),
+    "positive-infinity": ("plus l’infini", "positive infinity"),
+    "not-performed": ("examen non réalisé", "not performed"),
+    "not-permitted": ("non permise", "not permitted"),
+}
+
+_RANGE: Final[Mapping[str, Pair]] = {
+    "normal": ("valeurs usuelles", "normal range"),
+    "recommended": ("valeurs recommandées", "recommended range"),
+    "treatment": ("cible thérapeutique", "treatment range"),
+    "therapeutic": ("zone thérapeutique", "therapeutic level"),
+    "pre": ("avant traitement", "before treatment"),
+    "post": ("après traitement", "after treatment"),
+}
+
+_CARE: Final[Mapping[str, Pair]] = {
+    "institutional": ("établissement", "institution"),
+    "oral": ("soins dentaires", "dental care"),
+    "pharmacy": ("pharmacie", "pharmacy"),
+    "professional": ("professionnel de santé", "health professional"),
+    "vision": ("optique", "eye care"),
+}
+
+_ADJUDICATION: Final[Mapping[str, Pair]] = {
+    "submitted": ("montant facturé", "billed"),
+    "eligible": ("base de remboursement", "reimbursement base"),
+    "eligpercent": ("taux de remboursement", "rate"),
+    "benefit": ("montant remboursé", "reimbursed"),
+    "copay": ("participation du patient", "co-payment"),
+    "deductible": ("franchise", "deductible"),
+    "unallocdeduct": ("franchise non imputée", "unallocated deductible"),
+    "tax": ("taxe", "tax"),
+}
+
+_SEVERITY: Final[Mapping[str, Pair]] = {
+    "mild": ("léger", "mild"),
+    "moderate": ("modéré", "moderate"),
+    "severe": ("sévère", "severe"),
+    "low": ("risque faible", "low risk"),
+    "high": ("risque élevé", "high risk"),
+    "unable-to-assess": ("risque non évalué", "risk not assessed"),
+}
+
+_ALLERGY: Final[Mapping[str, Pair]] = {
+    "food": ("aliment", "food"),
+    "medication": ("médicament", "medicine"),
+    "environment": ("environnement", "environment"),
+    "biologic": ("produit biologique", "biologic"),
+    "allergy": ("allergie", "allergy"),
+    "intolerance": ("intolérance", "intolerance"),
+}
+
+_INTENT: Final[Mapping[str, Pair]] = {
+    "proposal": ("proposition", "proposal"),
+    "plan": ("projet", "plan"),
+    "directive": ("consigne", "directive"),
+    "order": ("prescription", "order"),
+    "original-order": ("prescription initiale", "original order"),
+    "reflex-order": ("examen complémentaire automatique", "reflex order"),
+    "filler-order": ("demande du laboratoire", "filler order"),
+    "instance-order": ("prescription unitaire", "instance order"),
+    "option": ("option", "option"),
+}
+
+_PRIORITY: Final[Mapping[str, Pair]] = {
+    "routine": ("courante", "routine"),
+    "urgent": ("urgente", "urgent"),
+    "asap": ("dès que possible", "as soon as possible"),
+    "stat": ("immédiate", "immediate"),
+}
+
+TABLES: Final[Mapping[str, Mapping[str, Pair]]] = {
+    "status": _STATUS,
+    "verification": _VERIFICATION,
+    "interpretation": _INTERPRETATION,
+    "absent": _ABSENT,
+    "range": _RANGE,
+    "care": _CARE,
+    "adjudication": _ADJUDICATION,
+    "severity": _SEVERITY,
+    "allergy": _ALLERGY,
+    "intent": _INTENT,
+    "priority": _PRIORITY,
+}
+
+WORDS: Final[Mapping[str, Pair]] = {
+    f"{table}/{code}": pair for table, words in TABLES.items() for code, pair in words.items()
+}
+"""`status/final` -> its words. What Term.key names."""
+
+_HL7 = "http://terminology.hl7.org/CodeSystem/"
+
+SYSTEMS: Final[Mapping[str, str]] = {
+    f"{_HL7}v3-ObservationInterpretation": "interpretation",
+    f"{_HL7}v2-0078": "interpretation",
+    "http://hl7.org/fhir/v2/0078": "interpretation",
+    "urn:oid:2.16.840.1.113883.5.83": "interpretation",
+    f"{_HL7}data-absent-reason": "absent",
+    f"{_HL7}referencerange-meaning": "range",
+    f"{_HL7}condition-clinical": "status",
+    f"{_HL7}condition-ver-status": "verification",
+    f"{_HL7}allergyintolerance-clinical": "status",
+    f"{_HL7}allergyintolerance-verification": "verification",
+    f"{_HL7}claim-type": "care",
+    f"{_HL7}adjudication": "adjudication",
+}
+"""Code system -> the table of its codes."""

@@ -1,0 +1,159 @@
+"""Hints that two rows are one thing: a report and its observations, one test told twice. Said, never merged.
+
+What counts as the same is standards/feeds.md section 6: business identifier, else test, time and specimen. A difference
+in value is then a contradiction, and said as that. Ids of resources mean nothing across sources.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import date
+
+from plugin.faces.viewer.readings.elements import Pair
+from plugin.faces.viewer.readings.moment import Precision
+from plugin.faces.viewer.readings.result import Hint, HintKind, Result, Standing
+from plugin.faces.viewer.readings.values import Amount, Term
+
+MAX_HINTS = 12
+"""On one row. A report names all its results as members anyway."""
+MAX_ALIKE = 20
+"""Rows compared with each other; more with one test and time is a source that repeats itself, and the first tell it."""
+
+_Hints = dict[int, list[Hint]]
+
+
+def with_hints(results: Sequence[Result]) -> tuple[Result, ...]:
+    """`results` in their order, each with its hints."""
+    hints: _Hints = defaultdict(list)
+    _report_hints(results, hints)
+    _replacement_hints(results, hints)
+    _alike_hints(results, hints)
+    return tuple(
+        replace(each, hints=tuple(dict.fromkeys(hints[place]))[:MAX_HINTS]) if place in hints else each
+        for place, each in enumerate(results)
+    )
+
+
+def _hint(kind: HintKind, other: Result) -> Hint:
+    return Hint(kind, other.feed, other.reference, other.anchor, other.title)
+
+
+def _places(results: Sequence[Result]) -> dict[tuple[str, str], int]:
+    return {(each.feed, each.reference): place for place, each in enumerate(results)}
+
+
+def _report_hints(results: Sequence[Result], hints: _Hints) -> None:
+    places = _places(results)
+    for place, report in enumerate(results):
+        for reference in (*(link.reference for link in report.members), *sorted(report.about)):
+            other = places.get((report.feed, reference))
+            if other is not None and other != place:
+                hints[other].append(_hint(HintKind.REPORTED_IN, report))
+                hints[place].append(_hint(HintKind.REPORTS, results[other]))
+
+
+def _replacement_hints(results: Sequence[Result], hints: _Hints) -> None:
+    places = _places(results)
+    for place, newer in enumerate(results):
+        for reference in sorted(newer.replaces):
+            other = places.get((newer.feed, reference))
+            if other is not None and other != place:
+                hints[place].append(_hint(HintKind.REPLACES, results[other]))
+                hints[other].append(_hint(HintKind.REPLACED_BY, newer))
+
+
+def _alike_hints(results: Sequence[Result], hints: _Hints) -> None:
+    """Pairs of one type that share an identifier, or a test and a day."""
+    groups: dict[object, list[int]] = defaultdict(list)
+    for place, each in enumerate(results):
+        for key in _keys(each):
+            groups[key].append(place)
+    told = set[tuple[int, int]]()
+    for group in groups.values():
+        for first, second in _pairs_of(group[:MAX_ALIKE]):
+            if (first, second) not in told and (kind := _alike(results[first], results[second])) is not None:
+                told.add((first, second))
+                hints[first].append(_hint(kind, results[second]))
+                hints[second].append(_hint(kind, results[first]))
+
+
+def _keys(result: Result) -> Iterator[object]:
+    kind = result.origin.type
+    for pair in result.identifiers:
+        yield (kind, "identifier", pair)
+    moment = result.when
+    if moment is None or not moment.is_dated or moment.precision in (Precision.YEAR, Precision.MONTH):
+        return
+    days: set[date] = {moment.at.date(), moment.order.date()}
+    for test in _tests(result):
+        for day in days:
+            yield (kind, test, day)
+
+
+def _tests(result: Result) -> Iterator[Pair | str]:
+    """What was measured: its codes, else its words."""
+    if result.codes:
+        yield from result.codes
+    elif result.title is not None:
+        yield result.title.text.shown.casefold()
+
+
+def _pairs_of(group: Sequence[int]) -> Iterator[tuple[int, int]]:
+    for place, first in enumerate(group):
+        for second in group[place + 1 :]:
+            yield first, second
+
+
+def _alike(one: Result, other: Result) -> HintKind | None:
+    if one.reference == other.reference and one.feed == other.feed:
+        return None
+    if _is_replacement(one, other) or _is_superseded(one) or _is_superseded(other):
+        return None
+    if not _same_test(one, other):
+        return HintKind.SAME_IDENTIFIER if one.identifiers & other.identifiers else None
+    if one.when is None or other.when is None:
+        return HintKind.SAME_IDENTIFIER if one.identifiers & other.identifiers else None
+    same_value = _same_value(one, other)
+    if one.when.precision is Precision.TIME and other.when.precision is Precision.TIME:
+        if one.when.order != other.when.order or _other_specimen(one, other):
+            return HintKind.SAME_IDENTIFIER if one.identifiers & other.identifiers else None
+        return HintKind.SAME_RESULT if same_value else HintKind.OTHER_VALUE
+    same_day = one.when.at.date() == other.when.at.date()
+    return HintKind.SAME_DAY if same_day and same_value and not _other_specimen(one, other) else None
+
+
+def _same_test(one: Result, other: Result) -> bool:
+    if one.codes and other.codes:
+        return not set(one.codes).isdisjoint(other.codes)
+    mine, theirs = (_folded(each.title) for each in (one, other))
+    return bool(mine) and mine == theirs
+
+
+def _folded(title: Term | None) -> str:
+    return "" if title is None else title.text.shown.casefold()
+
+
+def _other_specimen(one: Result, other: Result) -> bool:
+    """Both tell their specimens, in one source, and share none; across sources a reference says nothing."""
+    if one.feed != other.feed or not one.specimens or not other.specimens:
+        return False
+    return one.specimens.isdisjoint(other.specimens)
+
+
+def _same_value(one: Result, other: Result) -> bool:
+    """Equal as printed, or equal numbers in equal units: 1.5 is 1.50."""
+    mine, theirs = one.value, other.value
+    if isinstance(mine, Amount) and isinstance(theirs, Amount):
+        same_unit = mine.ucum == theirs.ucum if mine.ucum and theirs.ucum else mine.unit == theirs.unit
+        return same_unit and mine.comparator == theirs.comparator and mine.number.value == theirs.number.value
+    if isinstance(mine, Term) and isinstance(theirs, Term) and mine.key is not None:
+        return mine.key == theirs.key
+    return mine == theirs and [each.value for each in one.parts] == [each.value for each in other.parts]
+
+
+def _is_replacement(one: Result, other: Result) -> bool:
+    return one.feed == other.feed and (other.reference in one.replaces or one.reference in other.replaces)
+
+
+def _is_superseded(result: Result) -> bool:
+    return result.standing in (Standing.SUPERSEDED, Standing.CANCELLED)

@@ -1,0 +1,189 @@
+"""FHIR's data types as they stand in a parsed tree, read without trust: anything may be missing or of another type.
+
+What is not in FHIR's form is passed over, never guessed and never an error. Lists are read up to a bound, since a page
+is for people.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from plugin.faces.viewer.readings.code_words import SYSTEMS, TABLES
+from plugin.faces.viewer.readings.moment import period, timing, when
+from plugin.faces.viewer.readings.text import Text, line, prose
+from plugin.faces.viewer.readings.values import (
+    Absent,
+    Amount,
+    Money,
+    Ratio,
+    Sampled,
+    Span,
+    Term,
+    Truth,
+    Value,
+    number,
+)
+
+Tree = Mapping[str, Any]
+Pair = tuple[str, str]
+"""(system, code); an absent system is ""."""
+
+MAX_ITEMS = 100
+"""Entries of one list that are read: an antibiogram has some thirty components, a panel some fifty members."""
+
+UCUM = "http://unitsofmeasure.org"
+_COMPARATORS = frozenset({"<", "<=", ">=", ">"})
+_CURRENCY_LENGTH = 3
+
+
+def record(value: Any) -> Tree:
+    """`value` if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def records(value: Any) -> list[Tree]:
+    """The objects of a list, at most MAX_ITEMS."""
+    if not isinstance(value, list):
+        return []
+    return [each for each in value[:MAX_ITEMS] if isinstance(each, dict)]
+
+
+def left_out(*values: Any) -> int:
+    """How many entries of these lists `records` does not read because of the bound."""
+    return sum(max(0, len(each) - MAX_ITEMS) for each in values if isinstance(each, list))
+
+
+def word(value: Any) -> str:
+    """A code, id or address: `value` if it is a text, else ""."""
+    return value if isinstance(value, str) else ""
+
+
+def pairs(concept: Any) -> tuple[Pair, ...]:
+    """(system, code) of the codings of a CodeableConcept, in the source's order."""
+    codings = records(record(concept).get("coding"))
+    return tuple((word(each.get("system")), code) for each in codings if (code := word(each.get("code"))))
+
+
+def coded(table: str, code: Any) -> Term | None:
+    """The term of a required code (`table` of code_words); without a word of ours the code stands for itself."""
+    text = line(code)
+    if text is None:
+        return None
+    return Term(text, f"{table}/{code}" if code in TABLES[table] else None)
+
+
+def coding(value: Any) -> Term | None:
+    """The term of one Coding: FHIR's own code has our word, any other its display, else its code."""
+    tree = record(value)
+    system, code = word(tree.get("system")), word(tree.get("code"))
+    table = SYSTEMS.get(system)
+    if table is not None and code in TABLES[table]:
+        text = line(tree.get("display")) or line(code)
+        return None if text is None else Term(text, f"{table}/{code}")
+    text = line(tree.get("display")) or line(code)
+    return None if text is None else Term(text)
+
+
+def term(value: Any) -> Term | None:
+    """What a CodeableConcept says: its text; else the word of a FHIR code; else the display chosen by a user, or the
+    first one; else its first code."""
+    tree = record(value)
+    text = line(tree.get("text"))
+    if text is not None:
+        return Term(text)
+    codings = records(tree.get("coding"))
+    codings.sort(key=lambda each: each.get("userSelected") is not True)
+    terms = [(found, each) for each in codings if (found := coding(each)) is not None]
+    named = (found for found, each in terms if found.key is not None or line(each.get("display")) is not None)
+    return next(named, terms[0][0] if terms else None)
+
+
+def amount(value: Any) -> Amount | None:
+    """A Quantity; None without a number."""
+    tree = record(value)
+    digits = number(tree.get("value"))
+    if digits is None:
+        return None
+    comparator = word(tree.get("comparator"))
+    code = word(tree.get("code"))
+    return Amount(
+        digits,
+        comparator if comparator in _COMPARATORS else "",
+        line(tree.get("unit")) or line(code),
+        code if tree.get("system") == UCUM else "",
+    )
+
+
+def span(value: Any) -> Span | None:
+    """A Range; None without a side."""
+    tree = record(value)
+    low, high = amount(tree.get("low")), amount(tree.get("high"))
+    return None if low is None and high is None else Span(low, high)
+
+
+def money(value: Any) -> Money | None:
+    """A Money; None without a number. A currency that is no code of three capitals is not stated."""
+    tree = record(value)
+    digits = number(tree.get("value"))
+    if digits is None:
+        return None
+    currency = word(tree.get("currency"))
+    is_code = len(currency) == _CURRENCY_LENGTH and currency.isascii() and currency.isalpha() and currency.isupper()
+    return Money(digits, currency if is_code else "")
+
+
+def value_of(tree: Tree, name: str = "value") -> Value | None:
+    """The `value[x]` of an element; else why it is absent; None where nothing is said."""
+    found = next((each for each in _typed(tree, name) if each is not None), None)
+    if found is not None:
+        return found
+    reason = term(tree.get("dataAbsentReason"))
+    return None if reason is None else Absent(reason)
+
+
+def moment_of(tree: Tree, name: str) -> Any:
+    """The `…DateTime`, `…Period`, `…Instant`, `…Timing`, `…Date` of an element as a When; else None."""
+    return (
+        when(tree.get(f"{name}DateTime"))
+        or period(tree.get(f"{name}Period"))
+        or when(tree.get(f"{name}Instant"))
+        or when(tree.get(f"{name}Date"))
+        or timing(tree.get(f"{name}Timing"))
+    )
+
+
+def notes(value: Any) -> tuple[Text, ...]:
+    """The texts of a list of Annotations."""
+    return tuple(text for each in records(value) if (text := prose(each.get("text"))) is not None)
+
+
+def _typed(tree: Tree, name: str) -> Iterator[Value | None]:
+    yield amount(tree.get(f"{name}Quantity"))
+    yield term(tree.get(f"{name}CodeableConcept"))
+    yield prose(tree.get(f"{name}String"))
+    if isinstance(truth := tree.get(f"{name}Boolean"), bool):
+        yield Truth(truth)
+    if (digits := number(tree.get(f"{name}Integer"))) is not None:
+        yield Amount(digits)
+    yield span(tree.get(f"{name}Range"))
+    yield _ratio(tree.get(f"{name}Ratio"))
+    yield when(tree.get(f"{name}DateTime"))
+    yield period(tree.get(f"{name}Period"))
+    yield line(tree.get(f"{name}Time"))
+    yield _sampled(tree.get(f"{name}SampledData"))
+
+
+def _ratio(value: Any) -> Ratio | None:
+    tree = record(value)
+    numerator, denominator = amount(tree.get("numerator")), amount(tree.get("denominator"))
+    return None if numerator is None or denominator is None else Ratio(numerator, denominator)
+
+
+def _sampled(value: Any) -> Sampled | None:
+    if not isinstance(value, dict):
+        return None
+    data, dimensions = value.get("data"), value.get("dimensions")
+    points = data.count(" ") + 1 if isinstance(data, str) and data else None
+    if points is not None and type(dimensions) is int and dimensions > 1:
+        points //= dimensions
+    origin = amount(value.get("origin"))
+    return Sampled(points, origin.unit if origin is not None else None)

@@ -1,0 +1,246 @@
+"""Medicines, vaccines, allergies, problems and procedures; and any type that has no reading of its own."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from plugin.faces.viewer.readings.elements import (
+    Tree,
+    amount,
+    coded,
+    moment_of,
+    notes,
+    pairs,
+    record,
+    records,
+    span,
+    term,
+)
+from plugin.faces.viewer.readings.moment import period, when
+from plugin.faces.viewer.readings.reading import (
+    Page,
+    details,
+    dosage_texts,
+    identifiers,
+    several,
+    terms,
+    verified_standing,
+)
+from plugin.faces.viewer.readings.result import Result, Standing
+from plugin.faces.viewer.readings.text import line, prose
+from plugin.faces.viewer.readings.values import Term, Value
+
+
+def medication_request(page: Page) -> Result:
+    """A prescription."""
+    tree = page.tree
+    dispense = record(tree.get("dispenseRequest"))
+    return _medicine(
+        page,
+        when=when(tree.get("authoredOn")),
+        people=("requester",),
+        told=(
+            *dosage_texts(tree.get("dosageInstruction")),
+            ("quantity", amount(dispense.get("quantity"))),
+            ("days-supply", amount(dispense.get("expectedSupplyDuration"))),
+            ("intent", coded("intent", tree.get("intent"))),
+            *several("reason", terms(tree.get("reasonCode"))),
+        ),
+    )
+
+
+def medication_dispense(page: Page) -> Result:
+    """A delivery."""
+    tree = page.tree
+    return _medicine(
+        page,
+        when=when(tree.get("whenHandedOver")) or when(tree.get("whenPrepared")),
+        people=("performer",),
+        told=(
+            *dosage_texts(tree.get("dosageInstruction")),
+            ("quantity", amount(tree.get("quantity"))),
+            ("days-supply", amount(tree.get("daysSupply"))),
+        ),
+    )
+
+
+def medication_statement(page: Page) -> Result:
+    """What is taken, by somebody's account."""
+    tree = page.tree
+    return _medicine(
+        page,
+        when=moment_of(tree, "effective") or when(tree.get("dateAsserted")),
+        people=("informationSource",),
+        told=(*dosage_texts(tree.get("dosage")), *several("reason", terms(tree.get("reasonCode")))),
+    )
+
+
+def medication_administration(page: Page) -> Result:
+    """One administration."""
+    tree = page.tree
+    dosage = record(tree.get("dosage"))
+    return _medicine(
+        page,
+        when=moment_of(tree, "effective"),
+        people=("performer",),
+        told=(
+            *dosage_texts(dosage),
+            ("dose", amount(dosage.get("dose"))),
+            ("route", term(dosage.get("route"))),
+        ),
+    )
+
+
+def _medicine(page: Page, *, when: Any, people: tuple[str, ...], told: tuple[tuple[str, Value | None], ...]) -> Result:
+    tree = page.tree
+    return Result(
+        origin=page.origin,
+        title=page.beside.concept(tree, "medication"),
+        when=when,
+        standing=page.standing,
+        status=page.status,
+        performers=page.performers(*people),
+        notes=notes(tree.get("note")),
+        details=details(*told),
+        has_narrative=page.has_narrative,
+        left_out=page.left_out("note", "dosageInstruction", "dosage"),
+        codes=pairs(tree.get("medicationCodeableConcept")),
+        identifiers=identifiers(tree),
+    )
+
+
+def immunization(page: Page) -> Result:
+    """A vaccination, or one that was not given."""
+    tree = page.tree
+    return Result(
+        origin=page.origin,
+        title=term(tree.get("vaccineCode")),
+        when=when(tree.get("occurrenceDateTime")),
+        issued=when(tree.get("recorded")),
+        standing=page.standing,
+        status=page.status,
+        performers=page.performers("performer"),
+        notes=tuple(each for each in [prose(tree.get("occurrenceString"))] if each) + notes(tree.get("note")),
+        details=details(
+            ("dose", amount(tree.get("doseQuantity"))),
+            ("lot-number", line(tree.get("lotNumber"))),
+            ("route", term(tree.get("route"))),
+            ("body-site", term(tree.get("site"))),
+            ("location", page.beside.name(tree.get("location"), tree)),
+            ("reason", term(tree.get("statusReason"))),
+        ),
+        has_narrative=page.has_narrative,
+        left_out=page.left_out("note"),
+        codes=pairs(tree.get("vaccineCode")),
+        identifiers=identifiers(tree),
+    )
+
+
+def allergy(page: Page) -> Result:
+    """An allergy or intolerance."""
+    tree = page.tree
+    kinds = tree.get("category")
+    return Result(
+        origin=page.origin,
+        title=term(tree.get("code")),
+        when=_onset(tree) or when(tree.get("recordedDate")),
+        issued=when(tree.get("recordedDate")),
+        standing=verified_standing(tree, _clinical(tree)),
+        status=term(tree.get("clinicalStatus")),
+        performers=page.performers("recorder", "asserter"),
+        notes=notes(tree.get("note")),
+        details=details(
+            ("verification", term(tree.get("verificationStatus"))),
+            ("criticality", coded("severity", tree.get("criticality"))),
+            *several("category", (coded("allergy", each) for each in (kinds if isinstance(kinds, list) else [])[:8])),
+            *_reactions(tree),
+        ),
+        has_narrative=page.has_narrative,
+        left_out=page.left_out("reaction", "note"),
+        codes=pairs(tree.get("code")),
+        identifiers=identifiers(tree),
+    )
+
+
+def condition(page: Page) -> Result:
+    """A problem or diagnosis."""
+    tree = page.tree
+    return Result(
+        origin=page.origin,
+        title=term(tree.get("code")),
+        when=_onset(tree) or when(tree.get("recordedDate")),
+        issued=when(tree.get("recordedDate")),
+        standing=verified_standing(tree, _clinical(tree)),
+        status=term(tree.get("clinicalStatus")),
+        performers=page.performers("recorder", "asserter"),
+        notes=tuple(each for each in [prose(tree.get("onsetString"))] if each) + notes(tree.get("note")),
+        details=details(
+            ("verification", term(tree.get("verificationStatus"))),
+            ("severity", term(tree.get("severity"))),
+            ("onset-age", amount(tree.get("onsetAge")) or span(tree.get("onsetRange"))),
+            *several("category", terms(tree.get("category"))),
+            *several("body-site", terms(tree.get("bodySite"))),
+        ),
+        has_narrative=page.has_narrative,
+        left_out=page.left_out("note"),
+        codes=pairs(tree.get("code")),
+        identifiers=identifiers(tree),
+    )
+
+
+def procedure(page: Page) -> Result:
+    """A procedure."""
+    tree = page.tree
+    return Result(
+        origin=page.origin,
+        title=term(tree.get("code")),
+        when=moment_of(tree, "performed"),
+        standing=page.standing,
+        status=page.status,
+        performers=page.performers("performer"),
+        notes=tuple(each for each in [prose(tree.get("performedString"))] if each) + notes(tree.get("note")),
+        details=details(
+            *several("body-site", terms(tree.get("bodySite"))),
+            ("outcome", term(tree.get("outcome"))),
+            ("location", page.beside.name(tree.get("location"), tree)),
+            *several("reason", terms(tree.get("reasonCode"))),
+        ),
+        has_narrative=page.has_narrative,
+        left_out=page.left_out("note", "performer"),
+        codes=pairs(tree.get("code")),
+        identifiers=identifiers(tree),
+    )
+
+
+def other(page: Page) -> Result:
+    """A type without a reading: its name, its date and its status, wherever they usually stand."""
+    tree = page.tree
+    written = line(tree.get("title")) or line(tree.get("description"))
+    named = term(tree.get("code")) or term(tree.get("type"))
+    dates = (when(tree.get(name)) for name in ("date", "authoredOn", "created", "issued", "recorded"))
+    return Result(
+        origin=page.origin,
+        title=named if written is None else Term(written),
+        when=moment_of(tree, "effective") or period(tree.get("period")) or next((each for each in dates if each), None),
+        standing=page.standing,
+        status=page.status,
+        performers=page.performers("author", "performer"),
+        notes=notes(tree.get("note")),
+        has_narrative=page.has_narrative,
+        codes=pairs(tree.get("code")),
+        identifiers=identifiers(tree),
+    )
+
+
+def _onset(tree: Tree) -> Any:
+    return moment_of(tree, "onset")
+
+
+def _clinical(tree: Tree) -> Standing:
+    return Standing.OTHER if term(tree.get("clinicalStatus")) is not None else Standing.UNSTATED
+
+
+def _reactions(tree: Tree) -> Iterator[tuple[str, Value | None]]:
+    for each in records(tree.get("reaction")):
+        for shown in terms(each.get("manifestation")):
+            yield "reaction", shown
+        yield "severity", coded("severity", each.get("severity"))

@@ -1,0 +1,124 @@
+"""From what the feeds showed to the rows of an overview: each resource read by its type, put in its section, with hints
+of what else it could be the same as. Newest first.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from plugin.consultation.release import Shown
+from plugin.faces.viewer.readings import history, measurements, reports
+from plugin.faces.viewer.readings.benefits import benefit
+from plugin.faces.viewer.readings.beside import Answer, Beside
+from plugin.faces.viewer.readings.duplicates import with_hints
+from plugin.faces.viewer.readings.elements import Pair, pairs, record, records
+from plugin.faces.viewer.readings.reading import Page
+from plugin.faces.viewer.readings.result import Category, Origin, Result
+from plugin.faces.viewer.readings.sections import data_of, reported_section, section_of
+from plugin.faces.viewer.readings.selection import newest_first
+from policies.coding import contents
+from policies.vocabulary.resource_types import DIRECTORY
+
+_READERS: Final[Mapping[str, Callable[[Page], Result]]] = {
+    "Observation": measurements.observation,
+    "Specimen": measurements.specimen,
+    "DiagnosticReport": reports.diagnostic_report,
+    "ImagingStudy": reports.imaging_study,
+    "DocumentReference": reports.document,
+    "ServiceRequest": reports.order,
+    "MedicationRequest": history.medication_request,
+    "MedicationDispense": history.medication_dispense,
+    "MedicationStatement": history.medication_statement,
+    "MedicationAdministration": history.medication_administration,
+    "Immunization": history.immunization,
+    "AllergyIntolerance": history.allergy,
+    "Condition": history.condition,
+    "Procedure": history.procedure,
+    "ExplanationOfBenefit": benefit,
+}
+"""Every consultable type but Patient has one; a test holds it."""
+
+_NO_ROWS = DIRECTORY | {"Patient"}
+"""Who somebody is stands in the banner and beside a result; it is no result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What a page lists."""
+
+    results: tuple[Result, ...]
+    """Newest first, those without a date last."""
+    mistaken: tuple[Result, ...]
+    """Entered in error: counted on the page, and not shown among results."""
+
+
+def overview(answers: Iterable[Answer]) -> Overview:
+    """The rows for what these feeds showed. Nothing is merged, nothing left out."""
+    read = [result for answer in answers for result in rows(answer)]
+    shown = newest_first([each for each in read if not each.is_mistaken])
+    return Overview(with_hints(shown), tuple(newest_first([each for each in read if each.is_mistaken])))
+
+
+def rows(answer: Answer) -> list[Result]:
+    """The results of one feed, in its order, each in its section."""
+    pages = pages_of(answer)
+    return _sectioned([(page, read(page)) for page in pages if page.origin.type not in _NO_ROWS])
+
+
+def pages_of(answer: Answer) -> list[Page]:
+    """The resources of an answer that were asked for, each with what stands beside it."""
+    beside = Beside(answer.shown)
+    return [_page(answer, each, beside) for each in answer.shown if not each.companion]
+
+
+def read(page: Page) -> Result:
+    """One resource as a row; its section is that of its own category."""
+    result = _READERS.get(page.origin.type, history.other)(page)
+    return replace(result, category=section_of(page.origin.type, page.origin.data, _own_categories(page)))
+
+
+def _page(answer: Answer, shown: Shown, beside: Beside) -> Page:
+    kind = _type_of(shown)
+    data = data_of(kind, contents(shown.resource))
+    return Page(shown.resource, Origin(answer.feed, shown.reference, kind, data, answer.is_local), beside)
+
+
+def _type_of(shown: Shown) -> str:
+    kind: Any = shown.resource.get("resourceType")
+    return kind if isinstance(kind, str) else ""
+
+
+def _own_categories(page: Page) -> list[Pair]:
+    category = page.tree.get("category")
+    return [pair for each in records(category) or [record(category)] for pair in pairs(each)]
+
+
+def _sectioned(read_pages: list[tuple[Page, Result]]) -> list[Result]:
+    """Observations go where the report that contains them goes, if they do not say it themselves.
+
+    Only within one feed: a report refers to its own results.
+    """
+    results = [result for _, result in read_pages]
+    by_reference = {result.reference: result for result in results}
+    sections: dict[str, Category] = {}
+    for result in results:
+        if result.origin.type == "DiagnosticReport" and not result.is_mistaken:
+            for member in _reached(result, by_reference):
+                own = by_reference[member].category
+                sections[member] = reported_section(sections.get(member, own), result.category)
+    return [
+        replace(each, category=sections[each.reference]) if each.reference in sections else each for each in results
+    ]
+
+
+def _reached(report: Result, by_reference: Mapping[str, Result]) -> set[str]:
+    """References of the observations in a report, members of panels included."""
+    reached: set[str] = set()
+    waiting = [report]
+    while waiting:
+        for link in waiting.pop().members:
+            member = by_reference.get(link.reference)
+            if member is not None and member.origin.type == "Observation" and link.reference not in reached:
+                reached.add(link.reference)
+                waiting.append(member)
+    return reached

@@ -1,0 +1,144 @@
+"""Reports, imaging studies, documents and orders."""
+
+from plugin.faces.viewer.readings.elements import amount, coded, moment_of, notes, pairs, record, records, term, word
+from plugin.faces.viewer.readings.moment import period, when
+from plugin.faces.viewer.readings.reading import (
+    Page,
+    attachments,
+    details,
+    identifiers,
+    references,
+    several,
+    standing_of,
+    terms,
+)
+from plugin.faces.viewer.readings.result import Result, Standing
+from plugin.faces.viewer.readings.text import line, prose
+from plugin.faces.viewer.readings.values import Term
+
+
+def diagnostic_report(page: Page) -> Result:
+    """A DiagnosticReport: its conclusion is its value, its results are its members."""
+    tree = page.tree
+    conclusion, codes = prose(tree.get("conclusion")), terms(tree.get("conclusionCode"))
+    return Result(
+        origin=page.origin,
+        title=term(tree.get("code")),
+        when=moment_of(tree, "effective"),
+        issued=when(tree.get("issued")),
+        value=conclusion or (codes[0] if codes else None),
+        standing=page.standing,
+        status=page.status,
+        performers=page.performers("performer"),
+        members=page.links(tree.get("result")),
+        details=details(
+            *several("conclusion", codes if conclusion is not None else codes[1:]),
+            *several("interpreter", page.beside.names(tree.get("resultsInterpreter"), tree)),
+            *several("specimen", page.beside.names(tree.get("specimen"), tree)),
+        ),
+        attachments=attachments(records(tree.get("presentedForm"))),
+        has_narrative=page.has_narrative,
+        left_out=page.left_out("result", "presentedForm", "conclusionCode"),
+        codes=pairs(tree.get("code")),
+        identifiers=identifiers(tree),
+        specimens=references(tree.get("specimen")),
+        about=references(tree.get("imagingStudy")),
+    )
+
+
+def imaging_study(page: Page) -> Result:
+    """An ImagingStudy: what was taken, not the images."""
+    tree = page.tree
+    modalities = [each for each in map(_coding_term, records(tree.get("modality"))) if each is not None]
+    procedures = terms(tree.get("procedureCode"))
+    described = line(tree.get("description"))
+    title = Term(described) if described is not None else next(iter([*procedures, *modalities]), None)
+    series, instances = ({"value": tree.get(name)} for name in ("numberOfSeries", "numberOfInstances"))
+    return Result(
+        origin=page.origin,
+        title=title,
+        when=when(tree.get("started")),
+        standing=page.standing,
+        status=page.status,
+        performers=page.performers("interpreter"),
+        notes=notes(tree.get("note")),
+        details=details(
+            *several("modality", modalities),
+            ("series", amount(series)),
+            ("instances", amount(instances)),
+            ("location", page.beside.name(tree.get("location"), tree)),
+            ("requester", page.beside.name(tree.get("referrer"), tree)),
+            *several("reason", terms(tree.get("reasonCode"))),
+        ),
+        has_narrative=page.has_narrative,
+        left_out=page.left_out("modality", "note"),
+        codes=tuple(pair for each in records(tree.get("procedureCode")) for pair in pairs(each)),
+        identifiers=identifiers(tree),
+    )
+
+
+def document(page: Page) -> Result:
+    """A DocumentReference. Its date is that of the file; when it was indexed can be years later."""
+    tree = page.tree
+    files = attachments(each.get("attachment") for each in records(tree.get("content")))
+    described = line(tree.get("description"))
+    named = next((each.title for each in files if each.title is not None), described)
+    created = next((each.created for each in files if each.created is not None), None)
+    context = record(tree.get("context"))
+    standing, status = standing_of(tree.get("docStatus")), coded("status", tree.get("docStatus"))
+    own = page.standing
+    if own in (Standing.SUPERSEDED, Standing.MISTAKEN) or standing is Standing.UNSTATED:
+        standing, status = own, page.status
+    replaced = [each for each in records(tree.get("relatesTo")) if each.get("code") == "replaces"]
+    return Result(
+        origin=page.origin,
+        title=term(tree.get("type")) or (None if named is None else Term(named)),
+        when=created or when(tree.get("date")) or period(context.get("period")),
+        issued=when(tree.get("date")),
+        standing=standing,
+        status=status,
+        performers=page.performers("author"),
+        notes=() if described is None else (described,),
+        details=details(
+            ("custodian", page.beside.name(tree.get("custodian"), tree)),
+            *several("category", terms(tree.get("category"))),
+        ),
+        attachments=files,
+        has_narrative=page.has_narrative,
+        left_out=page.left_out("content", "author"),
+        codes=pairs(tree.get("type")),
+        identifiers=identifiers(tree) | identifiers({"identifier": [record(tree.get("masterIdentifier"))]}),
+        replaces=frozenset(name for each in replaced for name in references(each.get("target"))),
+        about=references(context.get("related")),
+    )
+
+
+def order(page: Page) -> Result:
+    """A ServiceRequest."""
+    tree = page.tree
+    return Result(
+        origin=page.origin,
+        title=term(tree.get("code")),
+        when=moment_of(tree, "occurrence") or when(tree.get("authoredOn")),
+        issued=when(tree.get("authoredOn")),
+        standing=page.standing,
+        status=page.status,
+        performers=page.performers("requester"),
+        notes=notes(tree.get("note")),
+        details=details(
+            ("intent", coded("intent", tree.get("intent"))),
+            ("priority", coded("priority", tree.get("priority"))),
+            *several("category", terms(tree.get("category"))),
+            *several("reason", terms(tree.get("reasonCode"))),
+        ),
+        has_narrative=page.has_narrative,
+        left_out=page.left_out("note"),
+        codes=pairs(tree.get("code")),
+        identifiers=identifiers(tree),
+    )
+
+
+def _coding_term(tree: object) -> Term | None:
+    """A modality is a Coding: DICOM's displays are words, its codes are known to radiologists."""
+    text = line(record(tree).get("display")) or line(word(record(tree).get("code")))
+    return None if text is None else Term(text)

@@ -1,0 +1,139 @@
+"""What can stand as a value on a page: amounts, ranges, words, times. One `kind` each, for a template to choose by.
+
+Numbers keep their digits: `1.50` is printed `1.50`. A code becomes a Term, which has the source's own text, or the key
+of a word of ours (code_words), or, where neither is known, the code itself.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from plugin.faces.viewer.readings.moment import When
+from plugin.faces.viewer.readings.text import ELLIPSIS, Text
+
+MAX_PLACES = 24
+"""Digits before or behind the point that are written out; beyond, a number is written with its exponent, since
+`1e999999` is JSON and its million digits are not a result."""
+MAX_DIGITS = 40
+"""Significant digits of a number that are printed. No measurement has twenty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number as it came."""
+
+    value: Decimal
+    text: str
+    """Its digits, with a point: `1.50`. A page may write the point as its language does, and nothing else."""
+    complete: bool = True
+    """False where `text` is cut, which its `…` says too."""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def number(value: Any) -> Number | None:
+    """The number that `value` is; None for anything else, a truth and what is not finite included."""
+    if type(value) is int:
+        value = Decimal(value)
+    if not isinstance(value, Decimal) or not value.is_finite():
+        return None
+    _, digits, exponent = value.as_tuple()
+    assert isinstance(exponent, int)  # finite, see above  # noqa: S101
+    if len(digits) > MAX_DIGITS:
+        return Number(value, f"{str(value)[:MAX_DIGITS]}{ELLIPSIS}", complete=False)
+    written_out = exponent >= -MAX_PLACES and exponent + len(digits) <= MAX_PLACES
+    return Number(value, format(value, "f") if written_out else str(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """What a code means. Printed as the word for `key` in the reader's language, if there is a key, else as `text`."""
+
+    kind: ClassVar[str] = "term"
+
+    text: Text
+    """The source's own words; else its code."""
+    key: str | None = None
+    """Of code_words.WORDS, for codes that FHIR itself defines and that came without words."""
+
+    def __str__(self) -> str:
+        return self.text.shown
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A Quantity: `< 5.0 mg/L`."""
+
+    kind: ClassVar[str] = "amount"
+
+    number: Number
+    comparator: str = ""
+    """`<`, `<=`, `>=`, `>` or nothing."""
+    unit: Text | None = None
+    """As the source prints it."""
+    ucum: str = ""
+    """The unit's UCUM code, where the source gives one; for arithmetic, not to be printed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A Range; a side that is None is open."""
+
+    kind: ClassVar[str] = "span"
+
+    low: Amount | None
+    high: Amount | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """`1 : 128`."""
+
+    kind: ClassVar[str] = "ratio"
+
+    numerator: Amount
+    denominator: Amount
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount of money."""
+
+    kind: ClassVar[str] = "money"
+
+    number: Number
+    currency: str
+    """ISO 4217, three capitals; empty where the source does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """Yes or no."""
+
+    kind: ClassVar[str] = "truth"
+
+    yes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """A series of measurements (an ECG lead): said to be there, not drawn."""
+
+    kind: ClassVar[str] = "sampled"
+
+    count: int | None
+    """Points in one dimension of it, where the source says; else None."""
+    unit: Text | None
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """There is no value, and the source says why (dataAbsentReason)."""
+
+    kind: ClassVar[str] = "absent"
+
+    reason: Term
+
+
+Value = Text | Term | Amount | Span | Ratio | Money | Truth | Sampled | Absent | When
