@@ -19,7 +19,9 @@ from fhir_adapters.interface import (
     Call,
     Entry,
     FeedAnswerInvalid,
+    FeedFile,
     FeedLinkExpired,
+    FeedLinkRefused,
     FeedRefused,
     FeedTimeout,
     FeedUnavailable,
@@ -28,7 +30,7 @@ from fhir_adapters.interface import (
     Tree,
 )
 from fhir_adapters.matching import UnsupportedSearch, compiled, first_moment, parameter_of
-from fhir_adapters.resource import expect_resource, parse
+from fhir_adapters.resource import binary_file, expect_resource, parse
 from fhir_adapters.search_table import SEARCH_PARAMETERS, Kind
 
 MAX_FILES = 2_000
@@ -119,6 +121,16 @@ class BundleFolderFeed:
             tuple(parse_qsl(query, keep_blank_values=True, errors="surrogatepass")),
             int(offset),
         )
+
+    def file(self, url: str, call: Call) -> FeedFile | None:
+        """See `Feed`. Its own are the Binaries that it holds: `Binary/<id>`, or the fullUrl of one."""
+        entries = self._contents(call).entries
+        binaries = {entry.full_url: entry for (kind, _), entry in entries.items() if kind == "Binary"}
+        kind, _, name = url.partition("/")
+        entry = entries.get((kind, name)) if kind == "Binary" else binaries.get(url)
+        if entry is None and kind != "Binary":
+            raise FeedLinkRefused(f"{self._name} would be asked outside what is allowed")
+        return None if entry is None else binary_file(entry.resource, self._name)
 
     def check(self, call: Call) -> Offer:
         """See `Feed`. All searchable types are offered, whether a file holds some or not."""

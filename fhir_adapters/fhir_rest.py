@@ -14,6 +14,7 @@ from fhir_adapters.interface import (
     Call,
     Entry,
     FeedAnswerInvalid,
+    FeedFile,
     FeedLinkExpired,
     FeedLinkRefused,
     FeedRefused,
@@ -23,7 +24,7 @@ from fhir_adapters.interface import (
     Tree,
 )
 from fhir_adapters.reach import Address, Reach
-from fhir_adapters.resource import expect_resource, is_id, is_type, parse
+from fhir_adapters.resource import binary_file, expect_resource, is_id, is_type, parse
 from fhir_adapters.upstream import Answer, HttpUpstream, Upstream
 
 MAX_ENTRIES = 5_000
@@ -38,6 +39,8 @@ FHIR_VERSIONS = ("4.0.", "4.3.")
 """R4 and R4B: the resources that we know are the same in both."""
 
 _JSON_TYPES = frozenset({"application/fhir+json", "application/json"})
+_FILE_ACCEPTED = "application/fhir+json, */*;q=0.5"
+"""Of a file: as a Binary where the server can, since that says whose it is and how it is labelled."""
 _UNAVAILABLE = frozenset({429, 502, 503, 504})
 
 
@@ -121,6 +124,26 @@ class FhirRestFeed:
             raise FeedAnswerInvalid(f"{self._name} names a page as the one that follows it")
         return page
 
+    def file(self, url: str, call: Call) -> FeedFile | None:
+        """See `Feed`. A `Binary/<id>` may come as the resource or as what it holds (R4 Binary, section 2.40.3).
+
+        Any other resource is FeedAnswerInvalid: what lies at an address is a file, and no second way to ask for
+        results.
+        """
+        address = self._reach.resolve(url)
+        answer = self._ask(address, call, accept=_FILE_ACCEPTED)
+        if answer.status in (404, 410):
+            return None
+        self._expect_success(answer)
+        content_type = answer.headers.get("content-type", "")
+        if not _is_json(content_type):
+            return FeedFile(content_type, answer.body)
+        source = f"an answer of {self._name}"
+        segments = self._reach.relative(address).split("/")
+        if len(segments) != 3 or segments[1] != "Binary":
+            raise FeedAnswerInvalid(f"{source} is no file")
+        return binary_file(expect_resource(parse(answer.body, source), "Binary", source), source)
+
     def check(self, call: Call) -> Offer:
         """See `Feed`. Raises FeedAnswerInvalid if the feed is not of R4 or R4B."""
         statement = self._tree(self._ask(self._reach.below("metadata"), call))
@@ -133,17 +156,17 @@ class FhirRestFeed:
         words = [software[key] for key in ("name", "version") if isinstance(software.get(key), str)]
         return Offer(version, " ".join(words), _types(statement))
 
-    def _ask(self, address: Address, call: Call) -> Answer:
+    def _ask(self, address: Address, call: Call, accept: str = "application/fhir+json") -> Answer:
         own = self._credential.headers(call)
-        answer = self._get(address, own, call)
+        answer = self._get(address, own, call, accept)
         if answer.status == 401 and self._credential.renew(own, call):
-            answer = self._get(address, self._credential.headers(call), call)
+            answer = self._get(address, self._credential.headers(call), call, accept)
         return answer
 
-    def _get(self, address: Address, own: Mapping[str, str], call: Call) -> Answer:
+    def _get(self, address: Address, own: Mapping[str, str], call: Call, accept: str) -> Answer:
         # HAPI answers `no-store` with a single page and no next link; `no-cache` is what gives fresh and whole answers.
         headers = {
-            "accept": "application/fhir+json",
+            "accept": accept,
             "cache-control": "no-cache",
             "x-request-id": call.record,
             **own,
@@ -152,6 +175,13 @@ class FhirRestFeed:
 
     def _tree(self, answer: Answer) -> Any:
         """The parsed body of a success. Raises the FeedError that the status or the media type stands for."""
+        self._expect_success(answer)
+        if not _is_json(answer.headers.get("content-type", "")):
+            raise FeedAnswerInvalid(f"{self._name} did not answer in FHIR JSON")
+        return parse(answer.body, f"an answer of {self._name}")
+
+    def _expect_success(self, answer: Answer) -> None:
+        """Raises the FeedError that the status stands for, but for 200."""
         status = answer.status
         if status in _UNAVAILABLE:
             raise FeedUnavailable(f"{self._name} is not available (status {status})")
@@ -161,9 +191,6 @@ class FhirRestFeed:
             raise FeedLinkRefused(f"{self._name} redirects (status {status})")
         if status != 200:
             raise FeedAnswerInvalid(f"{self._name} failed (status {status})")
-        if not _is_json(answer.headers.get("content-type", "")):
-            raise FeedAnswerInvalid(f"{self._name} did not answer in FHIR JSON")
-        return parse(answer.body, f"an answer of {self._name}")
 
     def _bundle(self, answer: Answer) -> Tree:
         bundle = self._tree(answer)

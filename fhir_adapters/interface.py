@@ -6,7 +6,7 @@ callers judge every entry. What it may not do is return too little without sayin
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 Tree = dict[str, Any]
@@ -104,6 +104,17 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedFile:
+    """A file that a document names by its address, whole."""
+
+    content_type: str
+    """As the feed says, with parameters; "" if it does not."""
+    data: bytes = field(repr=False)
+    binary: Tree | None = None
+    """The Binary that it came in, without its data; None if it came by itself."""
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
     """What a feed says of itself, for `vitrine feed check`."""
 
@@ -135,6 +146,12 @@ class Feed(Protocol):
 
     def page(self, name: str, call: Call) -> Page:
         """The page that an earlier answer named as its `next`. Raises FeedLinkExpired if it is gone."""
+
+    def file(self, url: str, call: Call) -> FeedFile | None:
+        """What lies at an address that a document of this feed gives, or None if nothing does.
+
+        Raises FeedLinkRefused unless the address is the feed's own.
+        """
 
     def check(self, call: Call) -> Offer:
         """Reach the feed and tell what it is."""

@@ -4,13 +4,15 @@ Bytes are parsed once, and the answer is encoded from the tree. Numbers with a f
 they came: `1.50` stays `1.50`. What the tree means, and whose it is, is left to others.
 """
 
+import base64
+import binascii
 import re
 from typing import Any
 
 import jiter
 import msgspec
 
-from fhir_adapters.interface import FeedAnswerInvalid, Tree
+from fhir_adapters.interface import FeedAnswerInvalid, FeedFile, Tree
 
 MAX_DEPTH = 201
 """Levels of values, the innermost included. The parser stops here by itself, so a hostile answer cannot exhaust the
@@ -65,6 +67,20 @@ def expect_resource(tree: Any, resource_type: str | None, source: str = "the ans
     if not is_id(tree.get("id")):
         raise FeedAnswerInvalid(f"{source} holds a resource without a valid id")
     return tree
+
+
+def binary_file(binary: Tree, source: str = "the answer") -> FeedFile:
+    """The file in a Binary. Raises FeedAnswerInvalid if there is none."""
+    content_type, data = binary.get("contentType"), binary.get("data", "")
+    if not isinstance(content_type, str) or not isinstance(data, str):
+        raise FeedAnswerInvalid(f"{source} is a Binary without a file")
+    try:
+        content = base64.b64decode("".join(data.split()), validate=True)
+    except (binascii.Error, ValueError):
+        failure = FeedAnswerInvalid(f"{source} is a Binary whose file is not whole")
+    else:
+        return FeedFile(content_type, content, {name: value for name, value in binary.items() if name != "data"})
+    raise failure
 
 
 def is_type(name: Any) -> bool:

@@ -9,7 +9,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from fhir_adapters.interface import Call, Feed, FeedAnswerInvalid, FeedError, Offer, Page, Tree
+from fhir_adapters.interface import (
+    Call,
+    Feed,
+    FeedAnswerInvalid,
+    FeedError,
+    FeedFile,
+    FeedLinkRefused,
+    Offer,
+    Page,
+    Tree,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,12 @@ class GuardedFeed:
     def page(self, name: str, call: Call) -> Page:
         """See `Feed`."""
         return self._guarded(lambda: self._feed.page(name, call))
+
+    def file(self, url: str, call: Call) -> FeedFile | None:
+        """See `Feed`. A plug-in need not have files at addresses: then none is its own."""
+        if not callable(getattr(self._feed, "file", None)):
+            raise FeedLinkRefused(f"feed '{self.id}' has no files at addresses")
+        return self._guarded(lambda: self._feed.file(url, call))
 
     def check(self, call: Call) -> Offer:
         """See `Feed`."""

@@ -27,6 +27,7 @@ from plugin.consultation.admission import Admission
 from plugin.consultation.break_glass import BreakGlass
 from plugin.consultation.feed_line import EhrLine, FeedLine
 from plugin.consultation.gateway import FeedOnOffer, Gateway
+from plugin.consultation.handles import FileAddresses
 from plugin.consultation.network_zone import NetworkZones
 from plugin.consultation.opposition import ConsentSource, Oppositions
 from plugin.consultation.patient_match import PatientMatches
@@ -49,6 +50,7 @@ from plugin.settings.secret import read_public, read_secret
 from plugin.settings.servers import Auth, BasicAuth, BearerAuth, ClientCredentialsAuth, MtlsAuth, PrivateKeyJwtAuth
 from plugin.sinks import Heard, sinks_of
 from plugin.state.callers import Callers
+from plugin.state.handles import Handles
 from plugin.state.openings import Openings
 from plugin.state.quotas import Quotas
 from plugin.state.rules_in_force import AcceptedRules, RulesInForce
@@ -123,6 +125,7 @@ def assemble(
         most_resources=settings.limits.resources_per_consultation,
         zones=NetworkZones(settings.policies.network_zones),
         space=space,
+        files=FileAddresses(Handles(settings.state_dir, keys), settings.public_base),
     )
     return Assembled(
         settings,

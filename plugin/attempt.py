@@ -244,6 +244,10 @@ def _asked(asked: ClinicalConsultation, patient: str | None, *, something_withhe
         "delivery": str(asked.delivery),
         "continued": asked.position.page is not None or asked.position.spent > 0,
     }
+    if asked.file is not None:
+        body["file"] = asked.file
+        if asked.page is not None:
+            body["page"] = asked.page
     if asked.interaction in SCOPE_LETTERS and asked.types:
         body["scope"] = " ".join(f"patient/{each}.{SCOPE_LETTERS[asked.interaction]}" for each in asked.types)
         if asked.objection is None and not asked.also:

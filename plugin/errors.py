@@ -174,6 +174,13 @@ class FeedBusy(FeedFailed):
     text = "The feed is not being asked at the moment because it does not answer."
 
 
+class FileUnusable(FeedFailed):
+    """The feed gave a file that is not what its document says: nobody can tell whose it is, or whether it is whole."""
+
+    reason = "file-unusable"
+    text = "The file at the feed is not what its document says: it is broken, changed or of another kind."
+
+
 class EhrUnreachable(ConsultError):
     """The EHR could not be asked for the identifiers of the patient, so nobody can be matched."""
 

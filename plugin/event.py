@@ -147,6 +147,10 @@ class AskedBody(TypedDict, total=False):
     """A further page of an earlier question."""
     left_out: list[LeftOutBody]
     """What the page asked for too, and was refused."""
+    file: int
+    """Which of the resource's files was opened, counted from 1."""
+    page: int
+    """Which page of that file was asked for."""
     log_reason: str
     """Why the log is read."""
     log_first: int

@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 
-from fhir_adapters.interface import Call, Entry, FeedError, FeedLinkExpired, Offer, Page, Tree
+from fhir_adapters.interface import Call, Entry, FeedError, FeedFile, FeedLinkExpired, Offer, Page, Tree
 from fhir_adapters.resource import parse
 from plugin import assembly
 from plugin.app import create_app
@@ -79,6 +79,8 @@ class MemoryFeed:
     resources: list[Tree] = field(default_factory=list)
     ignores_parameters: bool = False
     """Such servers exist: they return everybody's everything of the type, or of every type."""
+    files: dict[str, FeedFile] = field(default_factory=dict)
+    """By address."""
     page_size: int = 1000
     failure: FeedError | None = None
     delay: float = 0.0
@@ -104,6 +106,10 @@ class MemoryFeed:
         if name not in self._pages:
             raise FeedLinkExpired(f"feed '{self.id}' no longer knows the page")
         return self._page(self._pages[name])
+
+    def file(self, url: str, call: Call) -> FeedFile | None:
+        self._asked(call, "file", url)
+        return self.files.get(url)
 
     def check(self, call: Call) -> Offer:
         return Offer("4.0.1", "memory", {})

@@ -94,6 +94,8 @@ def feed(header: Mapping[str, Any], body: Body) -> Element:
         ("operation", question.get("operation")),
         ("unrecorded-parameters", _count(question.get("unrecorded_parameters"))),
         ("continued", "true" if question.get("continued") else None),
+        ("file", _count(question.get("file"))),
+        ("page", _count(question.get("page"))),
         ("released-count", str(len(body.get("released", ())))),
         ("withheld-count", str(len(gone))),
         ("foreign-count", str(body.get("foreign", 0))),

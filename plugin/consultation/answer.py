@@ -7,8 +7,9 @@ a resource reports says as much as itself.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from fhir_adapters.interface import Entry
+from fhir_adapters.interface import Entry, Tree
 from plugin.attempt import Attempt
+from plugin.consultation.attachments import named_files
 from plugin.consultation.compartment import Compartment, referred_to
 from plugin.consultation.facts import Labelling
 from plugin.consultation.feed_places import own_place
@@ -101,6 +102,12 @@ class Answer:
             self._next = self._position(read, beyond[0])
         return bool(beyond)
 
+    def document(self) -> Tree:
+        """What a read brought, as it was judged. Raises Refused(NOT_FOUND) unless it may be shown."""
+        if not self._results:
+            raise Refused(Reason.NOT_FOUND, rules=self._attempt.rules)
+        return self._results[0].resource
+
     def release(self, binding: PageBinding, base: str) -> Release:
         """What may be handed over once the record is durable. Raises Refused(NOT_FOUND) for a read of nothing."""
         shown = list(self._results)
@@ -113,7 +120,12 @@ class Answer:
         ]
         asked_for = len(self._results)
         ready_to_show = tuple(
-            Shown(each.reference, ready(each.resource, base, plain=each.contents.plain), place >= asked_for)
+            Shown(
+                each.reference,
+                ready(each.resource, base, plain=each.contents.plain),
+                place >= asked_for,
+                () if each.contents.plain else named_files(each.resource, base),
+            )
             for place, each in enumerate(shown)
         )
         return Release(self._asked, ready_to_show, binding, self._next)

@@ -12,6 +12,7 @@ from fhir_adapters.interface import (
     Call,
     Feed,
     FeedError,
+    FeedFile,
     FeedTimeout,
     FeedUnavailable,
     Page,
@@ -53,6 +54,9 @@ class FeedLine:
 
     def page(self, name: str, call: Call) -> Page:
         return self._ask(lambda: self._feed.page(name, call))
+
+    def file(self, url: str, call: Call) -> FeedFile | None:
+        return self._ask(lambda: self._feed.file(url, call))
 
     def _ask(self, question: Callable[[], Answer]) -> Answer:
         if not self._breaker.allows():

@@ -1,7 +1,7 @@
 """What one step of a consultation hands to the next, so that no step needs to know another."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fhir_adapters.interface import Entry, Tree
 from policies.coding import Contents
@@ -96,3 +96,13 @@ class Confined:
     foreign: int
     resolve: Mapping[str, str]
     """Literal reference -> `Type/id`, for every reference of the answer that points into it or at the feed."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of a document, whole and as the document says that it is."""
+
+    content_type: str
+    """A media type, with its parameters; `application/octet-stream` where nobody says what it is."""
+    data: bytes = field(repr=False)
+    title: str | None = None

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar, overload
 
-from fhir_adapters.interface import Call, Deadline
+from fhir_adapters.interface import Call, Deadline, Entry
 from plugin.alerts import AlertKind, Alerts
 from plugin.attempt import Attempt
 from plugin.audit.feed import LogFeed, LogRelease
 from plugin.authentication.credential import Credential, NoCredential
 from plugin.authentication.identify import Identifier
-from plugin.consultation import fetch, log_permission, quota
+from plugin.consultation import fetch, files, log_permission, quota
 from plugin.consultation.admission import Admission
 from plugin.consultation.answer import Answer
 from plugin.consultation.break_glass import BreakGlass, Looks, under
@@ -19,7 +19,9 @@ from plugin.consultation.care_context import DECLARED, care_relation
 from plugin.consultation.compartment import Compartment
 from plugin.consultation.facts import Labelling
 from plugin.consultation.feed_line import EhrLine, FeedLine
+from plugin.consultation.findings import Match as Matched
 from plugin.consultation.findings import NoMatch, Opposition
+from plugin.consultation.handles import FileAddresses
 from plugin.consultation.look_up import LookUps
 from plugin.consultation.network_zone import NetworkZones
 from plugin.consultation.opposition import Oppositions
@@ -99,6 +101,7 @@ class Gateway:
     most_resources: int
     zones: NetworkZones
     space: FreeSpace
+    files: FileAddresses
 
     @overload
     def consult(self, credential: Credential, asked: ClinicalConsultation, origin: Origin) -> Release: ...
@@ -115,6 +118,7 @@ class Gateway:
             identity = self._identified(attempt, credential)  # 1 identify
             if isinstance(asked, AuditConsultation):
                 return self._read_log(attempt, identity, asked)
+            asked = attempt.asked = self.files.meaning(identity, asked)  # a handle, as what it stands for
             identity = self._under_opening(attempt, identity, asked)
             circumstances = self._circumstances(identity, asked, origin, broken=attempt.break_glass is not None)
             asked, scope = self._decide(attempt, identity, asked, circumstances)  # 2 decide
@@ -330,6 +334,8 @@ class Gateway:
             if asked.interaction is Interaction.READ:
                 answer.read_one(fetch.one(asked, patient, match, feed.line, call))  # 5-8
                 attempt.feed_answer = ANSWERED
+                if asked.file is not None:
+                    return self._with_file(answer, asked.file, match, feed.line, call, binding, identity)
             elif asked.also:
                 most = self.most_resources
                 answer.judge_all(fetch.together(asked, match, scope.ceiling, feed.line, call, most=most))  # 5-8
@@ -340,7 +346,28 @@ class Gateway:
                     attempt.feed_answer = ANSWERED
                     if answer.filled(read) or ended:  # 6-8
                         break
-            return answer.release(binding, feed.line.base)
+            release = replace(answer.release(binding, feed.line.base), reader=_name_of(identity))
+            if asked.delivery is Delivery.STRUCTURED:
+                self.files.write(
+                    asked.feed, binding, [(each.reference, each.resource, each.files) for each in release.shown]
+                )
+            return release
+
+    def _with_file(
+        self,
+        answer: Answer,
+        number: int,
+        match: Matched,
+        feed: FeedLine,
+        call: Call,
+        binding: PageBinding,
+        identity: Identity,
+    ) -> Release:
+        """A judged document with one of its files; judged again with the labels that the file came with."""
+        document = answer.document()
+        opened = files.opened(document, number, match, feed, call)  # 5
+        answer.read_one(Entry(opened.document))  # 6-8
+        return replace(answer.release(binding, feed.base), file=opened.file, reader=_name_of(identity))
 
     def _read_log(self, attempt: Attempt, identity: Identity, asked: AuditConsultation) -> LogRelease:
         """The log has its own rules, and is answered by itself alone."""
@@ -394,6 +421,10 @@ def _nothing(attempt: Attempt, asked: ClinicalConsultation, binding: PageBinding
     if asked.interaction is Interaction.READ:
         raise Refused(Reason.NOT_FOUND, rules=attempt.rules)
     return Release(asked, (), binding, None, match.reason if match.tellable else None)
+
+
+def _name_of(identity: Identity) -> str:
+    return identity.person.name or identity.person.subject
 
 
 def _hour() -> int:

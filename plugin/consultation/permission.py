@@ -10,6 +10,7 @@ from plugin.errors import Refused, ScopeInsufficient, ShapeRefused
 from policies.vocabulary.consultation import ClinicalConsultation, PageBinding, Reason
 from policies.vocabulary.identity import Identity
 from policies.vocabulary.interactions import CONSULTING, SCOPE_LETTERS, Interaction, Level
+from policies.vocabulary.resource_types import HANDLED
 from policies.vocabulary.scopes import Ceiling
 from policies.vocabulary.verdict import Deny, Permit
 
@@ -45,6 +46,8 @@ def permission(identity: Identity, asked: ClinicalConsultation, core: Permit | D
         raise ShapeRefused(asked.objection)
     if asked.binding is not None and not _is_for(identity, asked.binding):
         raise Refused(Reason.PAGE_LINK_FOREIGN, rules=("page-link",))
+    if asked.resource_type == HANDLED:
+        raise Refused(Reason.NOT_FOUND, rules=("handle",))  # one that means nothing to this person
     if "allowed-types" in rules or asked.resource_type is None:
         raise Refused(Reason.UNKNOWN_TYPE, rules=rules)
     if "one-patient" in rules:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from fhir_adapters.interface import Tree
+from plugin.consultation.attachments import CONTENT, NamedFile, is_attachment
 from plugin.consultation.feed_places import relative
+from plugin.consultation.findings import File
 from policies.vocabulary.consultation import ClinicalConsultation, PageBinding, PagePosition
 from policies.vocabulary.security_labels import ACT_CODE, CONFIDENTIALITY, STRICTNESS
 
@@ -31,8 +33,6 @@ _KEPT_META = ("lastUpdated", "profile", "security", "tag")
 """versionId invites version probing, source names the system behind the feed."""
 
 _CONTAINERS = (dict, list)
-_ATTACHMENT_NAMES = frozenset({"attachment", "presentedForm", "photo"})
-_ATTACHMENT_CONTENT = frozenset({"url", "_url", "data", "_data"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,8 @@ class Shown:
     resource: Tree
     companion: bool
     """Not asked for; shown because a result refers to it."""
+    files: tuple[NamedFile, ...] = ()
+    """That it carries or names; their content stands in a Release only where one was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,10 @@ class Release:
     """Set only when a further kept entry is known."""
     notice: str | None = None
     """`no-qualified-identifier`: why there can be nothing, where that may be told; else None."""
+    file: File | None = None
+    """Set where a file of the one resource was asked for."""
+    reader: str = ""
+    """Whom it is shown to, as the credential names them, for a watermark."""
 
     @property
     def confidentiality(self) -> str | None:
@@ -105,7 +111,7 @@ def _clean(name: str, value: Any, base: str) -> Any:
         return value
     if name == "meta":
         value = {key: item for key, item in value.items() if key in _KEPT_META}
-    left_out = _ATTACHMENT_CONTENT if _is_attachment(name, value) else frozenset()
+    left_out = CONTENT if is_attachment(name, value) else frozenset()
     cleaned = {
         key: _clean(key, item, base) if isinstance(item, _CONTAINERS) else item
         for key, item in value.items()
@@ -115,10 +121,3 @@ def _clean(name: str, value: Any, base: str) -> Any:
     if isinstance(reference, str):
         cleaned["reference"] = relative(base, reference)
     return cleaned
-
-
-def _is_attachment(name: str, value: Mapping[str, Any]) -> bool:
-    """An Attachment by the name of its element, or by its content type beside content."""
-    if name in _ATTACHMENT_NAMES or name.endswith("Attachment"):
-        return True
-    return "contentType" in value and not _ATTACHMENT_CONTENT.isdisjoint(value)

@@ -20,9 +20,13 @@ BUSY_MILLISECONDS = 1000
 class Database:
     """The file at `path`, made with `schema` where there is none. Safe to call from several threads and processes."""
 
-    def __init__(self, path: Path, schema: str) -> None:
-        """Opens nothing yet. `schema`: statements that may be run again."""
+    def __init__(self, path: Path, schema: str, *, lasting: bool = True) -> None:
+        """Opens nothing yet. `schema`: statements that may be run again.
+
+        `lasting`: False where the last moments may be lost in a power failure: commits do not wait for the disk.
+        """
         self._path = path
+        self._synchronous = "FULL" if lasting else "OFF"
         self._schema = schema
         self._lock = threading.Lock()
         self._connection: apsw.Connection | None = None
@@ -55,7 +59,7 @@ class Database:
             connection = apsw.Connection(str(self._path))
             connection.set_busy_timeout(BUSY_MILLISECONDS)
             connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute(f"PRAGMA synchronous={self._synchronous}")
             connection.execute(self._schema)
             self._connection, self._opened_by = connection, os.getpid()
         return self._connection

@@ -97,6 +97,10 @@ class ClinicalConsultation:
     position: PagePosition = PagePosition(None)
     binding: PageBinding | None = None
     """Set where the request follows a page link."""
+    file: int | None = None
+    """Which of the resource's files (Attachments) a read opens, counted from 1; None: the resource without them."""
+    page: int | None = None
+    """Which page of that file is shown, counted from 1: for the record."""
     operation: str | None = None
     """The name of a `$operation` that FHIR or an IG defines, without the dollar; never free text."""
     patient_informed: bool = False

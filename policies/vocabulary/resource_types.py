@@ -33,3 +33,6 @@ COMPANIONS = frozenset(
 
 DIRECTORY = frozenset({"Practitioner", "PractitionerRole", "Organization", "Location"})
 """Who did something and where: what stands in a directory says nothing of a patient."""
+
+HANDLED = "Binary"
+"""The type under which a file of a document is read, by the handle that was issued with the document."""

@@ -41,7 +41,7 @@ def statement(world: World, feed: str = "city-lab") -> dict[str, Any]:
 def listed(world: World) -> Iterator[tuple[str, str, str]]:
     """Type, name and kind of every search parameter that the statement lists."""
     for resource in statement(world)["rest"][0]["resource"]:
-        for parameter in resource["searchParam"]:
+        for parameter in resource.get("searchParam", ()):
             yield resource["type"], parameter["name"], parameter["type"]
 
 
@@ -58,15 +58,17 @@ def test_the_capability_statement_is_valid_fhir(world: World) -> None:
 def test_the_capability_statement_lists_reading_and_searching_and_nothing_else(world: World) -> None:
     """view_only.md section 7."""
     [rest] = statement(world)["rest"]
-    assert [each["type"] for each in rest["resource"]] == list(CONSULTABLE)
-    for each in rest["resource"]:
+    *consulted, files = rest["resource"]
+    assert [each["type"] for each in consulted] == list(CONSULTABLE)
+    assert (files["type"], files["interaction"]) == ("Binary", [{"code": "read"}])
+    for each in consulted:
         assert [interaction["code"] for interaction in each["interaction"]] == ["read", "search-type"]
         assert each.get("operation", each.get("searchRevInclude")) is None
         assert each.get("searchInclude", []) == list(includes(each["type"]))
     assert "interaction" not in rest
     assert "operation" not in rest
     offered = statement(world, "imaging")["rest"][0]["resource"]
-    assert [each["type"] for each in offered] == ["DiagnosticReport", "DocumentReference", "ImagingStudy"]
+    assert [each["type"] for each in offered] == ["DiagnosticReport", "DocumentReference", "ImagingStudy", "Binary"]
 
 
 def test_every_listed_search_parameter_is_accepted_and_no_other_is(world: World) -> None:

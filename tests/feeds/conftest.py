@@ -179,6 +179,9 @@ class Shelf:
     def page(self, name, call):
         return self._files.page(name, call)
 
+    def file(self, url, call):
+        return self._files.file(url, call)
+
     def check(self, call):
         return self._files.check(call)
 """

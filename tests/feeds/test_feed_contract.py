@@ -136,6 +136,36 @@ def test_a_feed_says_what_it_is(feed: Feed, call: Call) -> None:
     assert "search-type" in offer.types["Observation"]
 
 
+def test_a_file_of_the_feed_is_fetched_whole_by_its_address(feed: Feed, folder: Path, call: Call) -> None:
+    """Relative to the base, as FHIR writes it; what is not there is None."""
+    binary = {"resourceType": "Binary", "id": "b1", "contentType": "text/plain", "data": "QWxt\nYQ=="}
+    (folder / "binary.json").write_text(json.dumps(binary))
+    file = feed.file("Binary/b1", call)
+    assert file is not None
+    assert (file.content_type, file.data) == ("text/plain", b"Alma")
+    assert file.binary is not None
+    assert "data" not in file.binary
+    assert "Alma" not in repr(file)
+    assert feed.file("Binary/b2", call) is None
+
+
+@pytest.mark.parametrize("data", ["QWxtYQ", "%", 17, {"a": "b"}])
+def test_a_file_that_is_not_whole_is_an_error_of_the_family(feed: Feed, folder: Path, call: Call, data: object) -> None:
+    binary = {"resourceType": "Binary", "id": "b1", "contentType": "text/plain", "data": data}
+    (folder / "binary.json").write_text(json.dumps(binary))
+    with pytest.raises(FeedError):
+        feed.file("Binary/b1", call)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://other.example/Binary/b1", "//other.example/Binary/b1", "file:///etc/passwd", "", "Observation/o1"]
+)
+def test_an_address_that_is_no_file_of_the_feed_is_not_followed(feed: Feed, call: Call, url: str) -> None:
+    """What lies at an address is a file: no other host, and no second way to ask for results."""
+    with pytest.raises(FeedError):
+        feed.file(url, call)
+
+
 def test_threads_ask_one_feed_at_once(feed: Feed) -> None:
     def ask(_: int) -> set[str]:
         call = Call(Deadline.after(20), "req-1.1")

@@ -413,3 +413,43 @@ def test_no_error_shows_the_question(raw_server: Any, call: Call) -> None:
         FhirRestFeed("city-lab", server.base).search("Observation", (("patient", patient),), call)
     assert patient not in "".join(traceback.format_exception(caught.value))
     assert caught.value.__context__ is None
+
+
+# Files
+
+
+@pytest.mark.parametrize("kind", ["application/pdf", "text/plain; charset=utf-8", ""])
+def test_a_file_may_come_by_itself(asking: Asking, call: Call, kind: str) -> None:
+    """Servers differ in what they do with `Accept` (Medplum gives the file, HAPI the Binary)."""
+    feed, server = asking(answer(b"%PDF-1.4", kind=kind))
+    file = feed.file("Binary/b1", call)
+    assert file is not None
+    assert (file.content_type, file.data, file.binary) == (kind, b"%PDF-1.4", None)
+    assert b"accept: application/fhir+json, */*;q=0.5" in server.requests[0].lower()
+
+
+@pytest.mark.parametrize("place", ["Binary/b1/x", "files/b1", "Observation?patient=p2", "Binary"])
+def test_json_that_is_no_binary_is_no_file(asking: Asking, call: Call, place: str) -> None:
+    """An address in a document would else be a search with the gateway's own credential."""
+    feed, _ = asking(answer({"resourceType": "Bundle", "type": "searchset"}))
+    with pytest.raises(FeedAnswerInvalid):
+        feed.file(place, call)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [("302 Found", FeedLinkRefused), ("403 Forbidden", FeedRefused), ("503 Busy", FeedUnavailable),
+     ("500 Broken", FeedAnswerInvalid)],
+)  # fmt: skip
+def test_a_file_that_is_not_given_is_an_error_of_the_family(
+    asking: Asking, call: Call, status: str, error: type[FeedError]
+) -> None:
+    feed, _ = asking(answer(b"<html>", status=status, kind="text/html"))
+    with pytest.raises(error):
+        feed.file("Binary/b1", call)
+
+
+def test_a_file_larger_than_any_answer_is_refused(asking: Asking, call: Call) -> None:
+    feed, _ = asking(answer(b"x" * (MAX_BODY_BYTES + 1), kind="application/pdf"))
+    with pytest.raises(FeedAnswerInvalid):
+        feed.file("Binary/b1", call)

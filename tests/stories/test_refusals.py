@@ -24,6 +24,8 @@ VIEW_ONLY_BASE = (403, "not-supported", "view-only")
 VIEW_ONLY = (405, "not-supported", "view-only")
 GET_ONLY = (405, "not-supported", "method-not-allowed")
 NO_TYPE = (404, "not-supported", "unknown-type")
+NO_HANDLE = (404, "not-found", "not-found")
+"""Of a Binary: none is there but those that we named."""
 NO_ADDRESS = (404, "not-found", "unknown-address")
 NO_FEED = (404, "not-found", "unknown-feed")
 KNOWN_OPERATION = (403, "forbidden", "operation-refused")
@@ -144,7 +146,9 @@ def on_types_that_are_not_consulted() -> Iterator[Row]:
             base = f"/fhir/{feed}/{resource_type}"
             looks = method == "GET"
             yield Row(method, base, NO_TYPE if looks else VIEW_ONLY, meant(method, "search-type"))
-            yield Row(method, f"{base}/x1", NO_TYPE if looks else VIEW_ONLY, meant(method, "read"))
+            absent = NO_HANDLE if resource_type == "Binary" else NO_TYPE
+            refusal = absent if looks else VIEW_ONLY
+            yield Row(method, f"{base}/x1", refusal, meant(method, "read"), "GET" if resource_type == "Binary" else "")
             searched = NO_TYPE if method == "POST" else VIEW_ONLY
             yield Row(method, f"{base}/_search", searched, meant_by_post(method, "search-type"))
         yield (

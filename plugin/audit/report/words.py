@@ -118,6 +118,7 @@ REASONS: Final[Mapping[str, Word]] = {
     "feed-failed": _SOURCE,
     "feed-timeout": _SOURCE,
     "feed-busy": _SOURCE,
+    "file-unusable": Word("le fichier reçu n’était pas celui annoncé", "the file was not the one announced"),
     "ehr-failed": Word("le dossier de l’établissement n’a pas répondu", "the patient file did not answer"),
     "state-unavailable": _BUSY,
     "overloaded": _BUSY,

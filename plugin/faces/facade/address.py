@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from policies.vocabulary.consultation import Objection, Reason
 from policies.vocabulary.interactions import CONSULTING, OPERATIONS, Interaction, Level
 from policies.vocabulary.r4_types import R4_TYPES
-from policies.vocabulary.resource_types import PATIENT_PATHS
+from policies.vocabulary.resource_types import HANDLED, PATIENT_PATHS
 
 FHIR_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 
@@ -84,7 +84,7 @@ def _within_type(method: str, resource_type: str, rest: list[str]) -> Target:
         return _nowhere(method, Level.INSTANCE, resource_type)
     if not deeper:
         interaction = _meant(method, Interaction.READ)
-        objection = _not_offered(interaction, resource_type)
+        objection = None if resource_type == HANDLED else _not_offered(interaction, resource_type)
         return Target(interaction, Level.INSTANCE, resource_type, name, objection=objection, allow=("GET",))
     return _below_instance(method, resource_type, name, deeper)
 

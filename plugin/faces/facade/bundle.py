@@ -1,5 +1,6 @@
 """A Release as FHIR says it: a searchset Bundle, or the resource of a read. Totals are never given."""
 
+import base64
 from urllib.parse import quote, urlencode
 
 from fhir_adapters.interface import Tree
@@ -7,6 +8,7 @@ from fhir_adapters.resource import encode
 from plugin.consultation.release import BUNDLE_HANDLING, Release, labels
 from plugin.faces.facade.operation_outcome import REFUSAL_SYSTEM
 from plugin.faces.facade.page_link import PARAMETER, Continuation, PageLinks
+from policies.vocabulary.resource_types import HANDLED
 from policies.vocabulary.security_labels import CONFIDENTIALITY
 
 NOTICES = {
@@ -48,6 +50,22 @@ def searchset(release: Release, public_base: str, links: PageLinks) -> bytes:
 def resource(release: Release) -> bytes:
     """The one resource of a read."""
     return encode(release.shown[0].resource)
+
+
+def binary(release: Release, handle: str) -> bytes:
+    """The Binary of a file that was opened by `handle`, labelled as the document that it belongs to (R4 2.40)."""
+    document, file = release.shown[0], release.file
+    assert file is not None  # noqa: S101 - the caller asked for one
+    return encode(
+        {
+            "resourceType": HANDLED,
+            "id": handle,
+            "meta": {"security": document.resource["meta"]["security"]},
+            "contentType": file.content_type,
+            "securityContext": {"reference": document.reference},
+            "data": base64.b64encode(file.data).decode("ascii"),
+        }
+    )
 
 
 def _links(release: Release, base: str, links: PageLinks) -> list[Tree]:

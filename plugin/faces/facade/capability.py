@@ -7,6 +7,7 @@ from typing import Any
 from fhir.resources.R4B.capabilitystatement import CapabilityStatement
 
 from plugin import __version__
+from policies.vocabulary.resource_types import HANDLED
 from policies.vocabulary.search_parameters import includes, naming_the_patient, offered
 
 SINCE = "2026-11-25"
@@ -51,7 +52,7 @@ def _made(base: str, title: str, types: tuple[str, ...], uris: tuple[tuple[str, 
                         "mode": "server",
                         "documentation": "View only: results are shown, nothing can be stored, changed or exported.",
                         "security": security,
-                        "resource": [_resource(each) for each in types],
+                        "resource": [*(_resource(each) for each in types), _FILES],
                     }
                 ],
             }
@@ -59,6 +60,14 @@ def _made(base: str, title: str, types: tuple[str, ...], uris: tuple[tuple[str, 
         .model_dump_json()
         .encode()
     )
+
+
+_FILES = {
+    "type": HANDLED,
+    "documentation": "A file of a document: only at the address that the document gives, for five minutes.",
+    "interaction": [{"code": "read"}],
+    "versioning": "no-version",
+}
 
 
 def _resource(resource_type: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from plugin.faces.http import Malformed
 from plugin.settings.ehr import Issuer
 from policies.vocabulary.consultation import Origin, Reason
 from policies.vocabulary.interactions import Interaction
+from policies.vocabulary.resource_types import HANDLED
 
 FHIR_JSON = "application/fhir+json"
 FAMILY, LOG_FAMILY = "facade", "facade-log"
@@ -93,7 +94,8 @@ class Facade:
         except ConsultError as error:
             return self._refusal(error, asked.feed, self._allowed(translated))
         if asked.interaction is Interaction.READ:
-            return Response(bundle.resource(release), content_type=FHIR_JSON)
+            body = bundle.resource(release) if release.file is None else bundle.binary(release, str(asked.resource_id))
+            return Response(body, content_type=FHIR_JSON)
         return Response(bundle.searchset(release, self.public_base, self.links), content_type=FHIR_JSON)
 
     def read_log(self, path: str) -> Response:
@@ -170,7 +172,8 @@ class Facade:
         """The methods that the address answers: none where the feed does not offer the type."""
         asked = translated.asked
         known = self.feeds.get(asked.feed)
-        if known is None or (asked.resource_type is not None and asked.resource_type not in known.types):
+        is_handle = asked.resource_type == HANDLED and asked.resource_id is not None
+        if known is None or not (is_handle or asked.resource_type in (None, *known.types)):
             return ()
         return translated.allow
 

@@ -1,0 +1,92 @@
+"""The files that a resource carries or names: where its Attachments stand, and which of them can be opened.
+
+Opening one is `files`; taking their content out of what is released is `release`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from plugin.consultation.feed_places import relative
+
+CONTENT = frozenset({"url", "_url", "data", "_data"})
+"""Of an Attachment: what is the file itself, or leads to it."""
+
+_NAMES = frozenset({"attachment", "presentedForm", "photo"})
+
+Path = tuple[str | int, ...]
+"""Names and positions from the resource down to an element."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedFile:
+    """An Attachment as it may be told of: nothing in it leads to the source."""
+
+    number: int
+    """Which of the resource's, counted from 1 in the order in which they stand there."""
+    path: Path
+    title: str | None
+    content_type: str | None
+    """As the resource says."""
+    openable: bool
+    """False where there is no content, or only an address outside the feed's own: such a file is named, not fetched."""
+
+
+def named_files(resource: Mapping[str, Any], base: str) -> tuple[NamedFile, ...]:
+    """All files of a resource. `base` is the feed's; "" if it writes no absolute addresses."""
+    return tuple(
+        NamedFile(
+            number,
+            path,
+            _text(attachment.get("title")),
+            _text(attachment.get("contentType")),
+            is_openable(attachment, base),
+        )
+        for number, (path, attachment) in enumerate(attachments(resource), 1)
+    )
+
+
+def attachment_of(resource: Mapping[str, Any], number: int) -> Mapping[str, Any] | None:
+    """The Attachment with this number, or None."""
+    return next((each for place, (_, each) in enumerate(attachments(resource), 1) if place == number), None)
+
+
+def is_openable(attachment: Mapping[str, Any], base: str) -> bool:
+    """Whether there is content, inline or at an address that may be the feed's own. A feed judges its addresses."""
+    if isinstance(attachment.get("data"), str):
+        return True
+    url = attachment.get("url")
+    if not isinstance(url, str) or not url or url.startswith("//"):
+        return False
+    return not base or ":" not in relative(base, url).partition("/")[0]
+
+
+def attachments(resource: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """Every Attachment with its place, in document order."""
+    waiting: list[tuple[Path, str, Any]] = [((), "", resource)]
+    while waiting:
+        path, name, node = waiting.pop()
+        if isinstance(node, list):
+            waiting += [((*path, place), name, item) for place, item in reversed(list(enumerate(node)))]
+        elif isinstance(node, dict):
+            if is_attachment(name, node):
+                yield path, node
+            waiting += [((*path, key), key, item) for key, item in reversed(list(node.items()))]
+
+
+def is_attachment(name: str, value: Mapping[str, Any]) -> bool:
+    """An Attachment by the name of its element, or by its content type beside content."""
+    if name in _NAMES or name.endswith("Attachment"):
+        return True
+    return "contentType" in value and not CONTENT.isdisjoint(value)
+
+
+def element_at(tree: Any, path: Path) -> Any:
+    """The element at a path of this tree, or of a copy that lacks none of it."""
+    for step in path:
+        tree = tree[step]
+    return tree
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value.strip() else None
