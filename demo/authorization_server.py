@@ -5,7 +5,7 @@ as a real one would do it (`code_grant`, `issued_tokens`). Who its clients are i
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ from flask import Flask, Response, abort, jsonify, render_template, request
 from demo.access_tokens import ID_TOKEN_ALGORITHM, SigningKeys
 from demo.code_grant import (
     CLIENT_AUTHENTICATION,
+    PUBLIC,
     BackendGrant,
     CodeStore,
     ProofKeyDemanded,
@@ -63,7 +64,7 @@ def smart_configuration(issuer: str) -> dict[str, Any]:
         "grant_types_supported": ["authorization_code", "client_credentials"],
         "response_types_supported": ["code"],
         "code_challenge_methods_supported": ["S256"],
-        "token_endpoint_auth_methods_supported": CLIENT_AUTHENTICATION,
+        "token_endpoint_auth_methods_supported": [*CLIENT_AUTHENTICATION, PUBLIC],
         "scopes_supported": list(RESULTS_SCOPES),
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": [ID_TOKEN_ALGORITHM],
@@ -72,6 +73,7 @@ def smart_configuration(issuer: str) -> dict[str, Any]:
             "launch-ehr",
             "launch-standalone",
             "authorize-post",
+            "client-public",
             "client-confidential-symmetric",
             "sso-openid-connect",
             "context-ehr-patient",
@@ -170,10 +172,22 @@ def create_authorization_server(
     app.add_url_rule("/authorize", "authorize", page.answer, methods=["GET", "POST"])
     app.add_url_rule("/token", "token", server.create_token_response, methods=["POST"])
     app.add_url_rule("/jwks", "jwks", lambda: jsonify(keys.jwks))
+    _share(app, {_origin(uri) for client in known.values() if client.public for uri in client.redirect_uris})
     # One document under three names: OpenID Connect Discovery, SMART App Launch, RFC 8414.
     for name in ("openid-configuration", "smart-configuration", "oauth-authorization-server"):
         app.add_url_rule(f"/.well-known/{name}", name, lambda: jsonify(smart_configuration(issuer)))
     return app
+
+
+def _share(app: Flask, origins: Collection[str]) -> None:
+    """Let pages of these origins read all but the login page, which a browser opens and no page fetches."""
+
+    @app.after_request
+    def allow(response: Response) -> Response:
+        response.headers.add("Vary", "Origin")
+        if request.headers.get("Origin") in origins and request.endpoint != "authorize":
+            response.headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
+        return response
 
 
 def _origin(url: str) -> str:

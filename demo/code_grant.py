@@ -20,6 +20,8 @@ from demo.oauth_clients import OAuthClient
 CODE_SECONDS = 60
 """SMART: about a minute. Authlib leaves the life of a code to us."""
 CLIENT_AUTHENTICATION = ["client_secret_basic", "client_secret_post"]
+PUBLIC = "none"
+"""How a client without a secret is known: not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class CodeStore:
 class SmartCodeGrant(AuthorizationCodeGrant):
     """The code grant of SMART App Launch. Its codes are in `server.codes`."""
 
-    TOKEN_ENDPOINT_AUTH_METHODS = CLIENT_AUTHENTICATION
+    TOKEN_ENDPOINT_AUTH_METHODS = [*CLIENT_AUTHENTICATION, PUBLIC]  # noqa: RUF012  (Authlib's name and type)
 
     def save_authorization_code(self, code: str, request: Any) -> None:
         asked = request.payload.data

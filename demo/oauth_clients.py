@@ -33,7 +33,7 @@ INSURER_SCOPE = "system/*.rs"
 
 @dataclass(frozen=True)
 class OAuthClient(ClientMixin):
-    """A confidential client: one grant type, and the scopes, audiences and redirect URIs that it may ask for."""
+    """A client: one grant type, and the scopes, audiences and redirect URIs that it may ask for."""
 
     client_id: str
     grant_type: str
@@ -42,6 +42,8 @@ class OAuthClient(ClientMixin):
     """FHIR bases that its tokens may be for. A client without a user has one."""
     redirect_uris: tuple[str, ...] = ()
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+    public: bool = False
+    """A page that signs in by itself: a secret would be everybody's, so it has none, and PKCE alone binds its code."""
 
     def get_client_id(self) -> str:
         return self.client_id
@@ -61,7 +63,7 @@ class OAuthClient(ClientMixin):
         return secrets.compare_digest(self.secret.encode(), client_secret.encode())
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
-        return method in ("client_secret_basic", "client_secret_post")
+        return method == "none" if self.public else method in ("client_secret_basic", "client_secret_post")
 
     def check_response_type(self, response_type: str) -> bool:
         return response_type == "code" and self.grant_type == "authorization_code"

@@ -23,6 +23,8 @@ from demo.people import PatientName, Practitioner
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_fhir"
 ISSUER = "http://127.0.0.1:8082"
 CALLBACK = "http://127.0.0.1:8081/results-pane"
+PAGE = "http://127.0.0.1:8099"
+"""The origin of an application that is a page, and signs in by itself."""
 AUDIENCE = "http://127.0.0.1:8080/fhir"
 VERIFIER = "v" * 43
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
@@ -82,12 +84,13 @@ def authorization_server() -> AuthorizationServerUnderTest:
     launches = Launches()
     pane = OAuthClient("results-pane", "authorization_code", RESULTS_SCOPES, (AUDIENCE,), (CALLBACK,))
     backend = OAuthClient("vitrine", "client_credentials", ("system/Patient.r",), ("http://127.0.0.1:8081/fhir",))
+    page = OAuthClient("page", "authorization_code", RESULTS_SCOPES, (AUDIENCE,), (f"{PAGE}/app",), public=True)
     role = {"system": "http://snomed.info/sct", "code": "309343006", "display": "Physician"}
     doctor = Practitioner("doc", "Dr <Alma> Roy", role, "Clinique Nord", "http://127.0.0.1:8081/fhir/Practitioner/doc")
     app = create_authorization_server(
         issuer=ISSUER,
         keys=SigningKeys(),
-        clients=(pane, backend),
+        clients=(pane, backend, page),
         practitioners=(doctor,),
         patients=(PatientName("p1", "Zoé Test", "1980-01-12"),),
         launches=launches,

@@ -1,12 +1,13 @@
 """The pretend authorization server issues what it promises, and refuses what SMART App Launch has it refuse."""
 
 import time
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from joserfc import jwt
 
 from demo import code_grant
-from tests.demo.conftest import AUDIENCE, CALLBACK, CHALLENGE, ISSUER, VERIFIER
+from tests.demo.conftest import AUDIENCE, CALLBACK, CHALLENGE, ISSUER, PAGE, VERIFIER
 
 
 def token_of(server, **changes):
@@ -186,6 +187,39 @@ def test_a_person_or_patient_who_is_not_listed_cannot_be_chosen(authorization_se
     standalone = authorization_server.request(scope="launch/patient patient/*.rs", launch=None)
     form = {**standalone, "decision": "continue", "practitioner": "doc", "patient": "p2"}
     assert authorization_server.http.post("/authorize", data=form).status_code == 400
+
+
+def test_a_page_gets_its_token_without_a_secret_and_from_no_other_page(authorization_server):
+    """Its proof key stands for the secret; the browser keeps the answer from pages of other origins."""
+    http = authorization_server.http
+    asked = authorization_server.request(client_id="page", redirect_uri=f"{PAGE}/app")
+    back = http.post("/authorize", data={**asked, "practitioner": "doc", "decision": "continue"}).location
+    form = {
+        "grant_type": "authorization_code",
+        "client_id": "page",
+        "redirect_uri": f"{PAGE}/app",
+        "code": parse_qs(urlsplit(back).query)["code"][0],
+        "code_verifier": VERIFIER,
+    }
+    other = http.post("/token", data={**form, "code_verifier": "w" * 43}, headers={"Origin": "http://127.0.0.1:8098"})
+    assert other.status_code == 400
+    assert "Access-Control-Allow-Origin" not in other.headers
+    back = http.post("/authorize", data={**asked, "practitioner": "doc", "decision": "continue"}).location
+    code = parse_qs(urlsplit(back).query)["code"][0]
+    answer = http.post("/token", data={**form, "code": code}, headers={"Origin": PAGE})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Access-Control-Allow-Origin"] == PAGE
+    login = http.get("/authorize", query_string=asked, headers={"Origin": PAGE})
+    assert "Access-Control-Allow-Origin" not in login.headers
+
+
+def test_a_client_with_a_secret_is_not_taken_without_it(authorization_server):
+    """Otherwise the secret would be for show."""
+    code = authorization_server.answer()["code"]
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": VERIFIER}
+    answer = authorization_server.http.post("/token", data={**form, "client_id": "results-pane"})
+    assert answer.status_code in (400, 401)
+    assert answer.get_json()["error"] == "invalid_client"
 
 
 def test_a_backend_client_gets_a_token_that_speaks_for_no_person(authorization_server):

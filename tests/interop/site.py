@@ -37,8 +37,13 @@ match = {{ by = "identifier", systems = ["{INS_TEST}"] }}
 class Site(Deployment):
     """A deployment whose EHR and feeds are given."""
 
-    def __init__(self, folder: Path, neighbours: Neighbours, *, ehr: str, feeds: str, issuers: str = "") -> None:
-        """`ehr` is the EHR's FHIR base; `issuers` are `[[ehr.issuer]]` and `[[ehr.client]]` tables of one's own."""
+    def __init__(
+        self, folder: Path, neighbours: Neighbours, *, ehr: str, feeds: str, issuers: str = "", more: str = ""
+    ) -> None:
+        """`ehr` is the EHR's FHIR base; `issuers` are `[[ehr.issuer]]` and `[[ehr.client]]` tables of one's own.
+
+        `more` are further keys of the file's first part.
+        """
         super().__init__(folder, neighbours)
         usual = f"""
   [[ehr.issuer]]
@@ -55,7 +60,7 @@ listen = "127.0.0.1:{self.port}"
 ops_listen = "127.0.0.1:{self.ops}"
 workers = 1
 demo = true
-
+{more}
 [[ehr]]
 id = "hospital"
 fhir_base = "{ehr}"
