@@ -27,6 +27,12 @@ PROFESSIONAL_USERS = frozenset({"Practitioner", "PractitionerRole"})
 SERVICE_ACCOUNT_PREFIX = "service-account-"
 """Keycloak's user name for a client that logs in as itself."""
 
+_CLIENT_MEMBERS = frozenset({"clientHost", "clientAddress"})
+"""Keycloak tells these of a client that logs in as itself, and of nobody else."""
+
+_CLIENT_CREDENTIALS_ID = re.compile(r"[a-z]{4}cc:.*", re.DOTALL)
+"""How its `jti` begins then: two letters each for the session, the form of the token, and the grant (`trrtcc:…`)."""
+
 
 def identity(verified: VerifiedToken) -> Identity:
     """Whom a verified token speaks for. Raises TokenInvalid for claims that are present and not understood."""
@@ -84,6 +90,10 @@ def _subject(
 def _logged_in_as_client(claims: Mapping[str, Any]) -> bool:
     grants = [grant for name in ("gty", "grant_type") for grant in as_list(claims.get(name))]
     if any(isinstance(grant, str) and grant.lower().replace("-", "_") == "client_credentials" for grant in grants):
+        return True
+    # A service account may be given any attribute of a person, even a `fhirUser`.
+    token_id = claims.get("jti")
+    if _CLIENT_MEMBERS & claims.keys() or (isinstance(token_id, str) and _CLIENT_CREDENTIALS_ID.fullmatch(token_id)):
         return True
     names = (claims.get("username"), claims.get("preferred_username"))
     return any(isinstance(name, str) and name.lower().startswith(SERVICE_ACCOUNT_PREFIX) for name in names)

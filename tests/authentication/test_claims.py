@@ -37,6 +37,21 @@ SUBJECTS = {
     "Keycloak person, sid only": ({**KEYCLOAK, "sid": "s-1"}, "professionals", Subject.PROFESSIONAL),
     "Keycloak person by claim": ({**KEYCLOAK, **LOGIN}, "by-claim", Subject.MACHINE),
     "Keycloak service account": ({**KEYCLOAK, **SERVICE}, "professionals", Subject.MACHINE),
+    "Keycloak service account called a practitioner": (
+        {**SERVICE, "azp": CLIENT, "sub": "7c0e-uuid", "fhirUser": "Practitioner/robot"},
+        "by-claim",
+        Subject.MACHINE,
+    ),
+    "the same, without its address": (
+        {"jti": "trrtcc:3a0f", "azp": CLIENT, "sub": "7c0e-uuid", "fhirUser": "Practitioner/robot"},
+        "by-claim",
+        Subject.MACHINE,
+    ),
+    "Keycloak person by jti": (
+        {"jti": "onrtac:3a0f", "azp": CLIENT, "sub": "7c0e-uuid", "fhirUser": "Practitioner/dr-roy"},
+        "by-claim",
+        Subject.PROFESSIONAL,
+    ),
     "Keycloak lightweight": ({**KEYCLOAK, "sub": ..., "sid": "s-1"}, "professionals", Subject.MACHINE),
     "service account by name": (
         {**KEYCLOAK, **LOGIN, "preferred_username": "service-account-batch"},
