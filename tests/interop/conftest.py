@@ -8,6 +8,7 @@ import pytest
 from tests.deployed.deployment import PATIENT, SAMPLES
 from tests.deployed.neighbours import Neighbours
 from tests.interop.hapi import Hapi, samples
+from tests.interop.keycloak import Keycloak
 from tests.interop.medplum_server import Medplum
 from tests.interop.site import Site, feed
 
@@ -90,3 +91,14 @@ def site(tmp_path_factory: pytest.TempPathFactory, neighbours: Neighbours, lab: 
         yield made.prepare().start()
     finally:
         made.end()
+
+
+@pytest.fixture(scope="session")
+def keycloak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keycloak]:
+    """The authorization server; each test that changes something there has a realm of its own."""
+    started = Keycloak(tmp_path_factory.mktemp("keycloak") / "log")
+    try:
+        started.wait()
+        yield started
+    finally:
+        started.end()

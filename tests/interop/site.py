@@ -101,6 +101,11 @@ fhir_base = "{ehr}"
             yield answer.json
             path = following(self, answer.json)
 
+    def record_of(self, answer: Answer) -> dict[str, Any]:
+        """The record of a request, in a ledger that is whole."""
+        [found] = [body for body in self.bodies() if body.get("request") == answer.headers["x-request-id"]]
+        return found
+
 
 def following(site: Site, bundle: Any) -> str:
     """The path of the page that follows, or ""."""
@@ -115,5 +120,5 @@ def ids(bundle: Any) -> list[str]:
 
 def refused(answer: Answer, status: int) -> str:
     """The issue code of a refusal with this status, which comes in FHIR's form."""
-    assert answer.status == status, answer.body
+    assert answer.status == status, answer.body[:2_000]
     return str(answer.issue["code"])
