@@ -61,7 +61,7 @@ def test_a_tree_that_is_no_fhir_is_read_without_an_error(resource_type: str, tre
     overview([told(tree | {"resourceType": resource_type, "id": "x"})])
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(data=st.data())
 def test_any_element_of_a_real_resource_may_be_anything(data: st.DataObject) -> None:
     """One wrong type, deep inside an otherwise good resource, is what real sources send."""

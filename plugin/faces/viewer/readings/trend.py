@@ -1,0 +1,313 @@
+"""Values of one analyte over time: one series per analyte and unit, outside results and the EHR's own side by side.
+
+A unit is converted only where that is exact (units); whatever has no number, or no date, is listed and not drawn.
+Microbiology is left out: a susceptibility belongs to its organism, and two of them make no course.
+"""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from plugin.faces.viewer.readings.elements import Pair
+from plugin.faces.viewer.readings.moment import When
+from plugin.faces.viewer.readings.result import Category, Flag, Level, Part, ReferenceRange, Result, Standing
+from plugin.faces.viewer.readings.text import Text, line
+from plugin.faces.viewer.readings.units import shift, shifted
+from plugin.faces.viewer.readings.values import Amount, Number, Term, Value, number
+from policies.code_systems import SYSTEMS
+
+KEY_LENGTH = 16
+"""Hexadecimal digits of an analyte in an address: 64 bits, and nothing of a result in it."""
+
+_LOINC = frozenset(SYSTEMS["loinc"].uris)
+_LARGEST = Decimal("1e100")
+"""Beyond, a number has no place on a chart; it stands in the table."""
+
+_Analyte = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A reference range in the unit of the series; a side that is None is open."""
+
+    low: Decimal | None
+    high: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One value of a series, as its result told it."""
+
+    feed: str
+    is_local: bool
+    reference: str
+    anchor: str
+    when: When | None
+    value: Value
+    """As the source prints it."""
+    converted: Number | None
+    """The same in the unit of the series, where that is another one."""
+    plotted: Decimal | None
+    """Where it stands on the chart; None: it has no number that a chart can show."""
+    flag: Flag
+    standing: Standing
+    ranges: tuple[ReferenceRange, ...]
+    band: Band | None
+    """The normal range that its source gives, where there is just one."""
+
+    @property
+    def comparator(self) -> str:
+        """`<` where only a limit is known."""
+        return self.value.comparator if isinstance(self.value, Amount) else ""
+
+    @property
+    def level(self) -> Level:
+        """Where it lies."""
+        return self.flag.level
+
+    @property
+    def order(self) -> datetime:
+        """For sorting; undated ones first."""
+        dated = self.when is not None and self.when.is_dated
+        return self.when.order if self.when is not None and dated else datetime.min.replace(tzinfo=UTC)
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether the chart shows it."""
+        return self.plotted is not None and self.when is not None and self.when.is_dated
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A feed of a series."""
+
+    feed: str
+    is_local: bool
+    shape: int
+    """The number of its marker on the chart, from 0; LOCAL_SHAPE for the EHR's own."""
+
+
+LOCAL_SHAPE = 0
+"""The EHR's own results have this marker in every chart; outside sources have the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """An analyte in one unit."""
+
+    key: str
+    """For an HTML id; the same at each look."""
+    analyte: str
+    """For an address: what `analyte_of` says of its results."""
+    title: Term | None
+    unit: Text | None
+    entries: tuple[Entry, ...]
+    """Oldest first; those without a date at the beginning."""
+    sources: tuple[Source, ...]
+
+    @property
+    def drawn(self) -> list[Entry]:
+        """What the chart shows."""
+        return [each for each in self.entries if each.is_drawn]
+
+    @property
+    def not_drawn(self) -> int:
+        """How many entries stand in the table alone."""
+        return sum(not each.is_drawn for each in self.entries)
+
+    @property
+    def abnormal(self) -> int:
+        """How many are marked."""
+        return sum(each.flag.is_abnormal for each in self.entries)
+
+    @property
+    def lowest(self) -> Entry | None:
+        """The drawn entry with the smallest number."""
+        return min(self.drawn, key=_plotted, default=None)
+
+    @property
+    def highest(self) -> Entry | None:
+        """The drawn entry with the largest number."""
+        return max(self.drawn, key=_plotted, default=None)
+
+
+def _plotted(entry: Entry) -> Decimal:
+    return entry.plotted if entry.plotted is not None else Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A value before it is known which series it goes to."""
+
+    entry: Entry
+    title: Term | None
+
+
+def trends(results: Iterable[Result]) -> tuple[Series, ...]:
+    """Every series that these results make, those with one entry too; most entries first."""
+    analytes: dict[_Analyte, list[_Told]] = defaultdict(list)
+    for result in results:
+        if result.category is not Category.MICROBIOLOGY and not result.is_mistaken:
+            for analyte, told in _values_of(result):
+                analytes[analyte].append(told)
+    found = [series for analyte, told in analytes.items() for series in _series_of(analyte, told)]
+    return tuple(sorted(found, key=lambda each: -len(each.entries)))
+
+
+def analyte_of(result: Result | Part, feed: str = "") -> str:
+    """What a result or component measures, for the address of its trend; "" where it is nothing that can be charted.
+
+    `feed`: of a component, its result's.
+    """
+    if not isinstance(result.value, Amount):
+        return ""
+    if isinstance(result, Result):
+        if result.origin.type != "Observation" or result.category is Category.MICROBIOLOGY or result.is_mistaken:
+            return ""
+        feed = result.feed
+    analyte = _analyte(feed, result.codes, result.title)
+    return "" if analyte is None else _digest(analyte)
+
+
+def _values_of(result: Result) -> Iterator[tuple[_Analyte, _Told]]:
+    """The values of a result: its own, and those of its components."""
+    if result.origin.type != "Observation":
+        return
+    if result.value is not None and (analyte := _analyte(result.feed, result.codes, result.title)) is not None:
+        yield analyte, _Told(_entry(result, result.value, result.flag, result.ranges), result.title)
+    for part in result.parts:
+        if part.value is not None and (analyte := _analyte(result.feed, part.codes, part.title)) is not None:
+            yield analyte, _Told(_entry(result, part.value, part.flag, part.ranges), part.title)
+
+
+def _analyte(feed: str, codes: Sequence[Pair], title: Term | None) -> _Analyte | None:
+    """What is measured: its LOINC code, else its first code with a system; else, within one feed only, its words."""
+    loinc = next((code for system, code in codes if system in _LOINC), None)
+    if loinc is not None:
+        return ("loinc", loinc)
+    coded = next((pair for pair in codes if pair[0]), None)
+    if coded is not None:
+        return coded
+    return None if title is None else ("", feed, title.text.shown.casefold())
+
+
+def _entry(result: Result, value: Value, flag: Flag, ranges: tuple[ReferenceRange, ...]) -> Entry:
+    return Entry(
+        feed=result.feed,
+        is_local=result.is_local,
+        reference=result.reference,
+        anchor=result.anchor,
+        when=result.when or result.issued,
+        value=value,
+        converted=None,
+        plotted=None,
+        flag=flag,
+        standing=result.standing,
+        ranges=ranges,
+        band=None,
+    )
+
+
+def _series_of(analyte: _Analyte, told: Sequence[_Told]) -> Iterator[Series]:
+    """The series of one analyte: as many as there are units that are not exactly the same."""
+    numbered = [each for each in told if isinstance(each.entry.value, Amount)]
+    groups = _by_unit(numbered)
+    if not groups:
+        return
+    rest = [each for each in told if not isinstance(each.entry.value, Amount)]
+    largest = max(groups, key=len)
+    for group in groups:
+        yield _series(analyte, group, rest if group is largest else [])
+
+
+def _by_unit(told: Sequence[_Told]) -> list[list[_Told]]:
+    """Groups of entries whose units convert into each other exactly. A unit without UCUM code goes with the UCUM unit
+    that is printed or written the same."""
+    codes = _codes_by_words(told)
+    groups: dict[str, list[_Told]] = {}
+    for each in told:
+        code = _unit_code(each, codes)
+        home = next((known for known in groups if shift(code, known) is not None), code)
+        groups.setdefault(home, []).append(each)
+    return list(groups.values())
+
+
+def _codes_by_words(told: Sequence[_Told]) -> Mapping[str, str]:
+    """Printed unit -> UCUM code, where all that print it so mean one."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for each in told:
+        value = each.entry.value
+        if isinstance(value, Amount) and value.ucum:
+            found[value.ucum].add(value.ucum)
+            if value.unit is not None:
+                found[value.unit.shown].add(value.ucum)
+    return {words: next(iter(codes)) for words, codes in found.items() if len(codes) == 1}
+
+
+def _unit_code(told: _Told, codes: Mapping[str, str]) -> str:
+    value = told.entry.value
+    if not isinstance(value, Amount):
+        return ""
+    words = "" if value.unit is None else value.unit.shown
+    return value.ucum or codes.get(words, words)
+
+
+def _series(analyte: _Analyte, told: Sequence[_Told], rest: Sequence[_Told]) -> Series:
+    codes = _codes_by_words(told)
+    used = Counter(_unit_code(each, codes) for each in told)
+    newest_first = sorted(told, key=lambda each: each.entry.order, reverse=True)
+    code = max((_unit_code(each, codes) for each in newest_first), key=lambda each: used[each])
+    unit = next((each.entry.value.unit for each in newest_first  # as the newest of that unit prints it
+                 if isinstance(each.entry.value, Amount) and _unit_code(each, codes) == code), line(code))  # fmt: skip
+    entries = [_placed(each.entry, _unit_code(each, codes), code) for each in told]
+    entries += [each.entry for each in rest]
+    title = next((each.title for each in newest_first if each.title is not None), None)
+    return Series(
+        _digest((*analyte, "", code)),
+        _digest(analyte),
+        title,
+        unit,
+        tuple(sorted(entries, key=lambda each: each.order)),
+        _sources(entries),
+    )
+
+
+def _placed(entry: Entry, own: str, code: str) -> Entry:
+    """`entry` on the scale of the series."""
+    powers = shift(own, code)
+    if not isinstance(entry.value, Amount) or powers is None:
+        return entry
+    value = entry.value.number.value if powers == 0 else shifted(entry.value.number.value, powers)
+    return replace(
+        entry,
+        converted=number(value) if own != code else None,
+        plotted=value if abs(value) < _LARGEST else None,
+        band=_band(entry, own, powers),
+    )
+
+
+def _band(entry: Entry, own: str, powers: int) -> Band | None:
+    """The one normal range of an entry, moved with it; None where there is none, or several."""
+    spans = [each.span for each in entry.ranges if each.meaning is None and each.span is not None]
+    if len(spans) != 1:
+        return None
+    sides = []
+    for side in (spans[0].low, spans[0].high):
+        if side is not None and side.ucum not in ("", own):
+            return None
+        sides.append(None if side is None else shifted(side.number.value, powers))
+    return Band(*sides)
+
+
+def _sources(entries: Iterable[Entry]) -> tuple[Source, ...]:
+    """Each feed with its marker: the EHR's own first, then the others by name, so that a shape stays at every look."""
+    feeds = sorted({(not each.is_local, each.feed) for each in entries})
+    outside = iter(range(LOCAL_SHAPE + 1, LOCAL_SHAPE + 1 + len(feeds)))
+    return tuple(Source(feed, not away, next(outside) if away else LOCAL_SHAPE) for away, feed in feeds)
+
+
+def _digest(told: _Analyte) -> str:
+    return hashlib.sha256("\n".join(told).encode(errors="replace")).hexdigest()[:KEY_LENGTH]
