@@ -12,6 +12,7 @@ from plugin.faces.facade.audit_log import LogLinks
 from plugin.faces.facade.page_link import PageLinks
 from plugin.faces.facade.request import Translator
 from plugin.faces.facade.routes import Facade, PublicFeed
+from plugin.faces.launch.routes import launch_face
 from plugin.faces.transparency import Transparency
 from plugin.ledger.reader import Reader
 from plugin.places import place_of
@@ -32,6 +33,8 @@ def create_app(assembled: Assembled) -> Flask:
         trusted_proxies=[ipaddress.ip_network(each) for each in settings.trusted_proxies],
     )
     _facade(assembled).mount(app)
+    if assembled.launches.ehrs:
+        launch_face(assembled.launches).mount(app)
     if settings.ledger.public:
         _transparency(settings).mount(app)
 

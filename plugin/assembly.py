@@ -12,7 +12,14 @@ from fhir_adapters import registry
 from fhir_adapters.bundle_folder import BundleFolderConfig
 from fhir_adapters.client_identity import ClientIdentity
 from fhir_adapters.client_proof import ClientProof, KeyProof, PrivateKey, SecretProof, private_key
-from fhir_adapters.credential import BasicCredential, BearerCredential, ClientCredentials, Credential, NoCredential
+from fhir_adapters.credential import (
+    BasicCredential,
+    BearerCredential,
+    ClientCredentials,
+    Credential,
+    LaunchToken,
+    NoCredential,
+)
 from fhir_adapters.fhir_rest import FhirRestConfig
 from fhir_adapters.interface import Feed
 from fhir_adapters.third_party import ThirdPartyConfig
@@ -23,16 +30,20 @@ from plugin.authentication.fetch import IssuerDocuments
 from plugin.authentication.identify import Identifier
 from plugin.authentication.introspection import IntrospectionEndpoint, Introspects
 from plugin.authentication.issuers import Issuers
+from plugin.authentication.launch import Launches
+from plugin.authentication.launch_session import Attempts, LaunchSessions
+from plugin.authentication.launchable import launchable_ehrs, launched, redirect_uri
 from plugin.consultation.admission import Admission
 from plugin.consultation.break_glass import BreakGlass
 from plugin.consultation.feed_line import EhrLine, FeedLine
 from plugin.consultation.gateway import FeedOnOffer, Gateway
 from plugin.consultation.handles import FileAddresses
+from plugin.consultation.launched_ehr import LaunchedEhr
 from plugin.consultation.network_zone import NetworkZones
 from plugin.consultation.opposition import ConsentSource, Oppositions
 from plugin.consultation.patient_match import PatientMatches
 from plugin.errors import StateUnavailable
-from plugin.event import GatewayBody
+from plugin.event import LOCAL_FEED, GatewayBody
 from plugin.ledger import writer
 from plugin.ledger.deliveries import Deliveries
 from plugin.ledger.errors import LedgerError
@@ -43,7 +54,7 @@ from plugin.places import place_of
 from plugin.recorder import Recorder
 from plugin.sealing import KeysInvalid, Seal, derived, parse_keys
 from plugin.settings.document import Settings
-from plugin.settings.ehr import ConsentFolder, ConsentServer
+from plugin.settings.ehr import ConsentFolder, ConsentServer, Ehr
 from plugin.settings.errors import SettingsError
 from plugin.settings.feed import BundleFolder, FeedEntry, ThirdParty
 from plugin.settings.secret import read_public, read_secret
@@ -55,6 +66,7 @@ from plugin.state.openings import Openings
 from plugin.state.quotas import Quotas
 from plugin.state.rules_in_force import AcceptedRules, RulesInForce
 from plugin.state.suspensions import Suspensions
+from plugin.state.views import Views
 from plugin.strangers import Strangers
 from policies.cedar import RulesInvalid
 from policies.code_table import TablesInvalid
@@ -74,6 +86,8 @@ class Assembled:
     alerts: Alerts
     page_links: Seal
     log_links: Seal
+    launches: Launches
+    sessions: LaunchSessions
 
 
 def assemble(
@@ -91,13 +105,18 @@ def assemble(
         ledger, _gateway_body(settings, rules.digest), on_damage, partial(alerts.raise_, AlertKind.CLOCK_DRIFTED)
     )
     space = free_space(settings)
+    rules_in_force = RulesInForce(rules)
     issuers = issuers_of(settings)
     strangers = Strangers(Callers(), recorder, space)
     _make_state_dir(settings)
     ehr_bases = {ehr.id: ehr.fhir_base for ehr in settings.ehr}
+    attempts = Attempts(recorder, strangers, ehr_bases, rules_in_force, space)
+    views = Views(settings.state_dir, keys)
+    launchable = launchable_ehrs(settings)
+    sessions = LaunchSessions(views, {ehr_id: launched(each) for ehr_id, each in launchable.items()}, attempts)
     gateway = Gateway(
-        identifier=Identifier(settings, issuers, introspections=introspections(settings)),
-        rules=RulesInForce(rules),
+        identifier=Identifier(settings, issuers, introspections=introspections(settings), sessions=sessions),
+        rules=rules_in_force,
         feeds={
             entry.id: FeedOnOffer(
                 FeedLine(feed(entry)), entry.types, entry.match, entry.documents, entry.patient_informed
@@ -126,6 +145,7 @@ def assemble(
         zones=NetworkZones(settings.policies.network_zones),
         space=space,
         files=FileAddresses(Handles(settings.state_dir, keys), settings.public_base),
+        launched={ehr_id: launched_ehr(each.ehr) for ehr_id, each in launchable.items()},
     )
     return Assembled(
         settings,
@@ -137,6 +157,8 @@ def assemble(
         alerts,
         Seal(keys, "page-links"),
         Seal(keys, "log-links"),
+        Launches(launchable, issuers, views, Seal(keys, "launches"), attempts, redirect_uri(settings)),
+        sessions,
     )
 
 
@@ -166,6 +188,7 @@ def examine(settings: Settings) -> Rulebook:
     alerts_of(settings.alerts, settings.public_base)
     ehr_servers(settings)
     consent_sources(settings)
+    launchable_ehrs(settings)
     for entry in settings.feed:
         feed(entry)
     return rulebook(settings)
@@ -322,6 +345,15 @@ def ehr_servers(settings: Settings) -> Mapping[str, Feed]:
         except ValueError as error:
             raise SettingsError(f"ehr '{ehr.id}': {error}") from error
     return servers
+
+
+def launched_ehr(ehr: Ehr) -> LaunchedEhr:
+    """The lines to an EHR that take the token of a launch, and no credential of our own. Raises SettingsError."""
+    try:
+        server = registry.build("fhir-rest", FhirRestConfig(LOCAL_FEED, ehr.fhir_base, LaunchToken()))
+    except ValueError as error:
+        raise SettingsError(f"ehr '{ehr.id}': {error}") from error
+    return LaunchedEhr(EhrLine(server), FeedLine(server))
 
 
 def consent_sources(settings: Settings) -> Mapping[str, ConsentSource]:

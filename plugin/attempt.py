@@ -27,6 +27,7 @@ from plugin.event import (
     PersonBody,
     ReleasedBody,
     RetentionClass,
+    SessionBody,
 )
 from plugin.recorder import GATEWAY_TENANT, Recorder
 from plugin.strangers import Strangers
@@ -35,10 +36,13 @@ from policies.rulebook import Rulebook
 from policies.vocabulary.consultation import AuditConsultation, ClinicalConsultation, Consultation, Origin
 from policies.vocabulary.emergency import EmergencyAccess
 from policies.vocabulary.identity import Identity
-from policies.vocabulary.interactions import SCOPE_LETTERS
+from policies.vocabulary.interactions import SCOPE_LETTERS, Delivery
 from policies.vocabulary.resource_types import PATIENT_PATHS
 from policies.vocabulary.search_parameters import offered
+from policies.vocabulary.session import SessionAct, SessionStep
 from policies.vocabulary.verdict import Withheld
+
+Asked = Consultation | EmergencyAccess | SessionAct
 
 NOT_RECORDED = "(not recorded)"
 """Stands for a code that was asked for where something was withheld: the two together would tell what."""
@@ -46,9 +50,10 @@ NOT_RECORDED = "(not recorded)"
 
 @dataclass
 class Attempt:
-    """What is known so far of one consultation, or of breaking the glass; leaving the `with` block records it."""
+    """What is known so far of one consultation, of breaking the glass, or of a session; leaving the `with` block
+    records it."""
 
-    asked: Consultation | EmergencyAccess
+    asked: Asked
     origin: Origin
     recorder: Recorder
     strangers: Strangers
@@ -71,6 +76,8 @@ class Attempt:
     """The id of the record that the clinician says the patient was told."""
     break_glass: BreakGlassBody | None = None
     """What is opened or closed; of a look, the opening that it is made under."""
+    session: SessionBody | None = None
+    """What is opened, given a purpose or closed."""
     log_read: tuple[int, int] | None = None
     """First and last position read, for a look at the log."""
 
@@ -93,7 +100,7 @@ class Attempt:
             tenant=self.identity.ehr or GATEWAY_TENANT,
             retention_class=self._retention_class(outcome),
         )
-        if not isinstance(self.asked, EmergencyAccess):
+        if not isinstance(self.asked, EmergencyAccess | SessionAct):
             count_consultation(self.asked.feed if isinstance(self.asked, ClinicalConsultation) else None, outcome)
 
     def record_informed(self) -> None:
@@ -158,11 +165,17 @@ class Attempt:
         if isinstance(self.asked, AuditConsultation):
             body["asked"] = _asked_of_log(self.asked, self.log_read)
             return body
-        body["patient"] = self.asked.patient or identity.launch_patient
+        named = None if isinstance(self.asked, SessionAct) else self.asked.patient
+        body["patient"] = named or identity.launch_patient
         if self.break_glass is not None:
             body["break_glass"] = self.break_glass
         if isinstance(self.asked, EmergencyAccess):
             body["asked"] = {"delivery": str(self.asked.delivery)}
+            return body
+        if isinstance(self.asked, SessionAct):
+            body["asked"] = {"delivery": str(Delivery.RENDERED)}
+            if self.session is not None:
+                body["session"] = self.session
             return body
         body["asked"] = _asked(self.asked, body["patient"], something_withheld=bool(self.withheld))
         if self.left_out:
@@ -205,9 +218,20 @@ _ACTIONS: dict[Outcome, AuditAction] = {
 }
 
 
-def _action(asked: Consultation | EmergencyAccess, outcome: Outcome) -> AuditAction:
+_SESSION_ACTIONS: dict[SessionStep, tuple[AuditAction, AuditAction]] = {
+    SessionStep.OPENING: (AuditAction.SESSION_OPENED, AuditAction.SESSION_REFUSED),
+    SessionStep.PURPOSE: (AuditAction.PURPOSE_STATED, AuditAction.PURPOSE_REFUSED),
+    SessionStep.CLOSING: (AuditAction.SESSION_CLOSED, AuditAction.SESSION_FAILED),
+}
+"""Done, and refused."""
+
+
+def _action(asked: Asked, outcome: Outcome) -> AuditAction:
     if isinstance(asked, ClinicalConsultation):
         return _ACTIONS[outcome]
+    if isinstance(asked, SessionAct):
+        done, refused = _SESSION_ACTIONS[asked.step]
+        return {Outcome.SUCCESS: done, Outcome.REFUSED: refused}.get(outcome, AuditAction.SESSION_FAILED)
     if isinstance(asked, EmergencyAccess):
         if outcome is Outcome.SUCCESS:
             return AuditAction.BREAK_GLASS_CLOSED if asked.closing else AuditAction.BREAK_GLASS_OPENED

@@ -71,6 +71,55 @@ class CallerThrottled(Unidentified):
     text = "Too many failed attempts."
 
 
+class LaunchMalformed(Unidentified):
+    """A launch, or the answer to one, that SMART App Launch does not know in this form."""
+
+    issue_code, status, reason = "invalid", 400, "launch-malformed"
+    text = "This is not a launch as an EHR makes it."
+
+
+class LaunchForeign(Unidentified):
+    """A launch that is not of a configured EHR, or names another one's server."""
+
+    issue_code, status, reason = "forbidden", 403, "launch-foreign"
+    text = "This launch does not come from an EHR that is known here."
+
+
+class LaunchMixedUp(Unidentified):
+    """The answer to a launch that this browser did not begin, that was answered before, or that another server gave."""
+
+    issue_code, status, reason = "forbidden", 403, "launch-mixed-up"
+    text = "This answer belongs to no launch that this browser has begun."
+
+
+class LaunchDenied(Unidentified):
+    """The EHR's authorization server, or the person there, said no."""
+
+    issue_code, status, reason = "forbidden", 403, "launch-denied"
+    text = "The EHR did not allow the launch."
+
+
+class LaunchUnproven(Unidentified):
+    """What the authorization server answered does not prove who launches."""
+
+    issue_code, status, reason = "unknown", 403, "launch-unproven"
+    text = "The EHR did not prove who launches."
+
+
+class ViewUnknown(Unidentified):
+    """No view has this id and this secret: another person's, another browser's, or none at all."""
+
+    issue_code, reason = "unknown", "view-unknown"
+    text = "There is no such view for you: open it from the EHR."
+
+
+class ViewOver(ViewUnknown):
+    """The view has ended: its time is over, or nobody used it."""
+
+    issue_code, reason = "expired", "view-over"
+    text = "This view is over: open it again from the EHR."
+
+
 class Refused(ConsultError):
     """An identified caller was refused."""
 
@@ -143,6 +192,7 @@ REFUSALS: dict[Reason, tuple[str, int, str]] = {
     Reason.QUOTA: ("throttled", 429, "Too many consultations; a view is not an extractor."),
     Reason.TOO_COSTLY: ("too-costly", 403, "The answer is larger than one look may be; narrow the search."),
     Reason.BREAK_GLASS_OPEN: ("conflict", 409, "Emergency access to this patient is open already."),
+    Reason.PURPOSE_STATED: ("conflict", 409, "The purpose of this view is stated already."),
     Reason.BREAK_GLASS_NOT_OPEN: ("conflict", 409, "No emergency access to this patient is open."),
 }
 """Reason -> (FHIR issue code, status, sentence). A sentence may name a parameter or scope, never a value."""

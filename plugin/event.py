@@ -5,7 +5,11 @@ withheld, a part of an unverified token, or text from outside. `plugin.attempt` 
 """
 
 from enum import StrEnum
-from typing import TypedDict
+from typing import Final, TypedDict
+
+LOCAL_FEED: Final = "ehr.local"
+"""The feed that is the EHR of a session itself, whichever that is: no configured feed has a dot in its id. Only a
+session of the viewer has it; at the facade there is no such feed."""
 
 
 class AuditAction(StrEnum):
@@ -36,6 +40,15 @@ class AuditAction(StrEnum):
     BREAK_GLASS_CLOSED = "break-glass:closed"
     BREAK_GLASS_DENIED = "break-glass:denied"
     BREAK_GLASS_FAILED = "break-glass:failed"
+    SESSION_OPENED = "session:opened"
+    """A launch from an EHR opened a view for one person and one patient."""
+    SESSION_REFUSED = "session:refused"
+    """A launch of somebody verified opened none."""
+    SESSION_CLOSED = "session:closed"
+    SESSION_FAILED = "session:failed"
+    PURPOSE_STATED = "purpose:stated"
+    """What the person says that the looks of a session are for."""
+    PURPOSE_REFUSED = "purpose:refused"
     LEDGER_GAP = "ledger:gap"
     RELEASE_WITHDRAWN = "release:withdrawn"
     LEDGER_PURGED = "ledger:purged"
@@ -162,7 +175,7 @@ class FeedBody(TypedDict, total=False):
     answer: str
     """`answered`, `not-asked`, or the kind of failure: `timeout`, `unavailable`, `invalid-answer` …"""
     match: str
-    """`identifier`, `same-id`, `claim`; or why there is none: `no-match`, `ambiguous`, `no-qualified-identifier` …"""
+    """`identifier`, `same-id`, `claim`, `launch`; or why there is none: `no-match`, `ambiguous` …"""
     calls: int
 
 
@@ -294,6 +307,15 @@ class BreakGlassBody(TypedDict, total=False):
     """`person`, `time`, or `failure`: it was recorded, and could not be kept."""
 
 
+class SessionBody(TypedDict, total=False):
+    """The session of a viewer."""
+
+    opened: str
+    """The id of the record of its opening."""
+    until: str
+    """When it ends by itself, at the latest."""
+
+
 class Body(TypedDict, total=False):
     nonce: str
     action: str
@@ -326,6 +348,7 @@ class Body(TypedDict, total=False):
     informed: str
     """The id of the record of the clinician's confirmation that the patient was told."""
     break_glass: BreakGlassBody
+    session: SessionBody
     suspension: SuspensionBody
     rule_set: RuleSetBody
     callers: CallersBody

@@ -1,4 +1,5 @@
-"""Authenticated encryption of what we hand out and want back unread and unchanged: page links now, sessions later.
+"""Authenticated encryption of what we hand out and want back unread and unchanged: page links, launches,
+sessions.
 
 Keys for each use are derived by HKDF from one list in the key file, the current one first: it seals; all of them open.
 """
@@ -62,9 +63,9 @@ class Seal:
         nonce = secrets.token_bytes(NONCE_BYTES)
         return base64.urlsafe_b64encode(nonce + self._ciphers[0].encrypt(nonce, content, None)).rstrip(b"=").decode()
 
-    def open(self, text: str) -> bytes:
-        """The content. Raises SealBroken."""
-        if len(text) > MAX_SEALED_TEXT or not text.isascii():
+    def open(self, text: str, *, most: int = MAX_SEALED_TEXT) -> bytes:
+        """The content. Raises SealBroken: also of a text longer than `most` characters."""
+        if len(text) > most or not text.isascii():
             raise SealBroken
         try:
             sealed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)

@@ -23,6 +23,7 @@ from plugin.app import create_app
 from plugin.authentication.identify import Identifier
 from plugin.authentication.issuers import Issuers
 from plugin.consultation.feed_line import EhrLine, FeedLine
+from plugin.consultation.launched_ehr import LaunchedEhr
 from plugin.consultation.opposition import Oppositions
 from plugin.ledger import origin
 from plugin.ledger.reader import Reader
@@ -245,9 +246,10 @@ class World:
         }
         gateway = replace(
             real.gateway,
-            identifier=Identifier(self.settings, issuers),
+            identifier=Identifier(self.settings, issuers, sessions=real.sessions),
             feeds=feeds,
             ehrs={name: EhrLine(self.ehr) for name in real.gateway.ehrs},
+            launched={name: LaunchedEhr(EhrLine(self.ehr), FeedLine(self.ehr)) for name in real.gateway.launched},
             oppositions=Oppositions(
                 {
                     name: replace(source, line=FeedLine(self.consents))

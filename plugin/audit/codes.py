@@ -109,8 +109,15 @@ SECURITY_CONFIGURATION: Final = (SECURITY_ALERT, coding(DCM, "110129", "Security
 """The same for everything else: policies, settings, keys."""
 
 _OVERRIDE: Final = coding(DCM, "110127", "Emergency Override Started")
+_LOGIN: Final = coding(DCM, "110122", "Login")
 EVENTS: Final[Mapping[str, tuple[Element, Element]]] = {
     AuditAction.PATIENT_INFORMED.value: (PATIENT_RECORD, coding(LIFECYCLE, "attest")),
+    AuditAction.SESSION_OPENED.value: (USER_AUTHENTICATION, _LOGIN),
+    AuditAction.SESSION_REFUSED.value: (USER_AUTHENTICATION, _LOGIN),
+    AuditAction.SESSION_FAILED.value: (USER_AUTHENTICATION, _LOGIN),
+    AuditAction.SESSION_CLOSED.value: (USER_AUTHENTICATION, coding(DCM, "110123", "Logout")),
+    AuditAction.PURPOSE_STATED.value: (PATIENT_RECORD, coding(LIFECYCLE, "attest")),
+    AuditAction.PURPOSE_REFUSED.value: (PATIENT_RECORD, coding(LIFECYCLE, "attest")),
     AuditAction.BREAK_GLASS_OPENED.value: (SECURITY_ALERT, _OVERRIDE),
     AuditAction.BREAK_GLASS_DENIED.value: (SECURITY_ALERT, _OVERRIDE),
     AuditAction.BREAK_GLASS_FAILED.value: (SECURITY_ALERT, _OVERRIDE),
@@ -173,6 +180,13 @@ _ERRORS = (
     errors.TokenInvalid,
     errors.TokenExpired,
     errors.CallerThrottled,
+    errors.LaunchMalformed,
+    errors.LaunchForeign,
+    errors.LaunchMixedUp,
+    errors.LaunchDenied,
+    errors.LaunchUnproven,
+    errors.ViewUnknown,
+    errors.ViewOver,
     errors.IssuerUnreachable,
     errors.FeedFailed,
     errors.FeedTooSlow,

@@ -12,7 +12,7 @@ from typing import Any
 from plugin.audit import codes
 from plugin.audit.characters import printable
 from plugin.audit.codes import Element
-from plugin.event import Body, ReleasedBody
+from plugin.event import LOCAL_FEED, Body, ReleasedBody
 
 LOG_NAME = "Security Audit Log"
 """DICOM PS3.15 A.5.3.2, the name of the object of "Audit Log Used"."""
@@ -58,7 +58,10 @@ def released(body: Body, *, as_data: bool) -> list[Element]:
     resources = body.get("released")
     if not resources:
         return []
-    base = f"{body.get('gateway', {}).get('base', '')}/fhir/{body.get('feed', {}).get('id', '')}/"
+    name = body.get("feed", {}).get("id", "")
+    ehr = body.get("ehr", {}).get("fhir_base", "")
+    # What the EHR itself holds is known by its address there: no face of ours has one for it.
+    base = f"{ehr}/" if name == LOCAL_FEED else f"{body.get('gateway', {}).get('base', '')}/fhir/{name}/"
     found = [_released(base, resource) for resource in resources]
     if as_data:
         found[0]["type"] = codes.SYSTEM_OBJECT
@@ -122,7 +125,10 @@ def event(header: Mapping[str, Any], body: Body) -> Element:
         entity["what"] = {"identifier": {"value": name}, "display": name}
     entity["type"] = codes.OTHER
     glass = body.get("break_glass", {})
+    session = body.get("session", {})
     entity["detail"] = _details(
+        ("session", session.get("opened")),
+        ("session-until", session.get("until")),
         ("break-glass", glass.get("opening")),
         ("break-glass-reason", glass.get("reason")),
         ("break-glass-text", printable(glass.get("text", ""))),

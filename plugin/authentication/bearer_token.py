@@ -11,22 +11,15 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from joserfc.errors import JoseError
-from joserfc.jws import JWSRegistry
-
-from plugin.authentication import compact
+from plugin.authentication import compact, signature
 from plugin.authentication import token_checks as checks
 from plugin.authentication.compact import Presented
 from plugin.authentication.introspection import Introspects
 from plugin.authentication.issuers import Issuers
-from plugin.authentication.key_ring import KeyRing, SigningKey
 from plugin.authentication.listings import Listing, Listings
 from plugin.authentication.token_checks import Check, VerifiedToken, naming_the_subject
 from plugin.errors import IssuerUnreachable, TokenInvalid
 from plugin.settings.ehr import Issuer
-
-_ALGORITHMS = JWSRegistry(algorithms=["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"])
-"""All that an issuer can be configured for: signatures by a key pair. Never `none`, never a shared secret."""
 
 NOBODY_TO_ASK: Mapping[str, Introspects] = MappingProxyType({})
 
@@ -90,9 +83,9 @@ class BearerTokens:
         if algorithm not in issuer.algorithms:
             raise TokenInvalid("The access token is not signed with an accepted algorithm.")
         passed(Check.ALGORITHM)
-        candidates = self._candidates(presented.header, issuer)
+        candidates = signature.candidates(presented.header, issuer, self._issuers)
         passed(Check.KEY)
-        key = _signer(presented, algorithm, candidates)
+        key = signature.signer(presented, candidates)
         passed(Check.SIGNATURE)
 
         now = self._clock()
@@ -151,15 +144,6 @@ class BearerTokens:
         base = f"{self._public_base}/fhir"
         return frozenset({base} if feed is None else {base, f"{base}/{feed}"})
 
-    def _candidates(self, header: Mapping[str, Any], issuer: Issuer) -> tuple[SigningKey, ...]:
-        """The keys that the header may mean and that fit its algorithm; asked for anew once if there is none."""
-        kid, algorithm = header.get("kid"), header["alg"]
-        ring = self._issuers.keys(issuer)
-        found = _fitting(ring, kid, algorithm) or _fitting(self._issuers.keys_beyond(issuer, ring), kid, algorithm)
-        if not found:
-            raise TokenInvalid("The access token is signed by no known key.")
-        return found
-
 
 def hashed_reference(token: str) -> str:
     """What stands for a token without an id of its own: the first 128 bits of its SHA-256."""
@@ -179,22 +163,3 @@ def _access_token(claims: Mapping[str, Any], listing: Listing, passed: Callable[
     checks.require_ehr(listing)
     passed(Check.EHR)
     return client_id
-
-
-def _fitting(ring: KeyRing, kid: object, algorithm: str) -> tuple[SigningKey, ...]:
-    method = _ALGORITHMS.get_alg(algorithm)
-    fitting = []
-    for key in ring.named(kid):
-        try:
-            method.check_key(key.key)
-        except JoseError:
-            continue  # of another type or curve, or published for another algorithm
-        fitting.append(key)
-    return tuple(fitting)
-
-
-def _signer(presented: Presented, algorithm: str, candidates: tuple[SigningKey, ...]) -> SigningKey:
-    for key in candidates:
-        if _ALGORITHMS.get_alg(algorithm).verify(presented.signed, presented.signature, key.key):
-            return key
-    raise TokenInvalid("The signature of the access token is wrong.")

@@ -38,11 +38,11 @@ def identity(verified: VerifiedToken) -> Identity:
     """Whom a verified token speaks for. Raises TokenInvalid for claims that are present and not understood."""
     claims, listing = verified.claims, verified.listing
     described = claim_maps.described(claims, listing.issuer)
-    grants = _grants(described.scope)
+    grants = granted(described.scope)
     purposes, source = _purposes(described.purposes, listing.client)
     return Identity(
         ehr=listing.ehr.id,
-        subject=_subject(claims, verified.client_id, described, grants, listing.issuer),
+        subject=kind_of_subject(claims, verified.client_id, described, grants, listing.issuer),
         # A token without `sub` speaks for its client (IUA 2.4: then sub = client_id).
         person=Person(
             issuer=listing.issuer.issuer,
@@ -71,7 +71,7 @@ def identity(verified: VerifiedToken) -> Identity:
     )
 
 
-def _subject(
+def kind_of_subject(
     claims: Mapping[str, Any], client_id: str, described: Described, grants: scopes.Grants, issuer: Issuer
 ) -> Subject:
     """Design section 6, natural person. Marks of a machine and of a patient count before those of a professional."""
@@ -105,7 +105,8 @@ def _shows_login(claims: Mapping[str, Any]) -> bool:
     return at_a_time or (isinstance(session, str) and session != "")
 
 
-def _grants(scope: object) -> scopes.Grants:
+def granted(scope: object) -> scopes.Grants:
+    """What a `scope` grants, claim or member. Raises TokenInvalid where it is not understood."""
     # RFC 6749 3.3: spaces alone separate; a word with another blank in it is not understood.
     words = [word for word in scope.split(" ") if word] if isinstance(scope, str) else [] if scope is None else scope
     if not isinstance(words, list) or not all(isinstance(word, str) and _SCOPE.fullmatch(word) for word in words):

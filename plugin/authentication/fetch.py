@@ -1,4 +1,6 @@
-"""Fetches the public documents of issuers over the gateway's one socket, from their own hosts only."""
+"""Fetches public documents over the gateway's one socket, from where the configuration allows only: those of issuers
+from their own hosts, an EHR's from below its FHIR base.
+"""
 
 from collections.abc import Iterable
 from urllib.parse import urlsplit
@@ -14,27 +16,27 @@ FETCH_SECONDS = 3.0
 """A clinician waits meanwhile, and a key set is a static file of some kB."""
 
 
-class IssuerDocuments:
-    """`issuers.Fetch` for the hosts of the configured issuers, and of their configured `jwks_uri`."""
+class Documents:
+    """`issuers.Fetch` for what lies within some reaches."""
 
-    def __init__(self, issuers: Iterable[Issuer]) -> None:
-        """Opens nothing. Raises SettingsError for an issuer whose address could be read in two ways."""
-        addresses = [url for issuer in issuers for url in (issuer.issuer, issuer.jwks_uri) if url is not None]
-        self._reaches = tuple({_host_of(address) for address in addresses})
-        self._upstream: Upstream = HttpUpstream("an issuer", *self._reaches, max_body=MAX_DOCUMENT_BYTES)
+    def __init__(self, who: str, *reaches: Reach) -> None:
+        """Opens nothing. `who` stands in errors."""
+        self._who = who
+        self._reaches = reaches
+        self._upstream: Upstream = HttpUpstream(who, *reaches, max_body=MAX_DOCUMENT_BYTES)
 
     def __call__(self, url: str) -> bytes:
-        """See `issuers.Fetch`. Any other host raises FeedLinkRefused: configuring `jwks_uri` admits it."""
+        """See `issuers.Fetch`. Any other place raises FeedLinkRefused."""
         answer = self._upstream.get(self._judged(url), deadline=Deadline.after(FETCH_SECONDS))
         match answer.status:
             case 200:
                 return answer.body
             case status if 300 <= status < 400:
-                raise FeedLinkRefused("an issuer redirects, which is not followed")
+                raise FeedLinkRefused(f"{self._who} redirects, which is not followed")
             case status if status >= 500:
-                raise FeedUnavailable(f"an issuer answered {status}")
+                raise FeedUnavailable(f"{self._who} answered {status}")
             case status:
-                raise FeedRefused(f"an issuer answered {status}")
+                raise FeedRefused(f"{self._who} answered {status}")
 
     def _judged(self, url: str) -> Address:
         for reach in self._reaches:
@@ -42,7 +44,21 @@ class IssuerDocuments:
                 return reach.judge(url)
             except FeedLinkRefused:
                 continue
-        raise FeedLinkRefused("an issuer's document lies on a host that is not configured")
+        raise FeedLinkRefused(f"{self._who}'s document lies on a host that is not configured")
+
+
+class IssuerDocuments(Documents):
+    """For the hosts of the configured issuers, and of their configured `jwks_uri`, which so admits another host."""
+
+    def __init__(self, issuers: Iterable[Issuer]) -> None:
+        """Opens nothing. Raises SettingsError for an issuer whose address could be read in two ways."""
+        super().__init__("an issuer", *hosts_of(issuers))
+
+
+def hosts_of(issuers: Iterable[Issuer]) -> tuple[Reach, ...]:
+    """Where issuers publish. Raises SettingsError as above."""
+    addresses = [url for issuer in issuers for url in (issuer.issuer, issuer.jwks_uri) if url is not None]
+    return tuple({_host_of(address) for address in addresses})
 
 
 def _host_of(address: str) -> Reach:

@@ -19,11 +19,13 @@ from plugin.authentication.credential import (
 )
 from plugin.authentication.introspection import Introspects
 from plugin.authentication.issuers import Issuers
+from plugin.authentication.launch_session import LaunchSessions
 from plugin.authentication.listings import Listings
 from plugin.authentication.remembered import Remembered
 from plugin.authentication.token_checks import VerifiedToken, naming_the_subject
 from plugin.errors import CredentialMalformed, Unidentified
 from plugin.settings.document import Settings
+from plugin.state.views import Session
 from policies.vocabulary.identity import Client, Identity, Person, Subject
 from policies.vocabulary.purposes import PurposeSource
 from policies.vocabulary.scopes import Grants
@@ -49,8 +51,11 @@ class Identifier:
         issuers: Issuers,
         clock: Callable[[], float] = time.time,
         introspections: Mapping[str, Introspects] = NOBODY_TO_ASK,
+        sessions: LaunchSessions | None = None,
     ) -> None:
-        """`issuers`: the documents of those of `settings`. `clock`: POSIX seconds. `introspections`: by issuer."""
+        """`issuers`: the documents of those of `settings`. `clock`: POSIX seconds. `introspections`: by issuer.
+        `sessions`: of launches; None: there are none."""
+        self._sessions = sessions
         self._tokens = BearerTokens(Listings(settings.ehr), issuers, settings.public_base, clock, introspections)
         self._known = Remembered[tuple[Identity, VerifiedToken]](CACHED_TOKENS)
         self._clock = clock
@@ -58,8 +63,9 @@ class Identifier:
     def identify(self, credential: Credential) -> Identity:
         """Who stands behind `credential`.
 
-        Raises Unidentified where nothing is shown, CredentialMalformed, TokenInvalid, TokenExpired or
-        IssuerUnreachable. A verified machine or patient is an Identity: it is refused by rule, under its name.
+        Raises Unidentified where nothing is shown, CredentialMalformed, TokenInvalid, TokenExpired, ViewUnknown,
+        ViewOver, StateUnavailable or IssuerUnreachable.
+        A verified machine or patient is an Identity: it is refused by rule, under its name.
         """
         match credential:
             case BearerToken(token=token, feed=feed):
@@ -68,8 +74,19 @@ class Identifier:
                 return operator(credential)
             case MalformedCredential():
                 raise CredentialMalformed
-            case NoCredential() | LaunchSession():
+            case LaunchSession():
+                return self._session(credential).identity
+            case NoCredential():
                 raise Unidentified
+
+    def ehr_token(self, credential: LaunchSession) -> str:
+        """The token that the EHR gave at the launch: for that EHR alone. Raises what `identify` raises."""
+        return self._session(credential).token
+
+    def _session(self, credential: LaunchSession) -> Session:
+        if self._sessions is None:
+            raise Unidentified
+        return self._sessions.session(credential)
 
     def _bearer(self, token: str, feed: str | None) -> Identity:
         digest = _digest(token, feed)

@@ -145,12 +145,12 @@ def _metadata(document: bytes, issuer: str) -> Mapping[str, Any]:
     if not isinstance(value, dict) or value.get("issuer") != issuer:
         # RFC 8414 3.3, to the letter: otherwise one issuer could hand out keys in another's name.
         raise DocumentRefused("the discovery document does not name the configured issuer")
-    endpoints = {name: value[name] for name in ENDPOINTS & value.keys() if _is_endpoint(value[name])}
+    endpoints = {name: value[name] for name in ENDPOINTS & value.keys() if is_endpoint(value[name])}
     lists = {name: value[name] for name in LISTS & value.keys() if _is_list_of_text(value[name])}
     return {"issuer": issuer, **endpoints, **lists}
 
 
-def _is_endpoint(value: object) -> bool:
+def is_endpoint(value: object) -> bool:
     """https, or plain http to loopback. (Authlib's own validation knows https only.)"""
     if not isinstance(value, str) or not value.isascii() or not value.isprintable():
         return False

@@ -1,31 +1,158 @@
-"""The session that a launch opened, as pages use it: what they may know, the purpose that is stated, the logout."""
+"""The session that a launch opened: whom it identifies, what pages may know of it, the stated purpose, the logout.
 
+How one is opened is in `launch`. That a session exists permits nothing: each look is judged by the rules.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Protocol
 
+from plugin.attempt import Asked, Attempt
 from plugin.authentication.credential import LaunchSession, NoCredential
-from plugin.state.views import View
-from policies.vocabulary.consultation import Origin
+from plugin.errors import CallerThrottled, IssuerUnreachable, Refused, Unidentified, ViewUnknown
+from plugin.ledger.space import FreeSpace
+from plugin.recorder import Recorder
+from plugin.settings.launch import LaunchSettings
+from plugin.state.rules_in_force import RulesInForce
+from plugin.state.views import Session, View, Views
+from plugin.strangers import Strangers
+from policies.vocabulary.consultation import Origin, Reason
+from policies.vocabulary.purposes import PurposeSource
+from policies.vocabulary.session import STATABLE, SessionAct, SessionStep
+
+Shown = LaunchSession | NoCredential
+"""What a page of the viewer may show for its caller."""
+
+MAX_SHOWN = 128
+"""Characters of a view's id and of its secret; ours have 22 and 43."""
+
+
+class Revokes(Protocol):
+    """Gives a token back to the EHR that gave it."""
+
+    def __call__(self, token: str) -> bool:
+        """False if it was not taken. Raises IssuerUnreachable, and nothing else."""
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """Makes the records of sessions: one for each act."""
+
+    recorder: Recorder
+    strangers: Strangers
+    ehr_bases: Mapping[str, str]
+    rules: RulesInForce
+    space: FreeSpace
+
+    def of(self, asked: Asked, origin: Origin) -> Attempt:
+        """To be entered; leaving it records what became of it."""
+        return Attempt(asked, origin, self.recorder, self.strangers, self.ehr_bases, self.rules.now())
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchedEhr:
+    """What a session needs to know of its EHR."""
+
+    settings: LaunchSettings
+    revoke: Revokes = field(repr=False)
 
 
 class Sessions(Protocol):
+    """What the faces use of `LaunchSessions`."""
+
+    def view(self, credential: Shown, origin: Origin) -> View:
+        """See LaunchSessions."""
+
+    def state_purpose(self, credential: Shown, purpose: str, origin: Origin) -> View:
+        """See LaunchSessions."""
+
+    def close(self, credential: Shown, origin: Origin) -> None:
+        """See LaunchSessions."""
+
+
+@dataclass(frozen=True)
+class LaunchSessions:
     """Views of launches. Safe to call from several threads.
 
-    Every method raises Unidentified (the view is unknown, over, or somebody else's; this is counted as for all callers
-    who are not identified), CallerThrottled or StateUnavailable.
+    Every method raises Unidentified (the view is unknown, over, or somebody else's) and StateUnavailable. Those with
+    an `origin` count that, as for all callers who are not identified, and raise CallerThrottled.
     """
 
-    def view(self, credential: LaunchSession | NoCredential, origin: Origin) -> View:
-        """The view that `credential` shows. Records nothing."""
+    views: Views
+    ehrs: Mapping[str, LaunchedEhr]
+    attempts: Attempts
+    clock: Callable[[], float] = time.time
 
-    def state_purpose(self, credential: LaunchSession | NoCredential, purpose: str, origin: Origin) -> View:
-        """Keep what the person says the looks are for; the view with it.
+    def session(self, credential: Shown) -> Session:
+        """All that is kept of it: for who identifies, not for pages. It is thereby used."""
+        if isinstance(credential, NoCredential):
+            raise Unidentified
+        if max(len(credential.view), len(credential.secret)) > MAX_SHOWN:
+            raise ViewUnknown
+        session = self.views.find(credential.view, credential.secret, self.clock())
+        ehr = self.ehrs.get(session.view.ehr)
+        # What the configuration no longer has, a session no longer opens.
+        if ehr is None or ehr.settings.client_id != session.identity.client.id:
+            raise ViewUnknown
+        return session
+
+    def view(self, credential: Shown, origin: Origin) -> View:
+        """The view that `credential` shows. Records nothing but a refusal."""
+        try:
+            self._require_room(origin)
+            return self.session(credential).view
+        except Unidentified as refusal:
+            self.attempts.strangers.refused(refusal, origin)
+            raise
+
+    def state_purpose(self, credential: Shown, purpose: str, origin: Origin) -> View:
+        """Keep what the person says that the looks are for; the view with it.
 
         It is stated once. When this returns, that is recorded. Raises Refused (recorded as well) for what nobody may
         state here, or if another purpose was stated before; RecordUnavailable.
         """
+        with self.attempts.of(SessionAct(SessionStep.PURPOSE), origin) as attempt:
+            session = self._entered(attempt, credential)
+            if purpose not in STATABLE:
+                raise Refused(Reason.ACCESS_DENIED, rules=("purpose-stated",))
+            if session.view.purpose not in (None, purpose):
+                raise Refused(Reason.PURPOSE_STATED, rules=("purpose-stated",))
+            if session.view.purpose is None:
+                identity = replace(session.identity, purposes=(purpose,), purpose_source=PurposeSource.DECLARED)
+                session = replace(session, identity=identity, view=replace(session.view, purpose=purpose))
+            attempt.identity = session.identity
+        # Kept once it is recorded: what cannot be recorded, nobody has stated.
+        if isinstance(credential, LaunchSession):
+            self.views.keep(session, credential.secret)
+        return session.view
 
-    def close(self, credential: LaunchSession | NoCredential, origin: Origin) -> None:
+    def close(self, credential: Shown, origin: Origin) -> None:
         """End the view at once, and give the EHR's token back where the EHR takes it.
 
         When this returns, that is recorded. Raises RecordUnavailable: the view is over all the same.
         """
+        with self.attempts.of(SessionAct(SessionStep.CLOSING), origin) as attempt:
+            session = self._entered(attempt, credential)
+            self.views.forget(session.view.id)
+            try:
+                self.ehrs[session.view.ehr].revoke(session.token)
+            except IssuerUnreachable:
+                return  # the token ends by itself within the hour, and nobody here has it any more
+
+    def _entered(self, attempt: Attempt, credential: Shown) -> Session:
+        self._require_room(attempt.origin)
+        session = self.session(credential)
+        attempt.identity = session.identity
+        attempt.session = {"opened": session.record, "until": instant(session.view.expires_at)}
+        return session
+
+    def _require_room(self, origin: Origin) -> None:
+        if not self.attempts.strangers.admits(origin.address):
+            raise CallerThrottled
+
+
+def instant(moment: float) -> str:
+    """POSIX seconds as a record has them."""
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

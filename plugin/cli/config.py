@@ -105,8 +105,6 @@ def warnings_of(settings: Settings) -> list[str]:
         found.append("ledger.sinks: no checkpoint goes elsewhere: the owner of this machine could cut the log unseen")
     if not any(client.renders_only for ehr in settings.ehr for client in ehr.client):
         found.append("ehr.client: no client is listed as renders_only, so the FHIR facade answers nobody")
-    if any(ehr.launch for ehr in settings.ehr):
-        found.append("ehr.launch: this version has no viewer; the table has no effect")
     if settings.demo:
         found.append("demo: test identities are accepted")
     return found

@@ -2,10 +2,12 @@
 one that is down is not asked again and again; and the translation of its errors into ours.
 """
 
+import copy
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from dataclasses import replace
+from typing import Self, TypeVar
 
 from fhir_adapters.breaker import Breaker, Bulkhead
 from fhir_adapters.interface import (
@@ -37,6 +39,13 @@ class FeedLine:
         self._feed = feed
         self._breaker = Breaker(clock)
         self._bulkhead = Bulkhead(SLOTS, WAITING)
+        self._bearer: str | None = None
+
+    def bearing(self, token: str) -> Self:
+        """The same line, whose questions carry the token of a launch: only for a line to the EHR that gave it."""
+        line = copy.copy(self)
+        line._bearer = token
+        return line
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -47,16 +56,19 @@ class FeedLine:
             yield
 
     def read(self, resource_type: str, resource_id: str, call: Call) -> Tree | None:
-        return self._ask(lambda: self._feed.read(resource_type, resource_id, call))
+        return self._ask(lambda: self._feed.read(resource_type, resource_id, self._carrying(call)))
 
     def search(self, resource_type: str, parameters: tuple[tuple[str, str], ...], call: Call) -> Page:
-        return self._ask(lambda: self._feed.search(resource_type, parameters, call))
+        return self._ask(lambda: self._feed.search(resource_type, parameters, self._carrying(call)))
 
     def page(self, name: str, call: Call) -> Page:
-        return self._ask(lambda: self._feed.page(name, call))
+        return self._ask(lambda: self._feed.page(name, self._carrying(call)))
+
+    def _carrying(self, call: Call) -> Call:
+        return call if self._bearer is None else replace(call, bearer=self._bearer)
 
     def file(self, url: str, call: Call) -> FeedFile | None:
-        return self._ask(lambda: self._feed.file(url, call))
+        return self._ask(lambda: self._feed.file(url, self._carrying(call)))
 
     def _ask(self, question: Callable[[], Answer]) -> Answer:
         if not self._breaker.allows():

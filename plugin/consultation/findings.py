@@ -45,6 +45,11 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
+class LaunchPatient:
+    """How a patient is matched at the EHR that launched: it is the launch patient itself, and nobody else."""
+
+
+@dataclass(frozen=True, slots=True)
 class NoMatch:
     """Nobody there, or nobody who can be told apart."""
 

@@ -9,7 +9,7 @@ from fhir_adapters.interface import Call, Deadline, Entry
 from plugin.alerts import AlertKind, Alerts
 from plugin.attempt import Attempt
 from plugin.audit.feed import LogFeed, LogRelease
-from plugin.authentication.credential import Credential, NoCredential
+from plugin.authentication.credential import Credential, LaunchSession, NoCredential
 from plugin.authentication.identify import Identifier
 from plugin.consultation import fetch, files, log_permission, quota
 from plugin.consultation.admission import Admission
@@ -19,9 +19,10 @@ from plugin.consultation.care_context import DECLARED, care_relation
 from plugin.consultation.compartment import Compartment
 from plugin.consultation.facts import Labelling
 from plugin.consultation.feed_line import EhrLine, FeedLine
+from plugin.consultation.findings import LaunchPatient, NoMatch, Opposition
 from plugin.consultation.findings import Match as Matched
-from plugin.consultation.findings import NoMatch, Opposition
 from plugin.consultation.handles import FileAddresses
+from plugin.consultation.launched_ehr import LOCAL_TYPES, LaunchedEhrs
 from plugin.consultation.look_up import LookUps
 from plugin.consultation.network_zone import NetworkZones
 from plugin.consultation.opposition import Oppositions
@@ -29,6 +30,7 @@ from plugin.consultation.patient_match import PatientMatches
 from plugin.consultation.permission import Scope, permission
 from plugin.consultation.release import Release
 from plugin.errors import CallerThrottled, ConsultError, Refused, SpaceLow
+from plugin.event import LOCAL_FEED
 from plugin.ledger.space import FreeSpace
 from plugin.recorder import Recorder
 from plugin.settings.feed import Match
@@ -71,7 +73,7 @@ class FeedOnOffer:
 
     line: FeedLine
     types: tuple[str, ...]
-    match: Match
+    match: Match | LaunchPatient
     documents: str | None = None
     """The confidentiality that its whole documents have at least."""
     wants_informed: bool = False
@@ -102,6 +104,7 @@ class Gateway:
     zones: NetworkZones
     space: FreeSpace
     files: FileAddresses
+    launched: LaunchedEhrs
 
     @overload
     def consult(self, credential: Credential, asked: ClinicalConsultation, origin: Origin) -> Release: ...
@@ -119,15 +122,16 @@ class Gateway:
             if isinstance(asked, AuditConsultation):
                 return self._read_log(attempt, identity, asked)
             asked = attempt.asked = self.files.meaning(identity, asked)  # a handle, as what it stands for
-            identity = self._under_opening(attempt, identity, asked)
-            circumstances = self._circumstances(identity, asked, origin, broken=attempt.break_glass is not None)
-            asked, scope = self._decide(attempt, identity, asked, circumstances)  # 2 decide
+            here = self._reaching(credential, identity, asked)
+            identity = here._under_opening(attempt, identity, asked)
+            circumstances = here._circumstances(identity, asked, origin, broken=attempt.break_glass is not None)
+            asked, scope = here._decide(attempt, identity, asked, circumstances)  # 2 decide
             deadline = Deadline.after(CONSULTATION_SECONDS)
-            opposition = self._opposition(attempt, identity, asked.patient, deadline)
+            opposition = here._opposition(attempt, identity, asked.patient, deadline)
             circumstances = replace(circumstances, opposition=opposition.fact)
-            asked, circumstances = self._judge_context(attempt, identity, asked, circumstances)  # 3 context
-            labelling = self._labelling(attempt, identity, asked, circumstances, opposition)
-            release = self._look(attempt, identity, asked, scope, labelling, deadline)  # 4-8
+            asked, circumstances = here._judge_context(attempt, identity, asked, circumstances)  # 3 context
+            labelling = here._labelling(attempt, identity, asked, circumstances, opposition)
+            release = here._look(attempt, identity, asked, scope, labelling, deadline)  # 4-8
         # 9 record: leaving the block has made the record durable, or raised
         return release  # 10 release  # noqa: RET504 - the two moments are the point
 
@@ -180,6 +184,14 @@ class Gateway:
             raise CallerThrottled
         identity = attempt.identity = self.identifier.identify(credential)
         return identity
+
+    def _reaching(self, credential: Credential, identity: Identity, asked: ClinicalConsultation) -> "Gateway":
+        """The same door, for a session of the viewer with the ways that its launch opened: to its EHR, by its token."""
+        if not isinstance(credential, LaunchSession) or asked.delivery is not Delivery.RENDERED:
+            return self
+        token, ehr = self.identifier.ehr_token(credential), self.launched[identity.ehr]
+        local = FeedOnOffer(ehr.feed.bearing(token), LOCAL_TYPES, LaunchPatient())
+        return replace(self, feeds={**self.feeds, LOCAL_FEED: local}, ehrs={identity.ehr: ehr.patients.bearing(token)})
 
     def _under_opening(self, attempt: Attempt, identity: Identity, asked: ClinicalConsultation) -> Identity:
         """The identity with the purpose BTG, for a page while the glass is broken. Raises StateUnavailable."""

@@ -23,6 +23,7 @@ from plugin.consultation.findings import (
     NOT_ACTIVE,
     NOT_SHARED,
     PERSON_ID_OF_ANOTHER,
+    LaunchPatient,
     Match,
     NoMatch,
 )
@@ -62,12 +63,14 @@ class PatientMatches:
         self,
         identity: Identity,
         patient: str,
-        rule: MatchRule,
+        rule: MatchRule | LaunchPatient,
         ehr: FeedLine,
         feed: FeedLine,
         call: Call,
     ) -> Match | NoMatch:
         """The feed's patient for `patient` of the EHR. Raises ConsultError if the EHR or the feed fails."""
+        if isinstance(rule, LaunchPatient):
+            return Match(patient, (), "launch") if patient == identity.launch_patient else NoMatch(NOT_SHARED)
         key = (
             identity.token_reference or "",
             identity.person.key,

@@ -48,6 +48,13 @@ class Settings(Section):
         return self
 
     @model_validator(mode="after")
+    def _launches_have_an_address_each(self) -> Self:
+        """`/launch/callback` is where every launch comes back to."""
+        if any(ehr.launch is not None and ehr.id == "callback" for ehr in self.ehr):
+            raise ValueError("ehr.id: 'callback' cannot be the id of an EHR with [ehr.launch]")
+        return self
+
+    @model_validator(mode="after")
     def _tokens_select_one_ehr(self) -> Self:
         """(issuer, client) must name one EHR, or a token could open another hospital's patients."""
         seen: set[tuple[str, str]] = set()

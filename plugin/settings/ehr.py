@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from plugin.settings.launch import LaunchSettings
 from plugin.settings.ledger import Period, RetentionClass
 from plugin.settings.servers import Auth, NoAuth
 from plugin.settings.values import ExactUrl, Id, Location, Section, Text, Url
@@ -118,14 +119,6 @@ class Auditors(Section):
     values: tuple[Text, ...] = Field(min_length=1)
 
 
-class LaunchSettings(Section):
-    """The viewer, as an app registered at this EHR."""
-
-    client_id: Text
-    auth: dict[str, Any] = Field(default_factory=lambda: {"kind": "public"})
-    frame_ancestors: tuple[Url, ...] = ()
-
-
 class Ehr(Section):
     """A source of tokens and patients; the tenant in every record."""
 
@@ -138,6 +131,7 @@ class Ehr(Section):
     issuer: tuple[Issuer, ...] = Field(min_length=1)
     client: tuple[ClientSettings, ...] = ()
     launch: LaunchSettings | None = None
+    """Absent: no viewer for this EHR."""
     consents: Annotated[ConsentServer | ConsentFolder, Discriminator("kind")] | None = None
     """Where the oppositions of this EHR's patients are, by their ids there: FHIR Consents, asked at every look."""
     retention: dict[RetentionClass, Period] = Field(default_factory=dict)

@@ -19,6 +19,8 @@ _TAGS = frozenset(
         "bearer",
         "client_credentials",
         "private_key_jwt",
+        "public",
+        "client_secret",
         "mtls",
         "file",
         "https",

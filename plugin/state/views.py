@@ -1,7 +1,44 @@
-"""Views: what each launch from an EHR opened, for one person and one patient. A page knows this much of one, and no
-token."""
+"""Views: what each launch from an EHR opened, for one person and one patient. Shared by all processes of the machine.
 
-from dataclasses import dataclass
+Tokens and people are sealed; a view is found by a keyed hash of its id, and opens only for who has its secret, of which
+a hash is kept. The file alone opens nothing, and cannot make a view longer. What cannot be read is no view.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from plugin.errors import ViewOver, ViewUnknown
+from plugin.sealing import Seal, SealBroken
+from plugin.state.database import Database
+from plugin.state.private_names import PrivateNames
+from policies.vocabulary.identity import Identity
+
+FILE = "views.sqlite"
+"""In `state_dir`."""
+
+IDLE_SECONDS = 900.0
+"""A view that nobody uses for so long has ended (design section 6)."""
+
+NOTED_SECONDS = 15.0
+"""That a view is used is written down at most so often: a page asks several feeds at once."""
+
+MAX_SEALED = 64 * 1024
+"""Characters: a token of 8 kB and what is known of a person, several times over."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS views (
+  name BLOB NOT NULL PRIMARY KEY, until REAL NOT NULL, used REAL NOT NULL, sealed TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS answered (name BLOB NOT NULL PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID;
+PRAGMA secure_delete = ON;
+"""
+# The pragma stands last: it answers with a row, and what follows a row waits until it is fetched.
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +63,109 @@ class View:
     """False: the EHR shows already who the patient is."""
     style: str | None
     """SMART's `smart_style_url`, under an address of the EHR."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """All that is kept of a launch."""
+
+    view: View
+    identity: Identity
+    """Its purposes are those stated so far; it expires with the view."""
+    token: str = field(repr=False)
+    """The EHR's access token."""
+    opened: float
+    """POSIX seconds."""
+    record: str
+    """The id of the record of the opening."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    secret: str
+    """Hex of its SHA-256."""
+    session: Session
+
+
+class Views:
+    """Safe to call from several threads and processes. Every method raises StateUnavailable."""
+
+    def __init__(self, folder: Path, keys: Sequence[bytes]) -> None:
+        """Opens nothing yet. `folder` is `state_dir`, `keys` those of `key_file`."""
+        self._names = PrivateNames(keys, "views")
+        self._seal = Seal(keys, "sessions")
+        self._database = Database(folder / FILE, _SCHEMA)
+
+    def open(self, session: Session, secret: str, now: float) -> None:
+        """Let it begin; those that have ended are forgotten."""
+        with self._database.writing() as connection:
+            connection.execute("DELETE FROM views WHERE until <= ?1 OR used <= ?1 - ?2", (now, IDLE_SECONDS))
+            connection.execute("DELETE FROM answered WHERE until <= ?", (now,))
+            connection.execute(
+                "INSERT INTO views (name, until, used, sealed) VALUES (?, ?, ?, ?)",
+                (self._name(session.view.id), session.view.expires_at, now, self._closed(session, secret)),
+            )
+
+    def find(self, view: str, secret: str, now: float) -> Session:
+        """The session of `view`, which is thereby used. Raises ViewUnknown, ViewOver."""
+        names = self._names.all(view)
+        places = ",".join("?" * len(names))
+        question = f"SELECT name, until, used, sealed FROM views WHERE name IN ({places})"  # noqa: S608 - question marks only
+        with self._database.reading() as connection:
+            rows: list[Any] = list(connection.execute(question, names))
+        for name, until, used, sealed in rows:
+            session = self._opened(sealed, view, secret)
+            # A clock that was set back makes nothing longer: then it has not begun, and counts as over.
+            if not session.opened <= now < min(until, session.view.expires_at) or now - used >= IDLE_SECONDS:
+                raise ViewOver
+            if now - used >= NOTED_SECONDS:
+                with self._database.writing() as connection:
+                    connection.execute("UPDATE views SET used = ? WHERE name = ?", (now, name))
+            return session
+        raise ViewUnknown
+
+    def keep(self, session: Session, secret: str) -> None:
+        """What changed of it. Nothing if it has been closed meanwhile."""
+        names = self._names.all(session.view.id)
+        places = ",".join("?" * len(names))
+        with self._database.writing() as connection:
+            connection.execute(
+                f"UPDATE views SET sealed = ? WHERE name IN ({places})",  # noqa: S608 - question marks only
+                (self._closed(session, secret), *names),
+            )
+
+    def forget(self, view: str) -> bool:
+        """It is over; False if it was before."""
+        names = self._names.all(view)
+        places = ",".join("?" * len(names))
+        with self._database.writing() as connection:
+            connection.execute(f"DELETE FROM views WHERE name IN ({places})", names)  # noqa: S608 - question marks only
+            return bool(connection.changes())
+
+    def answered(self, state: str, until: float) -> bool:
+        """Note that the launch of this `state` has been answered; False if it had been before. Kept `until` then."""
+        with self._database.writing() as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO answered (name, until) VALUES (?, ?)", (self._name(f"state {state}"), until)
+            )
+            return bool(connection.changes())
+
+    def _name(self, text: str) -> bytes:
+        return self._names.current(text)
+
+    def _closed(self, session: Session, secret: str) -> str:
+        return self._seal.close(msgspec.json.encode(_Kept(_digest(secret), session)))
+
+    def _opened(self, sealed: str, view: str, secret: str) -> Session:
+        """Raises ViewUnknown: the secret is another's, or the row, and so it is for one under a key that is gone."""
+        try:
+            kept = msgspec.json.decode(self._seal.open(sealed, most=MAX_SEALED), type=_Kept)
+        except (SealBroken, msgspec.DecodeError):
+            raise ViewUnknown from None
+        if kept.session.view.id != view or not hmac.compare_digest(kept.secret, _digest(secret)):
+            raise ViewUnknown
+        return kept.session
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

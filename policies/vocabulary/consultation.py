@@ -37,6 +37,8 @@ class Reason(StrEnum):
     NOT_FOUND = "not-found"
     QUOTA = "quota"
     TOO_COSTLY = "too-costly"
+    # the session of a viewer
+    PURPOSE_STATED = "purpose-stated"
     # breaking the glass
     BREAK_GLASS_OPEN = "break-glass-open"
     BREAK_GLASS_NOT_OPEN = "break-glass-not-open"

@@ -175,6 +175,28 @@ def break_glass(action: str = AuditAction.BREAK_GLASS_OPENED, **more: Any) -> Bo
     return body
 
 
+SESSION_OUTCOMES = {
+    AuditAction.SESSION_OPENED: Outcome.SUCCESS,
+    AuditAction.SESSION_REFUSED: Outcome.REFUSED,
+    AuditAction.SESSION_CLOSED: Outcome.SUCCESS,
+    AuditAction.SESSION_FAILED: Outcome.UNAVAILABLE,
+    AuditAction.PURPOSE_STATED: Outcome.SUCCESS,
+    AuditAction.PURPOSE_REFUSED: Outcome.REFUSED,
+}
+
+
+def session(action: str = AuditAction.SESSION_OPENED, **more: Any) -> Body:
+    """What a person does with the viewer beside looking."""
+    outcome = SESSION_OUTCOMES[AuditAction(action)]
+    reason = {Outcome.REFUSED: "access-denied", Outcome.UNAVAILABLE: "state-unavailable"}.get(outcome)
+    body = event(action, record="req-77.1", outcome=str(outcome), reason=reason)
+    del body["feed"]
+    body["session"] = {"opened": "req-77.1", "until": "2026-03-02T09:15:03.120Z"}
+    body["token"] = {"reference": HASHED, "scopes": ["launch", "patient/*.rs"]}
+    body.update(more)
+    return body
+
+
 def ended_by_itself() -> Body:
     """The end of an emergency access that nobody asked for."""
     body = break_glass(AuditAction.BREAK_GLASS_CLOSED, record="req-77.1-closed")
@@ -265,6 +287,7 @@ ONE_OF_EACH: dict[str, Body] = {
             AuditAction.BREAK_GLASS_FAILED,
         )
     },
+    **{str(action): session(action) for action in SESSION_OUTCOMES},
     "break-glass that ended by itself": ended_by_itself(),
     "break-glass of nobody that is known": {
         name: value for name, value in ended_by_itself().items() if name not in {"person", "patient", "ehr"}

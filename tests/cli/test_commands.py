@@ -114,12 +114,6 @@ def test_config_check_says_no_to_what_would_not_serve(place):
     assert "ledger" in vitrine(place.path, "config", "check", code=NO).stderr
 
 
-def test_config_check_warns_of_what_has_no_effect(place):
-    text = place.path.read_text().replace("[[feed]]", '[ehr.launch]\nclient_id = "viewer"\n\n[[feed]]', 1)
-    place.path.write_text(text)
-    assert "ehr.launch" in vitrine(place.path, "config", "check").stderr
-
-
 def test_feed_check_tells_what_a_feed_offers_and_hides_what_a_terminal_obeys(place):
     statement = {
         "resourceType": "CapabilityStatement",

@@ -433,3 +433,37 @@ def test_a_secret_that_is_none_is_refused_by_its_key(tmp_path):
     for path in (empty, large, binary, tmp_path, tmp_path / "missing", tmp_path / "empty" / "below"):
         with pytest.raises(SettingsError, match="the_key"):
             read_secret(path, "the_key")
+
+
+LAUNCHES = {
+    'auth = { kind = "mutual" }': "auth",
+    'auth = { kind = "client_secret" }': "client_secret_file",
+    'auth = { kind = "private_key_jwt" }': "key_file",
+    'auth = { kind = "public", client_secret_file = "x" }': "client_secret_file",
+    'frame_ancestors = ["https://ehr.example/path"]': "frame_ancestors",
+    'frame_ancestors = ["https://*.ehr.example"]': "frame_ancestors",
+    'frame_ancestors = ["http://ehr.example"]': "frame_ancestors",
+    "scopes = []": "scopes",
+    'scopes = ["patient/*.cruds"]': "scopes",
+    'scopes = ["user/Observation.rs"]': "scopes",
+    'scopes = ["offline_access"]': "scopes",
+    'scopes = ["patient/*.rs openid"]': "scopes",
+    'redirect_uri = "https://elsewhere.example"': "redirect_uri",
+}
+
+
+@pytest.mark.parametrize(("line", "key"), LAUNCHES.items())
+def test_a_launch_is_registered_strictly(tmp_path, line, key):
+    """What is not known is refused, and nothing but looking at one patient is asked for."""
+    text = WHOLE.replace('  client_id = "vitrine-viewer"\n', f'  client_id = "vitrine-viewer"\n  {line}\n')
+    for name in ("auth      = { kind", 'frame_ancestors = ["https://ehr.hospital'):
+        if line.startswith(name.split()[0]):
+            text = "\n".join(each for each in text.splitlines() if not each.strip().startswith(name))
+    assert key in refusal(tmp_path, text)
+
+
+def test_the_address_that_every_launch_comes_back_to_is_no_ehrs(tmp_path):
+    text = WHOLE.replace('id        = "hospital"', 'id        = "callback"').replace(
+        'shares_patient_ids_with = "hospital"', 'shares_patient_ids_with = "callback"'
+    )
+    assert "callback" in refusal(tmp_path, text)

@@ -21,9 +21,19 @@ from policies.vocabulary.purposes import EMERGENCY
 _LOOK = str(AuditAction.CONSULTATION_RELEASED)
 _WITHDRAWN = str(AuditAction.RELEASE_WITHDRAWN)
 _WITHDRAWN_NEEDLE = orjson.dumps(_WITHDRAWN)
-_INFORMED = str(AuditAction.PATIENT_INFORMED)
+_TOLD_BY_LOOKS = frozenset(
+    {
+        str(AuditAction.PATIENT_INFORMED),
+        str(AuditAction.SESSION_OPENED),
+        str(AuditAction.SESSION_CLOSED),
+        str(AuditAction.PURPOSE_STATED),
+    }
+)
+"""Each look says for itself who looked, what for, and whether the patient was told."""
 _BREAK_GLASS = "break-glass:"
 """How the actions of an emergency access begin (design section 8)."""
+_EVENTS = (_BREAK_GLASS, "session:", "purpose:")
+"""Beginnings of the actions that are no consultation."""
 
 
 class Naming(StrEnum):
@@ -60,7 +70,7 @@ class Source:
     withdrawn: bool = False
     interaction: str = ""
     event: str | None = None
-    """An action that is no consultation: the opening or closing of an emergency access."""
+    """An action that is no consultation: of an emergency access, or of the viewer's session."""
     informed: bool = False
     """Who looked said that the patient had been told and did not object."""
 
@@ -105,8 +115,8 @@ def findings(source: LogRange, selection: Selection, zone: tzinfo) -> Findings:
     sources: dict[str, tuple[str, Source]] = {}
     withdrawn: set[str] = set()
     for header, body in _wanted(source, selection, found, withdrawn, zone):
-        if body.get("action") == _INFORMED:
-            continue  # the look that it was said for tells it
+        if body.get("action") in _TOLD_BY_LOOKS:
+            continue
         moment = _moment(header, zone)
         record, request = body.get("record", ""), body.get("request") or body.get("record", "")
         is_look = _is_look(body)
@@ -169,7 +179,7 @@ def _source(body: Body) -> Source:
         body.get("outcome") or Outcome.SUCCESS.value,
         body.get("reason"),
         interaction=body.get("asked", {}).get("interaction", ""),
-        event=action if action.startswith(_BREAK_GLASS) else None,
+        event=action if action.startswith(_EVENTS) else None,
         informed="informed" in body,
     )
 

@@ -106,6 +106,7 @@ REASONS: Final[Mapping[str, Word]] = {
     "not-found": Word("rien à montrer", "there was nothing to show"),
     "quota": Word("trop de consultations en peu de temps", "too many consultations in a short time"),
     "too-costly": Word("trop de résultats demandés à la fois", "too many results asked for at once"),
+    "purpose-stated": Word("la finalité était déjà déclarée", "the purpose had been stated already"),
     "break-glass-open": Word("l’accès en urgence était déjà ouvert", "emergency access was open already"),
     "break-glass-not-open": Word("aucun accès en urgence n’était ouvert", "no emergency access was open"),
     "no-space": Word("journal presque plein", "the log was nearly full"),
@@ -114,6 +115,13 @@ REASONS: Final[Mapping[str, Word]] = {
     "invalid-token": _LOGIN,
     "expired-token": _LOGIN,
     "caller-throttled": _LOGIN,
+    "launch-malformed": _LOGIN,
+    "launch-foreign": _LOGIN,
+    "launch-mixed-up": _LOGIN,
+    "launch-denied": _LOGIN,
+    "launch-unproven": _LOGIN,
+    "view-unknown": _LOGIN,
+    "view-over": _LOGIN,
     "issuer-unreachable": _LOGIN,
     "feed-failed": _SOURCE,
     "feed-timeout": _SOURCE,
@@ -139,6 +147,9 @@ EVENTS: Final[Mapping[str, Word]] = {
     "break-glass:closed": Word("accès exceptionnel en urgence terminé", "exceptional emergency access ended"),
     "break-glass:denied": Word("accès exceptionnel en urgence demandé", "exceptional emergency access asked for"),
     "break-glass:failed": Word("accès exceptionnel en urgence demandé", "exceptional emergency access asked for"),
+    "session:refused": Word("ouverture de la visionneuse", "opening of the viewer"),
+    "session:failed": Word("ouverture ou fermeture de la visionneuse", "opening or closing of the viewer"),
+    "purpose:refused": Word("finalité déclarée dans la visionneuse", "purpose stated in the viewer"),
 }
 
 INFORMED: Final = Word(

@@ -1,0 +1,1 @@
+"""SMART App Launch as the browser sees it: the way in from an EHR, and the way back from its login."""

@@ -1,0 +1,25 @@
+"""What happens to the session of a viewer beside looking: it is opened by a launch, given a purpose, and closed."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from policies.vocabulary.purposes import TREATMENT
+
+STATABLE: Final = TREATMENT | {"ETREAT"}
+"""What a person may state that looks are for. Each needs a rule; BTG is stated by breaking the glass only."""
+
+
+class SessionStep(StrEnum):
+    """Which of them."""
+
+    OPENING = "opening"
+    PURPOSE = "purpose"
+    CLOSING = "closing"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionAct:
+    """One of them, tried. It releases nothing."""
+
+    step: SessionStep
