@@ -60,7 +60,7 @@ def _steps(gateway: inside.Inside) -> dict[str, Callable[[], object]]:
     def compartment() -> Compartment:
         """Anew for each answer: it remembers what it has walked through."""
         match = Match(f"lab-{number(0)}", (), "identifier")
-        return Compartment(match, base, "Observation", CONSULTABLE, scope)
+        return Compartment(match, base, ("Observation",), CONSULTABLE, scope)
 
     def scope(resource_type: str) -> Ceiling:
         return identity.grants.ceiling(resource_type, "s", launch_patient=True)

@@ -97,39 +97,50 @@ class PolicySet:
 
         A verdict depends on nothing but the question and this set, which never changes.
         """
-        facts = orjson.dumps(question.facts, option=orjson.OPT_SORT_KEYS)
+        try:
+            facts = orjson.dumps(question.facts, option=orjson.OPT_SORT_KEYS)
+        except orjson.JSONEncodeError:
+            return Deny((EVALUATION_FAILED,))
         return self._remembered(question.principal, question.action, question.resource, facts)
 
     def _decide_one(self, principal: str, action: str, resource: tuple[str, str], facts: bytes) -> Permit | Deny:
-        return self.decide([Question(principal, action, resource, orjson.loads(facts))])[0]
+        return self._decide(GROUP_OF.get(action), [_request(principal, action, resource, facts)])[0]
 
     def decide(self, questions: Sequence[Question]) -> list[Permit | Deny]:
         """A verdict for each question, in order."""
         verdicts: list[Permit | Deny] = []
         for group, asked in groupby(questions, lambda question: GROUP_OF.get(question.action)):
-            verdicts += self._decide(group, list(asked))
+            together = list(asked)
+            try:
+                requests = [_request(e.principal, e.action, e.resource, orjson.dumps(dict(e.facts))) for e in together]
+            except orjson.JSONEncodeError:
+                verdicts += _failed(len(together))
+            else:
+                verdicts += self._decide(group, requests)
         return verdicts
 
-    def _decide(self, group: Group | None, questions: Sequence[Question]) -> list[Permit | Deny]:
-        """The same, of questions of one group; None: their action is unknown."""
-        failed: list[Permit | Deny] = [Deny((EVALUATION_FAILED,))] * len(questions)
+    def _decide(self, group: Group | None, requests: list[dict[str, Any]]) -> list[Permit | Deny]:
+        """The same, of Cedar's requests of one group; None: their action is unknown."""
         if group is None:
-            return failed
+            return _failed(len(requests))
         try:
-            requests = [_request(question) for question in questions]
             results = cedarpy.is_authorized_batch(requests, self._parts[group], self._entities, self._schema)
-        except (ValueError, orjson.JSONEncodeError):
-            return failed
+        except ValueError:
+            return _failed(len(requests))
         return [_verdict(result) for result in results]
 
 
-def _request(question: Question) -> dict[str, Any]:
-    """Raises orjson.JSONEncodeError for a fact that no JSON can hold."""
+def _failed(questions: int) -> list[Permit | Deny]:
+    return [Deny((EVALUATION_FAILED,))] * questions
+
+
+def _request(principal: str, action: str, resource: tuple[str, str], facts: bytes) -> dict[str, Any]:
+    """Cedar's form of a question, its facts in JSON."""
     return {
-        "principal": {"type": "Person", "id": question.principal},
-        "action": {"type": "Action", "id": question.action},
-        "resource": {"type": question.resource[0], "id": question.resource[1]},
-        "context": orjson.dumps(dict(question.facts)).decode(),
+        "principal": {"type": "Person", "id": principal},
+        "action": {"type": "Action", "id": action},
+        "resource": {"type": resource[0], "id": resource[1]},
+        "context": facts.decode(),
     }
 
 

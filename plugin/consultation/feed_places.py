@@ -18,7 +18,10 @@ def relative(base: str, text: str) -> str:
     """
     if not base or "://" not in text:
         return text
-    prefix, plain = _plain(f"{base}/"), _plain(text)
+    own = f"{base}/"
+    if text.startswith(own):  # written as the base is, like nearly all
+        return text.removeprefix(own)
+    prefix, plain = _plain(own), _plain(text)
     return plain.removeprefix(prefix) if plain.startswith(prefix) else text
 
 

@@ -4,7 +4,7 @@ The order tells as little as it can: a program learns that it is one before anyt
 told what was wrong with the request before what the token lacks.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from plugin.errors import Refused, ScopeInsufficient, ShapeRefused
 from policies.vocabulary.consultation import ClinicalConsultation, PageBinding, Reason
@@ -24,12 +24,15 @@ class Scope:
 
     identity: Identity
     letter: str
+    _ceilings: dict[str, Ceiling] = field(default_factory=dict, repr=False)
 
     def ceiling(self, resource_type: str) -> Ceiling:
-        """For `resource_type`, with the letter of what was asked."""
-        return self.identity.grants.ceiling(
-            resource_type, self.letter, launch_patient=self.identity.launch_patient is not None
-        )
+        """For `resource_type`, with the letter of what was asked; found once, since each result asks for it."""
+        if resource_type not in self._ceilings:
+            self._ceilings[resource_type] = self.identity.grants.ceiling(
+                resource_type, self.letter, launch_patient=self.identity.launch_patient is not None
+            )
+        return self._ceilings[resource_type]
 
 
 def permission(identity: Identity, asked: ClinicalConsultation, core: Permit | Deny) -> Scope:

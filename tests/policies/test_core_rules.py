@@ -305,6 +305,7 @@ def test_a_missing_fact_can_never_allow(left_out: str) -> None:
     del facts[left_out]
     question = Question("someone", "search-type", ("Feed", "city-lab"), facts)
     assert RULES.complete.decide([question]) == [Deny((EVALUATION_FAILED,))]
+    assert RULES.complete.decide_again(question) == Deny((EVALUATION_FAILED,))
 
 
 @pytest.mark.parametrize(
