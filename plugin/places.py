@@ -3,34 +3,28 @@
 Secrets are read when they are needed: the process that serves never reads the one that could purge.
 """
 
-from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from plugin.ledger import origin
-from plugin.ledger.database_place import DatabasePlace
 from plugin.ledger.disposal import Eraser
-from plugin.ledger.errors import LedgerUnreadable
 from plugin.ledger.file_place import FilePlace
 from plugin.ledger.place import LedgerPlace
-from plugin.ledger.postgres import reading
-from plugin.ledger.postgres_connection import Dsn
-from plugin.ledger.postgres_eraser import PostgresEraser
 from plugin.ledger.sqlite_eraser import SqliteEraser
 from plugin.ledger.store import Opening
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
-from plugin.settings.secret import read_secret
+from plugin.settings.ledger import OWNER_OPTION
 
-OWNER_OPTION = "--owner-dsn-file"
+if TYPE_CHECKING:
+    from plugin.database_places import DatabasePlaces
 
 
 def place_of(settings: Settings) -> LedgerPlace:
     """Contacts nobody. Raises SettingsError: `dsn_file` cannot be read, or is no connection string."""
-    ledger = settings.ledger
-    if ledger.path is not None:
-        return FilePlace(ledger.path)
-    return DatabasePlace(_dsn(ledger.dsn_file, "ledger.dsn_file"), settings.state_dir)
+    path = settings.ledger.path
+    return FilePlace(path) if path is not None else _in_database(settings).place()
 
 
 def eraser_of(settings: Settings) -> Eraser:
@@ -38,17 +32,13 @@ def eraser_of(settings: Settings) -> Eraser:
 
     Raises SettingsError: `purge_dsn_file` is missing or unreadable; LedgerMissing: there is no file.
     """
-    ledger = settings.ledger
-    if ledger.path is not None:
-        return SqliteEraser(ledger.path)
-    if ledger.purge_dsn_file is None:
-        raise SettingsError("ledger.purge_dsn_file: is needed to purge: in PostgreSQL the gateway's role may not")
-    return PostgresEraser(_dsn(ledger.purge_dsn_file, "ledger.purge_dsn_file"))
+    path = settings.ledger.path
+    return SqliteEraser(path) if path is not None else _in_database(settings).eraser()
 
 
-def owner_view(owner_dsn_file: Path | None) -> Opening:
+def owner_view(settings: Settings, owner_dsn_file: Path | None) -> Opening:
     """A ledger in PostgreSQL as the owner of its tables sees it. Raises SettingsError."""
-    return partial(reading, _dsn(_owner(owner_dsn_file), OWNER_OPTION))
+    return _in_database(settings).owner_view(owner_dsn_file)
 
 
 def create(
@@ -58,37 +48,23 @@ def create(
 
     For a recovery there: `key_file` is the key's, instead of that of the settings, and `aside` the name under which
     the schema of a ledger that exists is kept. Raises SettingsError: a role is not named; or what `origin.create` and
-    `origin.create_in_database` raise.
+    `database_origin.create` raise.
     """
     ledger = settings.ledger
     name = origin.new_origin(urlsplit(settings.public_base).hostname or "")
-    if ledger.path is not None:
-        if owner_dsn_file is not None:
-            raise SettingsError(f"{OWNER_OPTION}: is of a ledger in PostgreSQL, and ledger.path names a file")
-        return origin.create(ledger.path, ledger.key_file, name)
-    owner = _owner(owner_dsn_file)
-    if ledger.purge_dsn_file is None:
-        raise SettingsError("ledger.purge_dsn_file: is needed to make a ledger: its role is given the right to purge")
-    return origin.create_in_database(
-        _dsn(owner, OWNER_OPTION),
-        key_file or ledger.key_file,
-        name,
-        gateway=_dsn(ledger.dsn_file, "ledger.dsn_file"),
-        purge=_dsn(ledger.purge_dsn_file, "ledger.purge_dsn_file"),
-        aside=aside,
-    )
+    if ledger.path is None:
+        return _in_database(settings).create(owner_dsn_file, name, key_file, aside)
+    if owner_dsn_file is not None:
+        raise SettingsError(f"{OWNER_OPTION}: is of a ledger in PostgreSQL, and ledger.path names a file")
+    return origin.create(ledger.path, ledger.key_file, name)
 
 
-def _owner(file: Path | None) -> Path:
-    if file is None:
-        raise SettingsError(f"{OWNER_OPTION}: is needed: the gateway's role may not be the one that owns the tables")
-    return file
-
-
-def _dsn(file: Path | None, key: str) -> Dsn:
-    if file is None:
-        raise SettingsError(f"{key}: is required")
+def _in_database(settings: Settings) -> "DatabasePlaces":
+    """Loaded where a configuration asks for it: few do, and its driver takes time and memory in every process."""
     try:
-        return Dsn(read_secret(file, key))
-    except LedgerUnreadable as error:
-        raise SettingsError(f"{key}: {file}: {error}") from error
+        from plugin.database_places import DatabasePlaces  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"ledger.dsn_file: needs {error.name}, which is not installed: install fhir-vitrine[postgresql]"
+        ) from error
+    return DatabasePlaces(settings)

@@ -1,34 +1,36 @@
 """`vitrine`: one file here per noun that the operator types. Data to stdout, talk to stderr, exit codes as promises."""
 
 import errno
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
 from plugin import __version__
-from plugin.cli.audit import audit
-from plugin.cli.audit_export import export, report
-from plugin.cli.config import config
 from plugin.cli.failure import CANNOT, Failure
-from plugin.cli.feed import feed
 from plugin.cli.given import CONFIG_VARIABLE
-from plugin.cli.policy import policy
-from plugin.cli.policy_check import check, try_cases
-from plugin.cli.policy_explain import explain_request
-from plugin.cli.policy_matrix import show_matrix
-from plugin.cli.recovery import recover
-from plugin.cli.reload import reload_command
-from plugin.cli.retention import hold, purge
-from plugin.cli.rotation import rotate
-from plugin.cli.serve import serve
-from plugin.cli.suspension import resume, suspend, suspended
-from plugin.cli.token import token
-from plugin.cli.upgrade import upgrade
+
+NOUNS = ("audit", "config", "feed", "policy", "serve", "token")
+"""What follows `vitrine`; each stands in the module of its name."""
 
 
 class Commands(click.Group):
-    """Says in one sentence, too, what the operating system refused at a place that nobody thought of."""
+    """Loads what is typed alone: who serves, and each of its workers, needs no command that reads the log.
+
+    Says in one sentence, too, what the operating system refused at a place that nobody thought of.
+    """
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """See `click.Group`."""
+        return list(NOUNS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """See `click.Group`."""
+        if name not in NOUNS:
+            return None
+        command: click.Command = getattr(import_module(f"{__name__}.{name}"), name)
+        return command
 
     def invoke(self, context: click.Context) -> Any:
         """See `click.Group`."""
@@ -59,16 +61,3 @@ def main(context: click.Context, path: Path) -> None:
     Exit codes: 0 yes, done, unbroken; 1 the answer is no; 2 could not tell or could not run.
     """
     context.obj = path
-
-
-for command in (check, explain_request, try_cases, show_matrix, reload_command, suspend, resume, suspended):
-    policy.add_command(command)
-audit.add_command(purge)
-audit.add_command(hold)
-audit.add_command(rotate)
-audit.add_command(recover)
-audit.add_command(upgrade)
-audit.add_command(export)
-audit.add_command(report)
-for command in (serve, config, feed, token, policy, audit):
-    main.add_command(command)

@@ -14,10 +14,15 @@ from plugin.audit.audit_event import to_audit_event
 from plugin.audit.feed import LogRelease
 from plugin.audit.search import SearchRefused, read_parameters
 from plugin.audit.text import line
+from plugin.cli.audit_export import export, report
 from plugin.cli.failure import CANNOT, NO, Failure
 from plugin.cli.given import OWNER, settings_at
 from plugin.cli.proof import checkpoint, prove, verify
 from plugin.cli.reading import REASON, read
+from plugin.cli.recovery import recover
+from plugin.cli.retention import hold, purge
+from plugin.cli.rotation import rotate
+from plugin.cli.upgrade import upgrade
 from plugin.errors import ConsultError, RecordUnavailable, ShapeRefused
 from plugin.event import AuditAction, Body, Outcome
 from plugin.ledger.errors import LedgerError, LedgerExists
@@ -129,7 +134,7 @@ def search(
     click.echo(f"{found:,} records", err=True)
 
 
-for command in (verify, checkpoint, prove):
+for command in (verify, checkpoint, prove, export, report, purge, hold, rotate, recover, upgrade):
     audit.add_command(command)
 
 

@@ -29,7 +29,7 @@ def recover(settings: Settings, why: str, notes: Sequence[Path], owner: Path | N
 
     Reads as the owner: a gateway whose own role is let in no more has lost nothing.
     """
-    view = places.owner_view(owner)
+    view = places.owner_view(settings, owner)
     key_file = settings.ledger.key_file
     intent = Intent(key_file)
     lost = cast("LostBody | None", intent.pending(view))

@@ -9,10 +9,11 @@ import click
 from plugin.authentication.credential import LocalOperator
 from plugin.cli.failure import CANNOT, Failure
 from plugin.ledger.place import LedgerPlace
-from plugin.places import OWNER_OPTION, place_of
+from plugin.places import place_of
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
 from plugin.settings.file import load
+from plugin.settings.ledger import OWNER_OPTION
 
 CONFIG_VARIABLE = "VITRINE_CONFIG"
 """Names the file where no option does; `serve` tells its workers by it."""

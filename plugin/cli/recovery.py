@@ -24,10 +24,9 @@ from plugin.ledger.reader import Reader
 from plugin.ledger.recovery import NewPlace
 from plugin.ledger.rotation import current_key
 from plugin.ledger.verify import verify
-from plugin.places import OWNER_OPTION
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
-from plugin.settings.ledger import FileSinkSettings
+from plugin.settings.ledger import OWNER_OPTION, FileSinkSettings
 from plugin.settings.secret import read_secret
 
 

@@ -9,13 +9,12 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from plugin.ledger import checkpoint, postgres_schema, sqlite
+from plugin.ledger import checkpoint, sqlite
 from plugin.ledger.checkpoint import Checkpoint
 from plugin.ledger.errors import LedgerExists, LedgerUnavailable
 from plugin.ledger.filesystem import refuse_network, sync_folder
 from plugin.ledger.key import SigningKey, write_private_key
 from plugin.ledger.merkle import Edge
-from plugin.ledger.postgres_connection import Dsn, role_of
 from plugin.ledger.record import encode_time
 from plugin.ledger.store import FORMAT, Head, Meta
 
@@ -43,27 +42,15 @@ def create(path: Path, key_path: Path, origin: str) -> str:
             sync_folder(path.parent)
             undo.pop_all()
 
-    return _create(make, key_path, origin)
+    return begin(make, key_path, origin)
 
 
-def create_in_database(
-    owner: Dsn, key_path: Path, origin: str, *, gateway: Dsn, purge: Dsn, aside: str | None = None
-) -> str:
-    """The same in PostgreSQL; each of the three is another role. For `aside` see `postgres_schema.make`.
+def begin(make: Callable[[Meta, Head], None], key_path: Path, origin: str) -> str:
+    """Make a key and, by `make`, the ledger that it begins; returns the `vkey`. Raises what `create` and `make` raise.
 
-    Raises LedgerExists if the database holds a ledger or the key file exists, KeyInvalid, or LedgerUnavailable.
+    The key first: a ledger whose key was lost in between could never be continued.
     """
     _refuse_existing(key_path)
-    roles = {"gateway": role_of(gateway), "purge": role_of(purge)}
-
-    def make(meta: Meta, head: Head) -> None:
-        postgres_schema.make(owner, meta, head, **roles, aside=aside)
-
-    return _create(make, key_path, origin)
-
-
-def _create(make: Callable[[Meta, Head], None], key_path: Path, origin: str) -> str:
-    """The key first: a ledger whose key was lost in between could never be continued."""
     private = Ed25519PrivateKey.generate()
     key = SigningKey(origin, private)
     try:

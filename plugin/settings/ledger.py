@@ -10,6 +10,8 @@ from plugin.settings.values import HostPort, Location, Section, Text, Url
 
 DEFAULT_PATH = "ledger/vitrine.sqlite"
 NEVER = "never"
+OWNER_OPTION = "--owner-dsn-file"
+"""By which the operator names the role that owns the tables in PostgreSQL: the gateway's own file never does."""
 _INTERVAL = re.compile(r"([1-9][0-9]{0,2}) (hour|day)s?")
 _DAYS = re.compile(r"[1-9][0-9]{0,4} days")
 
