@@ -63,6 +63,8 @@ def serve(path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.umask(0o077)
     os.environ[CONFIG_VARIABLE] = str(path.resolve())
+    # glibc keeps what is freed apart for up to eight times as many threads as there are cores: of each answer's tree.
+    os.environ.setdefault("MALLOC_ARENA_MAX", "2")
     listen = pair(settings.listen)
     _require_free("listen", listen)
     _metrics_folder(settings.state_dir)

@@ -14,6 +14,8 @@ from tests.databased import DatabaseDeployment
 from tests.ledger.conftest import body_of
 from tests.postgres_server import DATABASE, GATEWAY, PURGE
 
+pytestmark = pytest.mark.slow
+
 WHY = ("--reason", "the disk was lost")
 OLD = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

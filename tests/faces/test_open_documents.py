@@ -71,6 +71,7 @@ def test_the_capability_statement_lists_reading_and_searching_and_nothing_else(w
     assert [each["type"] for each in offered] == ["DiagnosticReport", "DocumentReference", "ImagingStudy", "Binary"]
 
 
+@pytest.mark.slow
 def test_every_listed_search_parameter_is_accepted_and_no_other_is(world: World) -> None:
     """A client believes the statement: npm's fhirclient finds the patient's parameter in it."""
     with_records_in_memory(world)

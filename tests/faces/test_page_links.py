@@ -170,6 +170,7 @@ def test_a_link_is_followed_by_get_at_the_type(world: World) -> None:
     assert refusal(world, f"/fhir/city-lab/Patient/p1/Observation?_page={page}")[2] == "page-link-invalid"
 
 
+@pytest.mark.slow
 def test_a_link_is_as_long_wherever_it_leads(world: World) -> None:
     """Its length would else tell how far a page reached, and so that something before it is not shown."""
     world.lab.resources += [observation(f"o{n}") for n in range(300)]

@@ -17,6 +17,8 @@ from plugin.ledger.postgres_connection import Dsn
 from plugin.ledger.store import Batch, Head
 from tests.postgres_server import DATABASE, DatabasePlace, new_place, wait_for_setting
 
+pytestmark = pytest.mark.slow
+
 
 class WatchedStore(PostgresStore):
     """The real store, which does something in the middle of a commit: the head is locked, nothing is written."""

@@ -5,6 +5,7 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -176,4 +177,4 @@ def _a_year_before(now: datetime) -> datetime:
 
 
 RetentionMachine.TestCase.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
-test_retention_holds_through_any_order_of_events = RetentionMachine.TestCase
+test_retention_holds_through_any_order_of_events = pytest.mark.slow(RetentionMachine.TestCase)

@@ -236,6 +236,7 @@ def _add_in_process(kind, name: str, count: int) -> None:
     store.close()
 
 
+@pytest.mark.slow
 def test_two_processes_race_for_one_sequence(kind, store):
     """The transaction is the lock: no position is given twice, none left out, nothing acknowledged is lost."""
     spawn = multiprocessing.get_context("spawn")

@@ -85,6 +85,7 @@ def candidates(ehr_id: str, feed: str) -> list[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_committed_json_is_what_the_generator_writes(tmp_path: Path) -> None:
     """Otherwise the next run would change data that tests and documents rely on."""
     command = [sys.executable, "-B", str(SAMPLES / "generate.py"), str(tmp_path)]
@@ -100,6 +101,7 @@ def test_the_samples_stay_small() -> None:
     assert sum(path.stat().st_size for path in SAMPLES.rglob("*.json")) < MAX_BYTES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_every_bundle_and_resource_parses_as_fhir(folder: str) -> None:
     """A sample that is not FHIR would test the gateway's tolerance instead of its rules."""

@@ -531,6 +531,7 @@ def test_one_of_each_kind_of_refusal_stands_in_the_real_ledger(world: World) -> 
     each_has_its_record(rows, answers, world.bodies())
 
 
+@pytest.mark.slow
 def test_without_a_token_the_same_walk_is_401_and_counted(world: World, rows: list[Row]) -> None:
     """Authentication comes before routing: an address tells nothing to somebody unknown. Their bodies are not read."""
     walk = Walk(world)
