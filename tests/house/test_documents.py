@@ -19,9 +19,17 @@ CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 
 
+def under(group: click.Group, name: str) -> click.Command:
+    """Its command of that name."""
+    found = group.get_command(click.Context(group), name)
+    assert found is not None
+    return found
+
+
 def leaves(command: click.Command, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     if isinstance(command, click.Group):
-        return [leaf for name, each in command.commands.items() for leaf in leaves(each, (*path, name))]
+        context = click.Context(command)
+        return [leaf for name in command.list_commands(context) for leaf in leaves(under(command, name), (*path, name))]
     return [path]
 
 
@@ -40,7 +48,7 @@ def test_every_command_has_help_that_says_what_it_does(command: tuple[str, ...])
     here: click.Command = main
     for name in command:
         assert isinstance(here, click.Group)
-        here = here.commands[name]
+        here = under(here, name)
     assert here.help
     assert all(isinstance(each, click.Argument) or getattr(each, "help", None) for each in here.params)
 
