@@ -6,16 +6,25 @@ import structlog
 from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException
 
-from plugin.assembly import Assembled
+from plugin.assembly import Assembled, sealing_keys
 from plugin.faces import http
 from plugin.faces.facade.audit_log import LogLinks
 from plugin.faces.facade.page_link import PageLinks
 from plugin.faces.facade.request import Translator
 from plugin.faces.facade.routes import Facade, PublicFeed
 from plugin.faces.launch.routes import launch_face
+from plugin.faces.pages.view_cookie import credential_of
+from plugin.faces.pages.wording import Word
 from plugin.faces.transparency import Transparency
+from plugin.faces.viewer.csrf import FormTokens
+from plugin.faces.viewer.entrance import Entrance
+from plugin.faces.viewer.informed import USE, Told
+from plugin.faces.viewer.looks import ShownFeed
+from plugin.faces.viewer.patient import Patients
+from plugin.faces.viewer.routes import Viewer
 from plugin.ledger.reader import Reader
 from plugin.places import place_of
+from plugin.sealing import Seal
 from plugin.settings.document import Settings
 
 log = structlog.get_logger()
@@ -35,6 +44,7 @@ def create_app(assembled: Assembled) -> Flask:
     _facade(assembled).mount(app)
     if assembled.launches.ehrs:
         launch_face(assembled.launches).mount(app)
+        _viewer(assembled).mount(app)
     if settings.ledger.public:
         _transparency(settings).mount(app)
 
@@ -58,6 +68,30 @@ def create_app(assembled: Assembled) -> Flask:
 def _transparency(settings: Settings) -> Transparency:
     place = place_of(settings)
     return Transparency(place.view, Reader(place.view).keys().current, place.kept)
+
+
+def _viewer(assembled: Assembled) -> Viewer:
+    settings, gateway = assembled.settings, assembled.gateway
+    keys = sealing_keys(settings)
+    entrance = Entrance(
+        assembled.sessions,
+        gateway,
+        gateway.strangers,
+        FormTokens(keys, settings.public_base),
+        credential_of,
+        {ehr.id: ehr.launch.frame_ancestors for ehr in settings.ehr if ehr.launch is not None},
+        Patients(gateway).of,
+    )
+    feeds = {
+        each.id: ShownFeed(
+            each.id,
+            Word(each.title.fr, each.title.en) if each.title else Word(each.id, each.id),
+            each.types,
+            each.patient_informed,
+        )
+        for each in settings.feed
+    }
+    return Viewer(gateway, entrance, feeds, Told(Seal(keys, USE)))
 
 
 def _facade(assembled: Assembled) -> Facade:

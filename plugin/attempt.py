@@ -222,6 +222,8 @@ _SESSION_ACTIONS: dict[SessionStep, tuple[AuditAction, AuditAction]] = {
     SessionStep.OPENING: (AuditAction.SESSION_OPENED, AuditAction.SESSION_REFUSED),
     SessionStep.PURPOSE: (AuditAction.PURPOSE_STATED, AuditAction.PURPOSE_REFUSED),
     SessionStep.CLOSING: (AuditAction.SESSION_CLOSED, AuditAction.SESSION_FAILED),
+    SessionStep.PRINTING: (AuditAction.PAGE_PRINTED, AuditAction.SESSION_FAILED),
+    SessionStep.COPYING: (AuditAction.PAGE_COPIED, AuditAction.SESSION_FAILED),
 }
 """Done, and refused."""
 

@@ -118,6 +118,8 @@ EVENTS: Final[Mapping[str, tuple[Element, Element]]] = {
     AuditAction.SESSION_CLOSED.value: (USER_AUTHENTICATION, coding(DCM, "110123", "Logout")),
     AuditAction.PURPOSE_STATED.value: (PATIENT_RECORD, coding(LIFECYCLE, "attest")),
     AuditAction.PURPOSE_REFUSED.value: (PATIENT_RECORD, coding(LIFECYCLE, "attest")),
+    AuditAction.PAGE_PRINTED.value: (PATIENT_RECORD, coding(LIFECYCLE, "report")),
+    AuditAction.PAGE_COPIED.value: (PATIENT_RECORD, coding(LIFECYCLE, "extract")),
     AuditAction.BREAK_GLASS_OPENED.value: (SECURITY_ALERT, _OVERRIDE),
     AuditAction.BREAK_GLASS_DENIED.value: (SECURITY_ALERT, _OVERRIDE),
     AuditAction.BREAK_GLASS_FAILED.value: (SECURITY_ALERT, _OVERRIDE),

@@ -3,6 +3,7 @@
 How one is opened is in `launch`. That a session exists permits nothing: each look is judged by the rules.
 """
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,11 @@ from policies.vocabulary.session import STATABLE, SessionAct, SessionStep
 
 Shown = LaunchSession | NoCredential
 """What a page of the viewer may show for its caller."""
+
+MAX_REPORTS = 20
+"""Prints and copies of one view that are recorded; a view lasts an hour at most."""
+MAX_REPORTING = 10_000
+"""Views that are counted at a time: a megabyte. Then counting begins anew."""
 
 MAX_SHOWN = 128
 """Characters of a view's id and of its secret; ours have 22 and 43."""
@@ -71,6 +77,26 @@ class Sessions(Protocol):
     def close(self, credential: Shown, origin: Origin) -> None:
         """See LaunchSessions."""
 
+    def report(self, credential: Shown, step: SessionStep, origin: Origin) -> None:
+        """See LaunchSessions."""
+
+
+class Reports:
+    """How many reports of a page's reader were recorded for each view, in this process. Safe to call from several
+    threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: dict[str, int] = {}
+
+    def admits(self, view: str) -> bool:
+        """False once a view has had MAX_REPORTS: a script that repeats itself fills no log."""
+        with self._lock:
+            if len(self._counts) >= MAX_REPORTING and view not in self._counts:
+                self._counts.clear()
+            count = self._counts[view] = self._counts.get(view, 0) + 1
+        return count <= MAX_REPORTS
+
 
 @dataclass(frozen=True)
 class LaunchSessions:
@@ -84,6 +110,7 @@ class LaunchSessions:
     ehrs: Mapping[str, LaunchedEhr]
     attempts: Attempts
     clock: Callable[[], float] = time.time
+    reports: Reports = field(default_factory=Reports)
 
     def session(self, credential: Shown) -> Session:
         """All that is kept of it: for who identifies, not for pages. It is thereby used."""
@@ -140,6 +167,17 @@ class LaunchSessions:
                 self.ehrs[session.view.ehr].revoke(session.token)
             except IssuerUnreachable:
                 return  # the token ends by itself within the hour, and nobody here has it any more
+
+    def report(self, credential: Shown, step: SessionStep, origin: Origin) -> None:
+        """Record that the browser reports that who looks is PRINTING or COPYING; of one view MAX_REPORTS times.
+
+        Raises RecordUnavailable.
+        """
+        view = self.view(credential, origin)
+        if not self.reports.admits(view.id):
+            return
+        with self.attempts.of(SessionAct(step), origin) as attempt:
+            self._entered(attempt, credential)
 
     def _entered(self, attempt: Attempt, credential: Shown) -> Session:
         self._require_room(attempt.origin)

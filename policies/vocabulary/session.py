@@ -1,4 +1,5 @@
-"""What happens to the session of a viewer beside looking: it is opened by a launch, given a purpose, and closed."""
+"""What happens to the session of a viewer beside looking: it is opened by a launch, given a purpose, and closed; its
+reader prints or copies."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,6 +17,9 @@ class SessionStep(StrEnum):
     OPENING = "opening"
     PURPOSE = "purpose"
     CLOSING = "closing"
+    PRINTING = "printing"
+    """The browser reports that its reader prints: nothing prevents it, and whether paper came of it nobody knows."""
+    COPYING = "copying"
 
 
 @dataclass(frozen=True, slots=True)

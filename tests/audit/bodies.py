@@ -182,6 +182,8 @@ SESSION_OUTCOMES = {
     AuditAction.SESSION_FAILED: Outcome.UNAVAILABLE,
     AuditAction.PURPOSE_STATED: Outcome.SUCCESS,
     AuditAction.PURPOSE_REFUSED: Outcome.REFUSED,
+    AuditAction.PAGE_PRINTED: Outcome.SUCCESS,
+    AuditAction.PAGE_COPIED: Outcome.SUCCESS,
 }
 
 

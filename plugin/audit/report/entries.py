@@ -27,9 +27,12 @@ _TOLD_BY_LOOKS = frozenset(
         str(AuditAction.SESSION_OPENED),
         str(AuditAction.SESSION_CLOSED),
         str(AuditAction.PURPOSE_STATED),
+        str(AuditAction.PAGE_PRINTED),
+        str(AuditAction.PAGE_COPIED),
     }
 )
-"""Each look says for itself who looked, what for, and whether the patient was told."""
+"""Each look says for itself who looked, what for, and whether the patient was told. That a browser reported a print or
+a copy of it is for the security officer: nobody knows what came of it."""
 _BREAK_GLASS = "break-glass:"
 """How the actions of an emergency access begin (design section 8)."""
 _EVENTS = (_BREAK_GLASS, "session:", "purpose:")

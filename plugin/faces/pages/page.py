@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from flask import Response, request
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
@@ -56,8 +57,8 @@ class Frame:
 class Pages:
     """The pages of one face. Safe to call from several threads."""
 
-    def __init__(self, folder: Path, words: Mapping[str, Word | Counted]) -> None:
-        """`folder` holds the face's templates, which may extend `base.html`."""
+    def __init__(self, folder: Path, words: Mapping[str, Word | Counted], style: str | None = None) -> None:
+        """`folder` holds the face's templates, which may extend `base.html`; `style` names a style sheet there."""
         self._words = {**WORDS, **words}
         self._folder = folder
         self._environment = Environment(
@@ -67,10 +68,11 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._style = (SHARED / "pages.css").read_text(encoding="utf-8")
+        sheets = [SHARED / "pages.css"] + ([folder / style] if style else [])
+        self._style = "".join(each.read_text(encoding="utf-8") for each in sheets)
 
     def whole(
-        self, template: str, frame: Frame, *, status: int = 200, script: str | None = None, **values: object
+        self, template: str, frame: Frame, *, status: int = 200, script: str | None = None, **values: Any
     ) -> Response:
         """A page. `script`: the name of a file beside the templates, without which the page works too."""
         nonce = base64.b64encode(secrets.token_bytes(16)).decode()
@@ -87,7 +89,7 @@ class Pages:
         response.headers["Content-Security-Policy"] = policy(nonce, frame.ancestors)
         return response
 
-    def part(self, template: str, frame: Frame, **values: object) -> str:
+    def part(self, template: str, frame: Frame, **values: Any) -> str:
         """A piece of HTML for a page that is there already, or for `whole`."""
         language = frame.language
         say = Say(self._words, language)

@@ -71,6 +71,11 @@ def day(moment: date, language: Language) -> str:
     return format_date(moment, "d MMM y", locale=_LOCALES[language])
 
 
+def month(moment: date, language: Language) -> str:
+    """`mars 2026`, `March 2026`"""
+    return format_date(moment, "MMMM y", locale=_LOCALES[language])
+
+
 def instant(moment: datetime, language: Language) -> str:
     """Day and clock of `moment`, in the zone that it has."""
     return format_datetime(moment, "d MMM y, HH:mm", locale=_LOCALES[language])

@@ -1,0 +1,136 @@
+"""Values of a reading as one line of text in a language: the digits of the source, the words of the page."""
+
+from typing import Final
+
+from babel import Locale
+from babel.numbers import get_currency_symbol
+
+from plugin.faces.pages.wording import Language, Word, day, instant, month
+from plugin.faces.viewer.readings.code_words import WORDS
+from plugin.faces.viewer.readings.moment import Precision, When
+from plugin.faces.viewer.readings.result import ReferenceRange
+from plugin.faces.viewer.readings.text import Text
+from plugin.faces.viewer.readings.values import (
+    Absent,
+    Amount,
+    Money,
+    Number,
+    Ratio,
+    Sampled,
+    Span,
+    Term,
+    Truth,
+    Value,
+)
+
+_SPACE: Final = "\u00a0"
+"""Between a number and its unit, which stay on one line."""
+_YES, _NO = Word("oui", "yes"), Word("non", "no")
+_FROM_TO = Word("du {0} au {1}", "{0} to {1}")
+_SINCE, _UNTIL = Word("depuis le {0}", "since {0}"), Word("jusqu’au {0}", "until {0}")
+_SERIES = Word("série de mesures, non dessinée", "series of measurements, not drawn")
+_ABSENT = Word("pas de valeur : {0}", "no value: {0}")
+
+
+def printed(value: Value | Number | None, language: Language) -> str:
+    """`value` as a page prints it, unescaped; "" for None."""
+    match value:
+        case None:
+            return ""
+        case Text():
+            return value.shown
+        case Term():
+            return term(value, language)
+        case Number():
+            return number(value, language)
+        case Amount():
+            return amount(value, language)
+        case Span():
+            return span(value, language)
+        case Ratio():
+            return f"{amount(value.numerator, language)} : {amount(value.denominator, language)}"
+        case Money():
+            return money(value, language)
+        case Truth():
+            return (_YES if value.yes else _NO).said(language)
+        case Sampled():
+            return _SERIES.said(language)
+        case Absent():
+            return _ABSENT.said(language).format(term(value.reason, language))
+        case When():
+            return moment(value, language)
+
+
+def term(value: Term, language: Language) -> str:
+    """Our word for a code that FHIR defines, else the source's own words."""
+    if value.key is not None and (pair := WORDS.get(value.key)) is not None:
+        return Word(*pair).said(language)
+    return value.text.shown
+
+
+def number(value: Number, language: Language) -> str:
+    """The source's digits, its point as the language writes it."""
+    return value.text.replace(".", ",") if language == "fr" else value.text
+
+
+def amount(value: Amount, language: Language) -> str:
+    """`< 5,0 mg/L`"""
+    sign = {"<=": "≤", ">=": "≥"}.get(value.comparator, value.comparator)
+    told = f"{sign}{_SPACE}{number(value.number, language)}" if sign else number(value.number, language)
+    return f"{told}{_SPACE}{value.unit.shown}" if value.unit is not None else told
+
+
+def span(value: Span, language: Language) -> str:
+    """`3,5 – 5,1 mmol/L`, or one side of it."""
+    if value.low is None or value.high is None:
+        side = value.low or value.high
+        sign = "≥" if value.high is None else "≤"
+        return "" if side is None else f"{sign}{_SPACE}{amount(side, language)}"
+    if value.low.unit == value.high.unit:
+        return f"{number(value.low.number, language)}{_SPACE}– {amount(value.high, language)}"
+    return f"{amount(value.low, language)} – {amount(value.high, language)}"
+
+
+def money(value: Money, language: Language) -> str:
+    """`23,00 €`, `€23.00`"""
+    told = number(value.number, language)
+    if not value.currency:
+        return told
+    sign = get_currency_symbol(value.currency, Locale(language))
+    return f"{told}{_SPACE}{sign}" if language == "fr" else f"{sign}{told}"
+
+
+def moment(value: When, language: Language) -> str:
+    """As exact as the source wrote it, in its own clock time."""
+    one = _one(value, language)
+    if not value.is_period:
+        return one
+    if value.is_open_start:
+        return _UNTIL.said(language).format(one)
+    if value.until is None:
+        return _SINCE.said(language).format(one)
+    return _FROM_TO.said(language).format(one, _one(value.until, language))
+
+
+def _one(value: When, language: Language) -> str:
+    match value.precision:
+        case Precision.YEAR:
+            return f"{value.at.year:04d}"
+        case Precision.MONTH:
+            return month(value.at, language)
+        case Precision.DAY:
+            return day(value.at, language)
+        case Precision.TIME:
+            return instant(value.at, language)
+        case Precision.UNREADABLE:
+            return value.written.shown if value.written is not None else ""
+
+
+def reference_range(value: ReferenceRange, language: Language) -> str:
+    """The range, and for whom or what it is."""
+    told = span(value.span, language) if value.span is not None else ""
+    told = told or (value.text.shown if value.text is not None else "")
+    about = [term(each, language) for each in ((value.meaning,) if value.meaning else ()) + value.applies_to]
+    if value.age is not None:
+        about.append(span(value.age, language))
+    return f"{told} ({', '.join(about)})" if about else told

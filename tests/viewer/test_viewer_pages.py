@@ -1,0 +1,239 @@
+"""What a clinician sees of the sources, and what each look leaves in the log."""
+
+import html
+import re
+from pathlib import Path
+
+import pytest
+
+from fhir_adapters.interface import FeedTimeout
+from tests.launch.launching import configuration
+from tests.viewer.clinic import Clinic
+from tests.world import observation
+
+POTASSIUM = {
+    "code": {"coding": [{"system": "http://loinc.org", "code": "2823-3"}], "text": "Potassium"},
+    "effectiveDateTime": "2026-03-02T08:05:00+01:00",
+    "valueQuantity": {"value": 5.30, "unit": "mmol/L"},
+    "interpretation": [{"coding": [{"code": "H"}]}],
+    "referenceRange": [{"low": {"value": 3.5, "unit": "mmol/L"}, "high": {"value": 5.1, "unit": "mmol/L"}}],
+    "performer": [{"display": "Laboratoire du Beffroi"}],
+}
+
+
+def test_the_overview_comes_without_waiting_for_a_source(clinic: Clinic) -> None:
+    """A slow feed never holds the page: the frame asks nobody."""
+    seen = clinic.get()
+    assert seen.status == 200
+    assert clinic.world.lab.queries == []
+    assert f'data-part="/view/{clinic.view}/part/city-lab?lang=en"' in seen.html
+    assert f'href="/view/{clinic.view}/feed/city-lab?lang=en"' in seen.html
+
+
+def test_every_page_says_whose_it_is_and_that_looks_are_recorded(clinic: Clinic) -> None:
+    for path in ("", "feed/city-lab", "together", "emergency"):
+        seen = clinic.get(path)
+        assert "Alma MARTIN" in seen.text
+        assert "Every look is recorded under your name." in seen.text
+
+
+def test_a_result_has_its_date_value_range_flag_source_and_performer(clinic: Clinic) -> None:
+    clinic.world.lab.resources.append(observation("o1", **POTASSIUM))
+    seen = clinic.get("part/city-lab").text.replace("\u00a0", " ")
+    for told in (
+        "2 Mar 2026, 08:05",
+        "Potassium",
+        "5.3 mmol/L",
+        "▲ high",
+        "3.5 – 5.1 mmol/L",
+        "City laboratory",
+        "Beffroi",
+    ):
+        assert told in seen
+
+
+def test_french_has_french_words_dates_and_numbers(clinic: Clinic) -> None:
+    clinic.world.lab.resources.append(observation("o1", **POTASSIUM))
+    seen = clinic.get("part/city-lab", language="fr").text.replace("\u00a0", " ")
+    for told in ("1 résultat", "Biologie", "2 mars 2026, 08:05", "5,3 mmol/L", "▲ élevé", "3,5 – 5,1 mmol/L"):
+        assert told in seen
+
+
+def test_each_look_leaves_one_record_with_the_id_of_its_answer(clinic: Clinic) -> None:
+    clinic.world.lab.resources.append(observation("o1", **POTASSIUM))
+    seen = clinic.get("feed/city-lab")
+    record = clinic.looks()[-1]
+    assert record["record"] == f"{seen.headers['X-Request-Id']}.1"
+    assert record["asked"]["delivery"] == "rendered"
+    assert [each["reference"] for each in record["released"]] == ["Observation/o1"]
+
+
+def test_a_page_of_two_sources_is_two_records_under_one_id(clinic: Clinic) -> None:
+    seen = clinic.get("together")
+    records = clinic.looks()[-2:]
+    assert {each["request"] for each in records} == {seen.headers["X-Request-Id"]}
+    assert sorted(each["record"].rpartition(".")[2] for each in records) == ["1", "2"]
+    assert {each["feed"]["id"] for each in records} == {"city-lab", "imaging"}
+
+
+def test_a_source_that_does_not_answer_is_named_and_can_be_tried_again(clinic: Clinic) -> None:
+    clinic.world.lab.failure = FeedTimeout("no answer")
+    seen = clinic.get("together")
+    assert seen.status == 200
+    assert "City laboratory did not answer." in seen.text
+    assert "Try again" in seen.text
+    assert "Nothing to show from imaging." in seen.text
+
+
+def test_no_match_nothing_there_and_all_withheld_are_one_sentence(clinic: Clinic) -> None:
+    """Which of them it is would tell that something is hidden."""
+    world = clinic.world
+    empty = clinic.get("part/city-lab").text
+    world.lab.resources.append(
+        observation(
+            "o1",
+            meta={"security": [{"system": "http://example.org", "code": "x"}]},
+            subject={"reference": "Patient/other"},
+        )
+    )
+    foreign = clinic.get("part/city-lab").text
+    world.lab.resources.clear()
+    unmatched = clinic.get("part/city-lab").text
+    assert empty == foreign == unmatched == "Nothing to show from City laboratory."
+
+
+def test_a_patient_without_qualified_identifier_is_told_apart(tmp_path: Path) -> None:
+    """That can be mended, at the EHR; nothing is said about the source."""
+    seen = Clinic(tmp_path, identifier=[]).get("part/city-lab")
+    assert "This patient has no qualified identifier" in seen.text
+
+
+def test_what_is_entered_in_error_is_counted_and_not_shown(clinic: Clinic) -> None:
+    clinic.world.lab.resources.append(observation("o1", **{**POTASSIUM, "status": "entered-in-error"}))
+    seen = clinic.get("part/city-lab")
+    assert "entered in error" in seen.text
+    assert "Potassium" not in seen.text
+
+
+def test_the_period_bounds_what_is_asked_of_the_source(clinic: Clinic) -> None:
+    """Looking at less is asking for less; the other choices are made here."""
+    clinic.get("part/city-lab", language="en")
+    assert not any("ge" in part for query in clinic.world.lab.queries for part in query if part.startswith("date"))
+    clinic.get("part/city-lab?period=1y")
+    assert any(part.startswith("date=ge") for query in clinic.world.lab.queries for part in query)
+
+
+@pytest.mark.parametrize(
+    ("choice", "shown"),
+    [
+        ("abnormal=1", False),
+        ("text=calci", False),
+        ("text=POTASS", True),
+        ("category=imaging", False),
+        ("category=<b>", True),
+    ],
+)
+def test_choices_are_made_among_what_the_look_has_shown(clinic: Clinic, choice: str, shown: bool) -> None:
+    clinic.world.lab.resources.append(observation("o1", **{**POTASSIUM, "interpretation": [], "referenceRange": []}))
+    assert ("Potassium" in clinic.get(f"feed/city-lab?{choice}").text) is shown
+
+
+def test_hostile_text_stays_text(clinic: Clinic) -> None:
+    hostile = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\u202e"
+    told = {
+        "code": {"coding": [{"system": hostile, "code": hostile}], "text": hostile},
+        "effectiveDateTime": "2026-03-02",
+        "valueQuantity": {"value": 1, "unit": hostile},
+        "performer": [{"display": hostile}],
+        "note": [{"text": hostile}],
+    }
+    clinic.world.lab.resources.append(observation("o1", **told))
+    for path in ("part/city-lab", "together"):
+        seen = clinic.get(path)
+        assert seen.status == 200
+        assert "<img" not in seen.html
+        assert "<script>alert" not in seen.html
+        assert "\u202e" not in html.unescape(seen.html)
+
+
+def test_an_over_long_name_does_not_become_the_page(clinic: Clinic) -> None:
+    clinic.world.lab.resources.append(observation("o1", **{**POTASSIUM, "code": {"text": "x" * 10_000}}))
+    assert len(clinic.get("part/city-lab").html) < 10_000
+
+
+def test_no_answer_is_fhir_json(clinic: Clinic) -> None:
+    """The browser gets pages: no structured data at all."""
+    clinic.world.lab.resources.append(observation("o1", **POTASSIUM))
+    for path in ("", "part/city-lab", "feed/city-lab", "together", "purpose", "emergency", "nowhere"):
+        seen = clinic.get(path)
+        assert "json" not in seen.headers.get("Content-Type", "")
+        assert "resourceType" not in seen.html
+
+
+def test_pages_are_not_kept_and_framed_by_the_ehr_only(clinic: Clinic) -> None:
+    headers = clinic.get("feed/city-lab").headers
+    assert headers["Cache-Control"] == "no-store"
+    assert "frame-ancestors https://ehr.example" in headers["Content-Security-Policy"]
+    assert "'unsafe-inline'" not in headers["Content-Security-Policy"]
+    assert headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_no_page_asks_another_host_or_runs_what_stands_in_an_attribute(clinic: Clinic) -> None:
+    for path in ("", "together", "emergency", "nowhere"):
+        seen = clinic.get(path)
+        assert not re.search(r'(?:src|href|action)="(?:https?:)?//', seen.html)
+        assert not re.search(r"<[^>]+\s(?:on[a-z]+|style)=", seen.html)
+
+
+@pytest.mark.parametrize("launched", [False, True])
+def test_another_persons_browser_opens_nothing_with_the_address(clinic: Clinic, launched: bool) -> None:
+    """The secret is in the cookie of who launched; another launch has its own."""
+    browser = clinic.world.browser()
+    if launched:
+        clinic.world.launched(browser, "code-2")
+    clinic.world.lab.resources.append(observation("o1", **POTASSIUM))
+    for path in ("", "part/city-lab", "together", "emergency"):
+        seen = clinic.get(path, browser=browser)
+        assert seen.status == 401
+        assert "Alma" not in seen.text
+        assert "Potassium" not in seen.text
+    assert clinic.world.lab.queries == []
+
+
+def test_a_view_that_is_over_says_what_to_do(clinic: Clinic) -> None:
+    clinic.later(3600)
+    seen = clinic.get("part/city-lab", language="fr")
+    assert seen.status == 401
+    assert "rouvrez les résultats externes depuis le dossier du patient" in seen.text
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "POST"])
+def test_other_methods_are_refused(clinic: Clinic, method: str) -> None:
+    seen = clinic.ask(method)
+    assert seen.status == 405
+    assert seen.headers["Allow"] == "GET"
+
+
+def test_two_hundred_results_of_three_sources_weigh_less_than_200_kilobytes(clinic: Clinic) -> None:
+    """Issue 7, Numbers."""
+    for number in range(200):
+        moment = f"2026-03-{number % 28 + 1:02d}T08:05:00+01:00"
+        code = {"coding": [{"system": "http://loinc.org", "code": f"{number}-1"}], "text": f"Potassium {number}"}
+        told = {**POTASSIUM, "code": code, "effectiveDateTime": moment}
+        clinic.world.lab.resources.append(observation(f"o{number}", **told))
+    part, frame = clinic.get("part/city-lab"), clinic.get("")
+    assert part.text.count("Potassium") >= 200
+    assert len(part.html.encode()) + len(frame.html.encode()) < 200_000
+
+
+def test_a_form_that_is_too_large_is_not_read(clinic: Clinic) -> None:
+    assert clinic.post("emergency", {"form": "x" * 20_000}).status in (400, 413)
+
+
+def test_a_source_that_nobody_knows_is_not_asked(clinic: Clinic) -> None:
+    assert clinic.get("feed/elsewhere").status == 404
+
+
+def test_a_configuration_may_have_no_title_for_a_feed(tmp_path: Path) -> None:
+    clinic = Clinic(tmp_path, configuration().replace("title =", "# title ="))
+    assert "city-lab" in clinic.get().text
