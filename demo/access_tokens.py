@@ -4,7 +4,7 @@ The gateway does not use this: it finds the keys by discovery and checks for its
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +55,8 @@ class BearerCheck:
     audience: str
     keys: KeySet
     scope: str
+    revoked: Collection[str] = frozenset()
+    """The `jti` of tokens that were given back."""
 
     def claims(self, authorization: str | None) -> Mapping[str, Any]:
         """The verified claims of the Authorization header's token (RFC 9068), or BearerError."""
@@ -72,6 +74,7 @@ class BearerCheck:
             and claims.get("aud") == self.audience
             and isinstance(claims.get("exp"), int)
             and claims["exp"] > time.time()
+            and claims.get("jti") not in self.revoked
         )
         if not good:
             raise BearerError("invalid_token", 401)

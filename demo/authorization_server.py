@@ -13,10 +13,13 @@ from urllib.parse import urlsplit
 from authlib.integrations.flask_oauth2 import AuthorizationServer
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.base import invalid_error_characters
+from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc9207 import IssuerParameter
 from flask import Flask, Response, abort, jsonify, render_template, request
+from joserfc import jwt
+from joserfc.errors import JoseError
 
-from demo.access_tokens import ID_TOKEN_ALGORITHM, SigningKeys
+from demo.access_tokens import ACCESS_TOKEN_ALGORITHM, ID_TOKEN_ALGORITHM, SigningKeys
 from demo.code_grant import (
     CLIENT_AUTHENTICATION,
     PUBLIC,
@@ -30,7 +33,7 @@ from demo.code_grant import (
 from demo.issued_tokens import AccessToken, IdToken, Login
 from demo.launches import Launches
 from demo.oauth_clients import RESULTS_SCOPES, OAuthClient
-from demo.pages import prepare
+from demo.pages import chosen_language, prepare
 from demo.people import PatientName, Practitioner
 
 LOGIN_FIELDS = frozenset({"practitioner", "patient", "decision"})
@@ -42,6 +45,39 @@ class CodeKeepingServer(AuthorizationServer):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.codes = CodeStore()
+
+
+@dataclass(frozen=True, slots=True)
+class Revocable:
+    """An access token of ours that is shown to be taken back."""
+
+    jti: str
+    client_id: str
+
+    def check_client(self, client: OAuthClient) -> bool:
+        return client.client_id == self.client_id
+
+
+class Revocation(RevocationEndpoint):
+    """RFC 7009. Access tokens speak for themselves, so those taken back are kept in a list."""
+
+    CLIENT_AUTH_METHODS = [*CLIENT_AUTHENTICATION, PUBLIC]  # noqa: RUF012  (Authlib's name and type)
+
+    def __init__(self, server: AuthorizationServer, keys: SigningKeys, revoked: set[str]) -> None:
+        super().__init__(server)
+        self._keys = keys
+        self._revoked = revoked
+
+    def query_token(self, token_string: str, token_type_hint: str | None) -> Revocable | None:
+        """The token, if it is one of ours; of any other RFC 7009 wants nothing said."""
+        try:
+            claims = jwt.decode(token_string, self._keys.private, algorithms=[ACCESS_TOKEN_ALGORITHM]).claims
+        except (JoseError, ValueError):
+            return None
+        return Revocable(str(claims.get("jti")), str(claims.get("client_id")))
+
+    def revoke_token(self, token: Revocable, request: Any) -> None:
+        self._revoked.add(token.jti)
 
 
 class AuthorizationResponseIssuer(IssuerParameter):
@@ -61,6 +97,7 @@ def smart_configuration(issuer: str) -> dict[str, Any]:
         "jwks_uri": f"{issuer}/jwks",
         "authorization_endpoint": f"{issuer}/authorize",
         "token_endpoint": f"{issuer}/token",
+        "revocation_endpoint": f"{issuer}/revoke",
         "grant_types_supported": ["authorization_code", "client_credentials"],
         "response_types_supported": ["code"],
         "code_challenge_methods_supported": ["S256"],
@@ -141,7 +178,7 @@ class LoginPage:
             patient = request.form.get("patient", "")
         if patient is not None and patient not in self.patients:
             abort(400, "The form names no patient whom this server knows.")
-        return Login(practitioner, patient, str(audience_asked(request.values)), int(time.time()))
+        return Login(practitioner, patient, str(audience_asked(request.values)), int(time.time()), chosen_language())
 
 
 def create_authorization_server(
@@ -152,15 +189,26 @@ def create_authorization_server(
     practitioners: Iterable[Practitioner],
     patients: Iterable[PatientName],
     launches: Launches,
+    revoked: set[str] | None = None,
+    framed_by: tuple[str, ...] = (),
 ) -> Flask:
-    """The authorization server as a Flask app. `launches` is shared with the EHR, which opens them."""
+    """The authorization server as a Flask app.
+
+    `launches` is shared with the EHR, which opens them, and `revoked` with who must not take such tokens any more.
+    `framed_by`: the origin of an EHR that shows the login page beside a record.
+    """
     app = Flask(__name__)
     known = {client.client_id: client for client in clients}
-    prepare(app, form_targets=tuple({_origin(uri) for client in known.values() for uri in client.redirect_uris}))
+    prepare(
+        app,
+        form_targets=tuple({_origin(uri) for client in known.values() for uri in client.redirect_uris}),
+        framed_by=framed_by,
+    )
     server = CodeKeepingServer(app, query_client=known.get, save_token=_keep_nothing)
     server.register_token_generator("default", AccessToken(issuer, keys))
     server.register_grant(SmartCodeGrant, [ProofKeyDemanded(), SmartParameters(launches), IdToken(issuer, keys)])
     server.register_grant(BackendGrant)
+    server.register_endpoint(Revocation(server, keys, set() if revoked is None else revoked))
     server.register_extension(named_issuer := AuthorizationResponseIssuer(issuer))
     page = LoginPage(
         server,
@@ -171,6 +219,7 @@ def create_authorization_server(
     )
     app.add_url_rule("/authorize", "authorize", page.answer, methods=["GET", "POST"])
     app.add_url_rule("/token", "token", server.create_token_response, methods=["POST"])
+    app.add_url_rule("/revoke", "revoke", lambda: server.create_endpoint_response("revocation"), methods=["POST"])
     app.add_url_rule("/jwks", "jwks", lambda: jsonify(keys.jwks))
     _share(app, {_origin(uri) for client in known.values() if client.public for uri in client.redirect_uris})
     # One document under three names: OpenID Connect Discovery, SMART App Launch, RFC 8414.
@@ -196,4 +245,4 @@ def _origin(url: str) -> str:
 
 
 def _keep_nothing(token: dict[str, Any], request: Any) -> None:
-    """Access tokens speak for themselves; there is no refresh, introspection or revocation that would look one up."""
+    """Access tokens speak for themselves; there is no refresh or introspection that would look one up."""

@@ -40,6 +40,11 @@ token_url = "{issuer}/token", scope = "{ehr_scope}" }}
   renders_only    = true
   default_purpose = "TREAT"
 
+  [ehr.launch]
+  client_id       = "{viewer}"
+  auth            = {{ kind = "client_secret", client_secret_file = "secrets/viewer" }}
+  frame_ancestors = ["{ehr}"]
+
 [[feed]]
 id    = "city-lab"
 title = {{ fr = "Laboratoire de ville", en = "City laboratory" }}
@@ -89,6 +94,7 @@ def write_configuration(folder: Path, addresses: Addresses, credentials: Credent
         (folder / name).mkdir(mode=0o700)
     _write_secret(folder / "secrets" / "ehr-client", credentials.ehr.secret)
     _write_secret(folder / "secrets" / "insurer-client", credentials.insurer.secret)
+    _write_secret(folder / "secrets" / "viewer", credentials.viewer.secret)
     _write_secret(folder / "secrets" / "city-lab", credentials.city_lab_password)
     path = folder / "vitrine.toml"
     text = _TEMPLATE.format(
@@ -96,6 +102,8 @@ def write_configuration(folder: Path, addresses: Addresses, credentials: Credent
         host=HOST,
         port=addresses.port_base,
         ops_port=addresses.port_base + OPS_OFFSET,
+        ehr=addresses.ehr,
+        viewer=credentials.viewer.client_id,
         ehr_fhir=addresses.ehr_fhir,
         ehr_client=credentials.ehr.client_id,
         ehr_scope=EHR_SCOPE,

@@ -1,4 +1,4 @@
-"""The pretend EHR: a FHIR base that serves its own patients to the gateway, and a page that lists them for a newcomer.
+"""The pretend EHR: a list of patients, and outside results beside each. Its FHIR base is `ehr_records`.
 
 Nothing of what is looked at through the gateway ever comes to stand here.
 """
@@ -6,20 +6,21 @@ Nothing of what is looked at through the gateway ever comes to stand here.
 import shlex
 import urllib.request
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import urlencode
 
-from flask import Flask, Response, abort, jsonify, redirect, render_template, request
+from flask import Flask, abort, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from demo.access_tokens import BearerCheck, BearerError
-from demo.authorization_server import smart_configuration
-from demo.fhir_answers import fhir, outcome, unauthorized
+from demo.ehr_records import Doors, add_fhir_base
+from demo.launches import Launches
 from demo.loopback_http import UnreachableError
 from demo.pages import chosen_language, prepare
-from demo.people import PatientName, call
+from demo.people import PatientName
 from demo.results_pane import ResultsPane, SignInError
 from fhir_adapters.interface import Feed
+
+EHR_ID = "hospital"
+"""What the gateway's configuration calls this EHR."""
 
 LOOKS: Mapping[str, tuple[str, Mapping[str, str], Mapping[str, str]]] = {
     "city-lab": (
@@ -57,19 +58,36 @@ def create_ehr(
     gateway: str,
     own_records: Feed,
     patients: tuple[PatientName, ...],
-    check: BearerCheck,
+    doors: Doors,
     pane: ResultsPane,
+    launches: Launches,
 ) -> Flask:
-    """The EHR as a Flask app. `base` is its own address without `/fhir`; `check` guards its FHIR base."""
+    """The EHR as a Flask app. `base` is its own address without `/fhir`; `doors` guard its FHIR base."""
     app = Flask(__name__)
-    prepare(app, form_targets=(check.issuer,))
-    _add_fhir_base(app, base, own_records, check)
+    issuer = doors.matching.issuer
+    prepare(app, form_targets=(issuer,), frames=(base, gateway, issuer))
+    add_fhir_base(app, base, own_records, doors)
     by_id = {patient.id: patient for patient in patients}
 
     @app.get("/")
     def patient_list() -> str:
         lines = [(patient, curl_line(look(gateway, "city-lab", patient.id), "$TOKEN")) for patient in patients]
         return render_template("patients.html", patients=lines)
+
+    @app.get("/patients/<patient>")
+    def record(patient: str) -> str:
+        """A patient's own page, with the viewer beside what the EHR shows itself."""
+        if patient not in by_id:
+            abort(404, "This EHR has no such patient.")
+        return render_template("record.html", patient=by_id[patient])
+
+    @app.get("/viewer/<patient>")
+    def open_viewer(patient: str) -> AnyResponse:
+        """SMART App Launch: in the frame or the tab that asks for it."""
+        if patient not in by_id:
+            abort(404, "This EHR has no such patient.")
+        launch = urlencode({"iss": f"{base}/fhir", "launch": launches.open(patient)})
+        return redirect(f"{gateway}/launch/{EHR_ID}?{launch}")
 
     @app.get("/results-pane/<patient>")
     def sign_in(patient: str) -> AnyResponse:
@@ -90,58 +108,3 @@ def create_ehr(
         return render_template("lines.html", patient=by_id[granted.patient], lines=lines)
 
     return app
-
-
-def _add_fhir_base(app: Flask, base: str, own_records: Feed, check: BearerCheck) -> None:
-    @app.get("/fhir/.well-known/smart-configuration")
-    def smart() -> Response:
-        response = jsonify(smart_configuration(check.issuer))
-        response.headers["Access-Control-Allow-Origin"] = "*"
-        return response
-
-    @app.get("/fhir/metadata")
-    def metadata() -> Response:
-        return fhir(_capability(base + "/fhir", check.issuer))
-
-    @app.get("/fhir/Patient/<patient>")
-    def read_patient(patient: str) -> Response:
-        try:
-            check.claims(request.headers.get("Authorization"))
-        except BearerError as error:
-            return unauthorized(error)
-        found = own_records.read("Patient", patient, call("ehr-patient"))
-        return outcome(404, "not-found") if found is None else fhir(found)
-
-    @app.route("/fhir/<path:_>", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
-    def nothing_else(_: str) -> Response:
-        return outcome(404, "not-supported")
-
-
-def _capability(fhir_base: str, issuer: str) -> dict[str, Any]:
-    endpoints = [
-        {"url": "authorize", "valueUri": f"{issuer}/authorize"},
-        {"url": "token", "valueUri": f"{issuer}/token"},
-    ]
-    oauth = {"url": "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris", "extension": endpoints}
-    service = {
-        "coding": [
-            {"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "SMART-on-FHIR"}
-        ]
-    }
-    return {
-        "resourceType": "CapabilityStatement",
-        "status": "active",
-        "date": "2026-11-24",
-        "kind": "instance",
-        "software": {"name": "Pretend EHR"},
-        "implementation": {"description": "The EHR of the Vitrine demonstration", "url": fhir_base},
-        "fhirVersion": "4.0.1",
-        "format": ["json"],
-        "rest": [
-            {
-                "mode": "server",
-                "security": {"service": [service], "extension": [oauth]},
-                "resource": [{"type": "Patient", "interaction": [{"code": "read"}]}],
-            }
-        ],
-    }

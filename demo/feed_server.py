@@ -88,7 +88,7 @@ def create_feed_server(feed: Feed, base: str, habits: Habits, guard: Guard) -> F
     @app.get("/fhir/<resource_type>")
     def search(resource_type: str) -> Response:
         refusal = guard()
-        return refusal if refusal is not None else _search(feed, base, habits, resource_type)
+        return refusal if refusal is not None else searched(feed, base, habits, resource_type)
 
     @app.errorhandler(FeedError)
     def refused(error: FeedError) -> Response:
@@ -102,7 +102,8 @@ def create_feed_server(feed: Feed, base: str, habits: Habits, guard: Guard) -> F
     return app
 
 
-def _search(feed: Feed, base: str, habits: Habits, resource_type: str) -> Response:
+def searched(feed: Feed, base: str, habits: Habits, resource_type: str) -> Response:
+    """The answer to a search: one page of what matches the request's parameters."""
     asked = tuple((name, value) for name, value in request.args.items(multi=True) if name not in ("_count", OFFSET))
     size = _number("_count", habits.page_size)
     first = _number(OFFSET, 0)

@@ -10,6 +10,7 @@ from demo.access_tokens import BearerCheck, SigningKeys
 from demo.addresses import Addresses
 from demo.authorization_server import create_authorization_server
 from demo.ehr import create_ehr
+from demo.ehr_records import Doors
 from demo.feed_server import Guard, Habits, basic_guard, bearer_guard, create_feed_server, open_to_all
 from demo.launches import Launches
 from demo.oauth_clients import (
@@ -17,8 +18,11 @@ from demo.oauth_clients import (
     GATEWAY,
     INSURER_CLIENT,
     INSURER_SCOPE,
+    LAUNCH_SCOPE,
     RESULTS_PANE,
     RESULTS_SCOPES,
+    VIEWER,
+    VIEWER_SCOPES,
     OAuthClient,
 )
 from demo.people import PatientName, Practitioner, patients, practitioners
@@ -36,6 +40,7 @@ class Credentials:
 
     ehr: OAuthClient
     insurer: OAuthClient
+    viewer: OAuthClient
     city_lab_password: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
 
 
@@ -55,29 +60,43 @@ def build_hospital(addresses: Addresses, samples: Path) -> Hospital:
     """The hospital of the Bundles under `samples`. Raises FeedError if its people cannot be read from there."""
     issuer = addresses.authorization_server
     keys, launches = SigningKeys(), Launches()
+    revoked: set[str] = set()
     own_records = BundleFolderFeed("ehr", samples / "ehr")
     staff, listed = practitioners(own_records, addresses.ehr_fhir), patients(own_records)
     results_pane = _results_pane_client(addresses)
     credentials = Credentials(
         ehr=OAuthClient(GATEWAY, "client_credentials", (EHR_SCOPE,), (addresses.ehr_fhir,)),
         insurer=OAuthClient(INSURER_CLIENT, "client_credentials", (INSURER_SCOPE,), (addresses.feed("insurer"),)),
+        viewer=OAuthClient(
+            VIEWER,
+            "authorization_code",
+            VIEWER_SCOPES,
+            (addresses.ehr_fhir,),
+            (f"{addresses.gateway}/launch/callback",),
+        ),
     )
     pane = ResultsPane(results_pane, issuer, f"{addresses.gateway}/fhir", launches)
     authorization_server = create_authorization_server(
         issuer=issuer,
         keys=keys,
-        clients=(results_pane, credentials.ehr, credentials.insurer),
+        clients=(results_pane, credentials.ehr, credentials.insurer, credentials.viewer),
         practitioners=staff,
         patients=listed,
         launches=launches,
+        revoked=revoked,
+        framed_by=(addresses.ehr,),
     )
     ehr = create_ehr(
         base=addresses.ehr,
         gateway=addresses.gateway,
         own_records=own_records,
         patients=listed,
-        check=BearerCheck(issuer, addresses.ehr_fhir, keys.private, EHR_SCOPE),
+        doors=Doors(
+            BearerCheck(issuer, addresses.ehr_fhir, keys.private, EHR_SCOPE, revoked),
+            BearerCheck(issuer, addresses.ehr_fhir, keys.private, LAUNCH_SCOPE, revoked),
+        ),
         pane=pane,
+        launches=launches,
     )
     insurer_check = BearerCheck(issuer, addresses.feed("insurer"), keys.private, INSURER_SCOPE)
     feeds = _feed_servers(addresses, samples, credentials, insurer_check)

@@ -23,6 +23,7 @@ class Login:
     patient: str | None
     audience: str
     auth_time: int
+    language: str
 
     def get_user_id(self) -> str:
         """The `sub` of the tokens."""
@@ -51,7 +52,7 @@ class IdToken(OpenIDCode):
         return False
 
     def generate_user_info(self, user: Login, scope: str) -> dict[str, Any]:
-        info = {"sub": user.get_user_id(), "name": user.practitioner.name}
+        info = {"sub": user.get_user_id(), "name": user.practitioner.name, "locale": user.language}
         if "fhirUser" in scope.split():
             info["fhirUser"] = user.practitioner.fhir_user
         return info

@@ -14,6 +14,11 @@ GATEWAY = "vitrine"
 """The gateway's own backend client: at the EHR for the patient match, and at the feed that wants a token."""
 INSURER_CLIENT = "vitrine-at-insurer"
 
+VIEWER = "vitrine-viewer"
+"""The gateway's viewer, as an application that the EHR launches."""
+VIEWER_SCOPES = ("openid", "fhirUser", "launch", "launch/patient", "patient/*.rs")
+LAUNCH_SCOPE = "patient/*.rs"
+
 RESULTS_SCOPES = (
     "openid",
     "fhirUser",

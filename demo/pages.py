@@ -33,6 +33,18 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "patients": {"en": "Patients", "fr": "Patients"},
     "name": {"en": "Name", "fr": "Nom"},
     "birth_date": {"en": "Birth date", "fr": "Date de naissance"},
+    "view_frame": {"en": "Outside results beside the record", "fr": "Résultats externes à côté du dossier"},
+    "view_tab": {"en": "Outside results in a tab", "fr": "Résultats externes dans un onglet"},
+    "view_intro": {
+        "en": "Each patient's outside results open beside the record, or in a tab: to look at, not to take.",
+        "fr": "Les résultats externes de chaque patient s'ouvrent à côté du dossier ou dans un onglet : à consulter, "
+        "pas à copier.",
+    },
+    "own_record": {
+        "en": "This EHR's own record of the patient would stand here. No outside result ever comes to stand in it.",
+        "fr": "Le dossier du patient dans ce logiciel serait ici. Aucun résultat externe n'y est jamais copié.",
+    },
+    "for_programs": {"en": "For programs: the FHIR facade", "fr": "Pour les programmes : la façade FHIR"},
     "look": {"en": "Look at outside results", "fr": "Consulter les résultats externes"},
     "look_at": {"en": "Get a token", "fr": "Obtenir un jeton"},
     "intro": {
@@ -52,10 +64,16 @@ WORDS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def prepare(app: Flask, form_targets: tuple[str, ...] = ()) -> None:
+def prepare(
+    app: Flask,
+    form_targets: tuple[str, ...] = (),
+    frames: tuple[str, ...] = (),
+    framed_by: tuple[str, ...] = (),
+) -> None:
     """Give `app` the pages' language, words, headers and error page.
 
-    `form_targets`: origins to which a submitted form may end up being redirected.
+    `form_targets`: origins to which a submitted form may end up being redirected; `frames`: whose pages may stand in
+    ours, and `framed_by`: in whose ours may.
     """
     app.config["TRUSTED_HOSTS"] = LOCAL_NAMES
     policy = "; ".join(
@@ -64,7 +82,8 @@ def prepare(app: Flask, form_targets: tuple[str, ...] = ()) -> None:
             "style-src 'self'",
             "form-action " + " ".join(["'self'", *form_targets]),
             "base-uri 'none'",
-            "frame-ancestors 'none'",
+            "frame-src " + (" ".join(frames) or "'none'"),
+            "frame-ancestors " + (" ".join(framed_by) or "'none'"),
         ]
     )
 

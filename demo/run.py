@@ -139,7 +139,11 @@ Vitrine runs, beside a pretend hospital. Everything is on this computer, everybo
   sample feeds                {addresses.feed("city-lab")}  {addresses.feed("imaging")}  {addresses.feed("insurer")}
   configuration and state     {state}
 
-As {signed_in.practitioner.name}, look at the laboratory results of {signed_in.patient.name} (the token lasts an hour):
+Click here first: open a patient in the EHR, say who you are, and look at outside results beside the record:
+
+  {addresses.ehr}/patients/{signed_in.patient.id}
+
+For programs, as {signed_in.practitioner.name}, for an hour: the laboratory results of {signed_in.patient.name}:
 
 {curl_line(signed_in.url, signed_in.granted.access_token)}
 
