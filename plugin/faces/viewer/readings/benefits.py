@@ -69,14 +69,16 @@ def reimbursements(page: Page) -> tuple[Reimbursement, ...]:
     tree = page.tree
     items = records(tree.get("item"))
     single = len(items) < 2
-    read = []
-    for place, item in enumerate(items or [{}]):
-        own = _amounts(item.get("adjudication"))
-        whole = _amounts(tree.get("total"), tree.get("adjudication"))
-        lacking = own.paid is None and whole.paid is not None
-        amounts = whole.under(own) if lacking and place == 0 else own
-        read.append(_line(page, item, amounts, is_whole_claim=lacking and place == 0 and not single))
-    return tuple(read)
+    own = [_amounts(item.get("adjudication")) for item in items or [{}]]
+    whole = _amounts(tree.get("total"), tree.get("adjudication"))
+    # The claim's amount stands once, and only where no line has one of its own, so that nothing is counted twice.
+    is_lacking = whole.paid is not None and all(each.paid is None for each in own)
+    if is_lacking:
+        own[0] = whole.under(own[0])
+    return tuple(
+        _line(page, item, amounts, is_whole_claim=is_lacking and place == 0 and not single)
+        for place, (item, amounts) in enumerate(zip(items or [{}], own, strict=True))
+    )
 
 
 def benefit(page: Page) -> Result:
