@@ -13,6 +13,9 @@ COMMAND_SECONDS = 60.0
 FEEDS = ("lab-0", "lab-1", "lab-2", "lab-3")
 """All of them the one static upstream. Several, since a bulkhead keeps a single feed from taking all threads."""
 
+TROUBLED = {"lab-slow": "slow", "lab-hung": "hung"}
+"""Feeds that answer after a second, and never (`benchmarks.upstream`); where `deploy` is asked for them."""
+
 _TEMPLATE = """\
 public_base = "{public_base}"
 listen      = "{host}:{port}"
@@ -34,7 +37,7 @@ _FEED = """
 [[feed]]
 id    = "{id}"
 kind  = "fhir-rest"
-base  = "http://{host}:{upstream}/feed"
+base  = "http://{host}:{upstream}/{path}"
 match = {{ by = "identifier", systems = ["{system}"] }}
 """
 
@@ -48,8 +51,13 @@ class Deployment:
     ops_port: int
 
 
-def deploy(folder: Path, *, port: int, ops_port: int, upstream: int, workers: int) -> Deployment:
-    """Write the configuration for a gateway in front of the upstream at that port, and make its keys and its ledger."""
+def deploy(
+    folder: Path, *, port: int, ops_port: int, upstream: int, workers: int, troubled: bool = False
+) -> Deployment:
+    """Write the configuration for a gateway in front of the upstream at that port, and make its keys and its ledger.
+
+    `troubled`: with the feeds of TROUBLED.
+    """
     folder.mkdir(mode=0o700)
     text = _TEMPLATE.format(
         public_base=PUBLIC_BASE,
@@ -60,7 +68,11 @@ def deploy(folder: Path, *, port: int, ops_port: int, upstream: int, workers: in
         upstream=upstream,
         client=CLIENT,
     )
-    text += "".join(_FEED.format(id=each, host=HOST, upstream=upstream, system=INS_SYSTEM) for each in FEEDS)
+    paths = dict.fromkeys(FEEDS, "feed") | (TROUBLED if troubled else {})
+    text += "".join(
+        _FEED.format(id=each, host=HOST, upstream=upstream, path=path, system=INS_SYSTEM)
+        for each, path in paths.items()
+    )
     configuration = folder / "vitrine.toml"
     configuration.write_text(text, encoding="utf-8")
     for arguments in (("config", "init"), ("audit", "init")):

@@ -9,7 +9,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +58,23 @@ def generator() -> str:
     return "benchmarks.load_loop"
 
 
+def steadily(port: int, requests: Path, *, rate: float, seconds: float) -> Load:
+    """Ask the server at `port` so many times a second for so long, however it answers (`benchmarks.open_loop`)."""
+    command = [sys.executable, "-m", "benchmarks.open_loop", str(port), str(requests), str(rate), str(seconds)]
+    return _done(command, seconds)
+
+
+@contextmanager
+def meanwhile(port: int, requests: Path, *, connections: int, seconds: float) -> Iterator[None]:
+    """A closed loop beside the block, for `seconds` at most; it ends with the block."""
+    command = [sys.executable, "-m", "benchmarks.load_loop", str(port), str(requests), str(connections), str(seconds)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=CHECKOUT, env=environment()) as beside:
+        try:
+            yield
+        finally:
+            beside.terminate()
+
+
 def run(port: int, requests: Path, *, connections: int, seconds: float) -> Load:
     """Ask the server at `port` on `connections` for so long."""
     if wrk := shutil.which("wrk"):
@@ -66,6 +84,10 @@ def run(port: int, requests: Path, *, connections: int, seconds: float) -> Load:
     else:
         command = [sys.executable, "-m", "benchmarks.load_loop", str(port), str(requests), str(connections)]
         command += [str(seconds)]
+    return _done(command, seconds)
+
+
+def _done(command: list[str], seconds: float) -> Load:
     done = subprocess.run(
         command,
         capture_output=True,

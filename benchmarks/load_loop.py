@@ -24,6 +24,12 @@ class Seen:
     refused: int = 0
     bytes: int = 0
 
+    def count(self, head: bytes, latency: float) -> None:
+        """An answer that came whole after `latency` seconds."""
+        self.latencies.append(latency)
+        self.bytes += len(head) + length(head)
+        self.refused += head[9:12] >= b"400"
+
     def percentile(self, percent: int) -> float:
         """Milliseconds."""
         ordered = sorted(self.latencies) or [0.0]
@@ -37,32 +43,29 @@ async def _ask(port: int, requests: Iterator[bytes], until: float, seen: Seen) -
             while (began := time.perf_counter()) < until:
                 writer.write(next(requests))
                 head = await reader.readuntil(b"\r\n\r\n")
-                await reader.readexactly(_length(head))
-                seen.latencies.append(time.perf_counter() - began)
-                seen.bytes += len(head) + _length(head)
-                seen.refused += head[9:12] >= b"400"
+                await reader.readexactly(length(head))
+                seen.count(head, time.perf_counter() - began)
         except (OSError, asyncio.IncompleteReadError):
             seen.errors += 1
         finally:
             writer.close()
 
 
-def _length(head: bytes) -> int:
+def length(head: bytes) -> int:
+    """Of the body, as the head says."""
     for line in head.lower().split(b"\r\n"):
         if line.startswith(b"content-length:"):
             return int(line.partition(b":")[2])
     return 0
 
 
-async def _main(port: int, file: Path, connections: int, seconds: float) -> None:
-    requests = itertools.cycle(file.read_bytes().split(b"\0"))
-    seen, began = Seen(), time.perf_counter()
-    await asyncio.gather(*(_ask(port, requests, began + seconds, seen) for _ in range(connections)))
+def print_line(seen: Seen, seconds: float) -> None:
+    """The line that `benchmarks.load` reads."""
     print(
         json.dumps(
             {
                 "requests": len(seen.latencies),
-                "seconds": time.perf_counter() - began,
+                "seconds": seconds,
                 "errors": seen.errors,
                 "refused": seen.refused,
                 "bytes": seen.bytes,
@@ -71,6 +74,13 @@ async def _main(port: int, file: Path, connections: int, seconds: float) -> None
             }
         )
     )
+
+
+async def _main(port: int, file: Path, connections: int, seconds: float) -> None:
+    requests = itertools.cycle(file.read_bytes().split(b"\0"))
+    seen, began = Seen(), time.perf_counter()
+    await asyncio.gather(*(_ask(port, requests, began + seconds, seen) for _ in range(connections)))
+    print_line(seen, time.perf_counter() - began)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import contextlib
 import http.client
 import itertools
 import json
+import shutil
 import signal
 import statistics
 import sys
@@ -158,6 +159,9 @@ def _targets(
         found[f"floor x{workers}"] = stack.enter_context(floor)
         gateway = servers.gateway(_deployed(place / f"gateway-{workers}", upstream, workers))
         found[f"vitrine x{workers}"] = stack.enter_context(gateway)
+    if shutil.which("nginx"):
+        proxy = servers.nginx(servers.free_port(), sizes[-1], upstream, place / "nginx")
+        found[f"nginx x{sizes[-1]}"] = stack.enter_context(proxy)
     unrecorded = servers.gateway_without_record(_deployed(place / "without", upstream, sizes[-1]), sizes[-1])
     found[f"vitrine x{sizes[-1]}, no record"] = stack.enter_context(unrecorded)
     return found
@@ -262,7 +266,7 @@ def _ratios(measured: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     for each in measured:
         size = each["target"].partition(" ")[2].partition(",")[0]
         beside = floors.get((size, each["workload"], each["round"]))
-        if beside is not None and each["target"].startswith("vitrine"):
+        if beside is not None and each["target"].startswith(("vitrine", "nginx")):
             pair = (each["cpu_ms"] / beside["cpu_ms"], each["per_second"] / beside["per_second"])
             pairs.setdefault((each["target"], each["workload"]), []).append(pair)
     return [

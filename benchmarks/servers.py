@@ -23,6 +23,30 @@ STOP_SECONDS = 10.0
 POLL_SECONDS = 0.01
 TICKS = os.sysconf("SC_CLK_TCK")
 
+_NGINX = """\
+daemon off;
+worker_processes {workers};
+error_log stderr crit;
+pid {folder}/nginx.pid;
+events {{ worker_connections 2048; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/f;
+  uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+  upstream feed {{ server {host}:{upstream}; keepalive 64; }}
+  server {{
+    listen {host}:{port};
+    location /fhir/lab/ {{
+      limit_except GET {{ deny all; }}
+      proxy_pass http://feed/feed/;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+    }}
+  }}
+}}
+"""
+"""What a site would put there otherwise: every method but GET is refused, and that is all."""
+
 _GRANIAN = """\
 import multiprocessing, sys
 from granian import Granian
@@ -56,6 +80,10 @@ class Server:
         """User and system time so far, of all its processes."""
         return sum(_cpu_seconds(pid) for pid in self._processes())
 
+    def descriptors(self) -> int:
+        """Open files and sockets of the process that has the most."""
+        return max(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in self._processes())
+
     def worker_bytes(self) -> int:
         """Resident memory of its largest process."""
         return max(_resident_bytes(pid) for pid in self._processes())
@@ -68,6 +96,17 @@ class Server:
             for task in Path(f"/proc/{pid}/task").glob("*/children"):
                 frontier.extend(int(child) for child in task.read_text().split())
         return found
+
+
+@contextmanager
+def nginx(port: int, workers: int, upstream: int, folder: Path) -> Iterator[Server]:
+    """nginx in front of the upstream. Where it is installed: `shutil.which` tells."""
+    folder.mkdir()
+    configuration = folder / "nginx.conf"
+    configuration.write_text(_NGINX.format(host=HOST, port=port, workers=workers, upstream=upstream, folder=folder))
+    command = ["nginx", "-p", str(folder), "-c", str(configuration)]
+    with _running(command, port, environment(), lambda: _accepts(port)) as server:
+        yield server
 
 
 @contextmanager

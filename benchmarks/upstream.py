@@ -83,7 +83,7 @@ def ehr_patient(number: str) -> bytes:
     )
 
 
-def feed_patients(base: str, number: str) -> bytes:
+def feed_patients(number: str) -> bytes:
     """The feed's answer to a search for that patient's identifier."""
     patient = {
         "resourceType": "Patient",
@@ -91,8 +91,12 @@ def feed_patients(base: str, number: str) -> bytes:
         "identifier": [{"system": INS_SYSTEM, "value": ins(number)}],
         "birthDate": BIRTH_DATE,
     }
-    entry = {"fullUrl": f"{base}/Patient/{patient['id']}", "resource": patient}
-    return encode({"resourceType": "Bundle", "type": "searchset", "entry": [entry]})
+    return encode({"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": patient}]})
+
+
+SLOW, HUNG = "/slow/", "/hung/"
+"""Before the addresses of the feed: an answer comes after SLOW_SECONDS, or never."""
+SLOW_SECONDS = 1.0
 
 
 class Answers:
@@ -135,7 +139,7 @@ class Answers:
             return specimens(self.base, asked["patient"][-len(MARK) :], asked["_id"].split(","))
         if path == "/feed/Patient":
             number = query.partition("&")[0][-len(MARK) :]
-            return feed_patients(self.base, number)
+            return feed_patients(number)
         if path.startswith("/ehr/Patient/p"):
             return ehr_patient(path.removeprefix("/ehr/Patient/p"))
         return None
@@ -158,7 +162,11 @@ class Connection(asyncio.Protocol):
         while (end := self._received.find(b"\r\n\r\n")) >= 0:
             target = self._received.split(b" ", 2)[1].decode("ascii")
             self._received = self._received[end + 4 :]
-            self._transport.write(self._answers.answer(target))
+            if target.startswith(SLOW):
+                answer = self._answers.answer(f"/feed/{target.removeprefix(SLOW)}")
+                asyncio.get_running_loop().call_later(SLOW_SECONDS, self._transport.write, answer)
+            elif not target.startswith(HUNG):
+                self._transport.write(self._answers.answer(target))
 
 
 async def _serve(port: int, jwks: bytes) -> None:

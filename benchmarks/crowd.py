@@ -1,0 +1,174 @@
+"""`python -m benchmarks.crowd`: how the gateway, as deployed with two workers, bears people.
+
+At half of what each target can take, by the clock of an open loop; with 500 connections instead of 32; beside a feed
+that answers after a second and one that never does; and, with `--requests 500000`, whether memory or descriptors grow.
+Writes `benchmarks/results/crowd.json`.
+"""
+
+import argparse
+import contextlib
+import json
+import shutil
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from benchmarks import folder, inside, load, machine, servers
+from benchmarks.people import HOST, PERSONS, TokenMaker, number
+from benchmarks.servers import Server
+
+RESULT = Path(__file__).with_name("results") / "crowd.json"
+WORKERS = 2
+CONNECTIONS, MANY = 32, 500
+SECONDS = 6.0
+MOST_RATE = 1_000.0
+"""Requests a second that our open loop makes on a core without waiting for itself."""
+PIECES = 10
+"""In which growth is looked for: the first of them fills what is remembered."""
+
+
+def main() -> int:
+    """0: measured; what came of it is printed and written."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.crowd", description=__doc__)
+    parser.add_argument("--requests", type=int, default=20_000, help="over which growth is looked for (default 20,000)")
+    parser.add_argument("--folder", type=Path, help="where the ledgers go (default: the temporary folder)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="vitrine-crowd-", dir=options.folder) as place:
+        results = _measure(Path(place), options.requests)
+    print(json.dumps(results, indent=1))
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+class Crowd:
+    """The targets, and whose requests they get."""
+
+    def __init__(self, place: Path, port: int) -> None:
+        self._place = place
+        tokens = TokenMaker(f"http://{HOST}:{port}/issuer")
+        self.jwks = place / "jwks.json"
+        self.jwks.write_bytes(orjson.dumps(tokens.jwks))
+        self._held = [tokens.token(person) for person in range(PERSONS)]
+
+    def requests(self, server: Server, name: str, path: Callable[[int], str]) -> Path:
+        """One of each person."""
+        return load.write_requests(
+            self._place / f"{server.port}-{name}.requests",
+            (load.request(server.port, path(person), self._held[person]) for person in range(PERSONS)),
+        )
+
+
+PASSED_ON = {
+    "read": lambda person: f"/fhir/lab/Observation/obs-{number(person)}-00",
+    "search": lambda person: f"/fhir/lab/Observation?patient=Patient/lab-{number(person)}",
+}
+
+
+def _measure(place: Path, requests: int) -> dict[str, Any]:
+    port = servers.free_port()
+    crowd = Crowd(place, port)
+    described = machine.described(load.generator(), place)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(servers.upstream(port, crowd.jwks))
+        targets = dict(_targets(stack, place, port, crowd))
+        gateway = targets["vitrine"]
+        _warm(crowd, gateway)
+        halves = {name: _at_half(crowd, server, name) for name, server in targets.items()}
+        return {
+            "machine": described,
+            "at_half_of_saturation": halves,
+            "many_connections": _many(crowd, gateway),
+            "beside_troubled_feeds": _beside_trouble(crowd, gateway, halves["vitrine"]["read"]["rate"]),
+            "growth": _growth(crowd, gateway, requests),
+        }
+
+
+def _targets(stack: contextlib.ExitStack, place: Path, upstream: int, crowd: Crowd) -> Iterator[tuple[str, Server]]:
+    yield (
+        "floor",
+        stack.enter_context(
+            servers.floor_server(servers.free_port(), WORKERS, f"http://{HOST}:{upstream}/feed", crowd.jwks)
+        ),
+    )
+    if shutil.which("nginx"):
+        yield "nginx", stack.enter_context(servers.nginx(servers.free_port(), WORKERS, upstream, place / "nginx"))
+    ports = {"port": servers.free_port(), "ops_port": servers.free_port()}
+    deployment = folder.deploy(place / "gateway", **ports, upstream=upstream, workers=WORKERS, troubled=True)
+    yield "vitrine", stack.enter_context(servers.gateway(deployment))
+
+
+def _warm(crowd: Crowd, gateway: Server) -> None:
+    """Every person once or twice, so that tokens and matches are known, as in a day's work."""
+    prepared = crowd.requests(gateway, "read", inside.PATHS["read"])
+    load.run(gateway.port, prepared, connections=CONNECTIONS, seconds=SECONDS)
+
+
+def _at_half(crowd: Crowd, server: Server, name: str) -> dict[str, Any]:
+    paths: dict[str, Callable[[int], str]] = dict(inside.PATHS if name == "vitrine" else PASSED_ON)
+    found = {}
+    for workload in ("read", "search"):
+        prepared = crowd.requests(server, workload, paths[workload])
+        full = load.run(server.port, prepared, connections=CONNECTIONS, seconds=SECONDS)
+        rate = min(MOST_RATE, full.requests / full.seconds / 2)
+        steady = load.steadily(server.port, prepared, rate=rate, seconds=SECONDS)
+        found[workload] = {"rate": round(rate, 1), **_told(steady)}
+    return found
+
+
+def _many(crowd: Crowd, gateway: Server) -> dict[str, Any]:
+    prepared = crowd.requests(gateway, "read", inside.PATHS["read"])
+    told = {}
+    for connections in (CONNECTIONS, MANY):
+        done = load.run(gateway.port, prepared, connections=connections, seconds=SECONDS)
+        served = done.requests - done.refused
+        told[str(connections)] = {"served_per_second": round(served / done.seconds, 1), **_told(done)}
+    return told
+
+
+def _beside_trouble(crowd: Crowd, gateway: Server, rate: float) -> dict[str, Any]:
+    """Reads of the sound feeds by an open loop, while others ask a feed in trouble as fast as it lets them."""
+    sound = crowd.requests(gateway, "read", inside.PATHS["read"])
+    found = {}
+    for feed in folder.TROUBLED:
+        prepared = crowd.requests(gateway, feed, lambda person, feed=feed: f"/fhir/{feed}/{_one(person)}")
+        with load.meanwhile(gateway.port, prepared, connections=CONNECTIONS, seconds=SECONDS * 2):
+            found[feed] = _told(load.steadily(gateway.port, sound, rate=rate / 2, seconds=SECONDS))
+    return found
+
+
+def _one(person: int) -> str:
+    return f"Observation/obs-{number(person)}-00"
+
+
+def _growth(crowd: Crowd, gateway: Server, requests: int) -> list[dict[str, Any]]:
+    """Memory and descriptors of the largest worker, after each of PIECES."""
+    prepared = [crowd.requests(gateway, name, inside.PATHS[name]) for name in ("read", "search", "denied")]
+    told, done, rates = [], 0, [100.0]
+    while done < requests:
+        seconds = max(1.0, requests / PIECES / statistics.median(rates) / len(prepared))
+        for each in prepared:
+            came = load.run(gateway.port, each, connections=CONNECTIONS, seconds=seconds)
+            done += came.requests
+            rates.append(came.requests / came.seconds)
+        told.append({"requests": done, "mb": gateway.worker_bytes() // 1_000_000, "descriptors": gateway.descriptors()})
+    return told
+
+
+def _told(done: load.Load) -> dict[str, Any]:
+    return {
+        "answered": done.requests,
+        "refused": done.refused,
+        "errors": done.errors,
+        "p50_ms": done.p50_ms,
+        "p99_ms": done.p99_ms,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
