@@ -54,6 +54,13 @@ class Malformed(ConsultError):
         self.status, self.issue_code = status, issue_code
 
 
+_NO_HOST = ("The Host header is missing, doubled or malformed.", 400, "structure")
+_TWO_LENGTHS = ("A request has one length.", 400, "structure")
+_LONG_ADDRESS = ("The address is too long.", 414, "too-long")
+_LARGE_HEADERS = ("The headers are too large.", 431, "too-long")
+MALFORMED = (_NO_HOST, _TWO_LENGTHS, _LONG_ADDRESS, _LARGE_HEADERS)
+"""(sentence, status, issue code): all that a request is refused for unread."""
+
 Networks = Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]
 
 
@@ -99,13 +106,13 @@ def malformed() -> Malformed | None:
     """What is wrong with a request that no face should have to understand, or None."""
     hosts = request.headers.getlist("Host")
     if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
-        return Malformed("The Host header is missing, doubled or malformed.", 400, "structure")
+        return Malformed(*_NO_HOST)
     if "Transfer-Encoding" in request.headers and "Content-Length" in request.headers:
-        return Malformed("A request has one length.", 400, "structure")
+        return Malformed(*_TWO_LENGTHS)
     if len(request.environ.get("PATH_INFO", "")) + len(request.query_string) > MAX_TARGET:
-        return Malformed("The address is too long.", 414, "too-long")
+        return Malformed(*_LONG_ADDRESS)
     if sum(len(name) + len(value) for name, value in request.headers.items()) > MAX_HEADER_CHARACTERS:
-        return Malformed("The headers are too large.", 431, "too-long")
+        return Malformed(*_LARGE_HEADERS)
     return None
 
 

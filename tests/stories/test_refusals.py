@@ -89,7 +89,7 @@ def on_bases() -> Iterator[Row]:
         yield Row(method, "/fhir/city-lab/_history", VIEW_ONLY_BASE, meant(method, "history-system"))
         yield Row(method, "/fhir/city-lab/_search", VIEW_ONLY_BASE, meant_by_post(method, "search-system"))
         if method != "GET":
-            for document in ("metadata", ".well-known/smart-configuration"):
+            for document in ("metadata", ".well-known/smart-configuration", "openapi.json"):
                 yield Row(method, f"/fhir/city-lab/{document}", GET_ONLY, meant(method), allow="GET")
 
 

@@ -21,7 +21,7 @@ _WRITING = {
     "DELETE": Interaction.DELETE,
 }
 
-_OPEN_DOCUMENTS = (["metadata"], [".well-known", "smart-configuration"])
+_OPEN_DOCUMENTS = (["metadata"], [".well-known", "smart-configuration"], ["openapi.json"])
 """Answered to anybody on GET, before this module is asked."""
 
 

@@ -24,7 +24,7 @@ MAX_QUESTION = 2_000
 """Characters of all parameters, encoded. A next link holds them twice, in the feed's own link too, sealed and in
 base64, and has to fit into an address."""
 
-_DATE = re.compile(
+DATE = re.compile(
     r"(?:eq|ne|gt|lt|ge|le|sa|eb|ap)?"
     r"(?P<day>[0-9]{4}(?:-(?:0[1-9]|1[0-2])(?:-[0-9]{2})?)?)"
     r"(?P<time>T(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?"
@@ -32,15 +32,17 @@ _DATE = re.compile(
 )
 _CODE_TEXT = r"(?:[^\\,|]|\\[\\,|$])"
 _TOKEN = rf"(?:{_CODE_TEXT}+|{_CODE_TEXT}*\|{_CODE_TEXT}+|{_CODE_TEXT}+\|)"
-_TOKENS = re.compile(rf"{_TOKEN}(?:,{_TOKEN})*")
+TOKENS = re.compile(rf"{_TOKEN}(?:,{_TOKEN})*")
 """Of `code`, `system|code`, `|code`, `system|` (R4 3.1.1.4.10), none empty: an empty one would not filter. A backslash
 makes a comma part of a code."""
-_REFERENCE = re.compile(r"(?:Encounter/)?[A-Za-z0-9\-.]{1,64}")
-_COUNT = re.compile(r"[0-9]{0,8}[1-9][0-9]{0,8}")
+REFERENCE = re.compile(r"(?:Encounter/)?[A-Za-z0-9\-.]{1,64}")
+MAX_DIGITS = 17
+"""Of `_count`: some clients ask for the largest number that they know."""
+_COUNT = re.compile(rf"(?=0*[1-9])[0-9]{{1,{MAX_DIGITS}}}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:\-]{0,63}")
-_FORMATS = frozenset({"json", "application/json", "application/fhir+json", "text/json"})
+FORMATS = frozenset({"json", "application/json", "application/fhir+json", "text/json"})
 
-_APPEARANCE = ("_format", "_pretty")
+APPEARANCE = ("_format", "_pretty")
 """Change nothing: there is one format."""
 
 Pairs = Sequence[tuple[str, str]]
@@ -92,7 +94,7 @@ def wish(resource_type: str, pairs: Pairs, compartment: str | None, patient_base
 def check_read(pairs: Pairs) -> None:
     """A read takes a format and nothing else. Raises Objectionable."""
     for name, value in pairs:
-        if name not in _APPEARANCE:
+        if name not in APPEARANCE:
             known = _base_name(name) in REFUSED | {INCLUDE}
             raise Objectionable(Reason.REFUSED_PARAMETER if known else Reason.UNKNOWN_PARAMETER, name)
         _check_format(name, value)
@@ -115,7 +117,7 @@ def check_going_on(pairs: Pairs, count: int) -> int:
 def _check_format(name: str, value: str) -> None:
     if name == "_pretty" and value not in {"true", "false"}:
         raise Objectionable(Reason.INVALID_VALUE, name)
-    if name == "_format" and value.partition(";")[0].strip().replace(" ", "+") not in _FORMATS:
+    if name == "_format" and value.partition(";")[0].strip().replace(" ", "+") not in FORMATS:
         raise Objectionable(Reason.NOT_ACCEPTABLE)
 
 
@@ -155,7 +157,7 @@ def _check_names(names: Sequence[str], kinds: Mapping[str, str]) -> None:
         base = _base_name(name)
         if base in REFUSED or (base == INCLUDE and name != INCLUDE):  # :iterate follows links without an end
             raise Objectionable(Reason.REFUSED_PARAMETER, base)
-        if name not in kinds and name not in {"_count", "_sort", INCLUDE, *_APPEARANCE}:
+        if name not in kinds and name not in {"_count", "_sort", INCLUDE, *APPEARANCE}:
             raise Objectionable(Reason.UNKNOWN_PARAMETER, name)
         # Repeated tokens and dates must all match (R4 3.1.1.4.2), and includes add up; of the others a second one has
         # no meaning.
@@ -169,7 +171,7 @@ def _value(name: str, kind: str | None, value: str, resource_type: str) -> str:
     # What was not UTF-8 arrives with replacement characters: it would ask for something else.
     if not value or len(value) > MAX_VALUE or not value.isprintable() or "\ufffd" in value:
         raise Objectionable(Reason.INVALID_VALUE, name)
-    if name in _APPEARANCE:
+    if name in APPEARANCE:
         _check_format(name, value)
         return value
     if name == INCLUDE:
@@ -197,13 +199,13 @@ def _has_form(name: str, kind: str | None, value: str, resource_type: str) -> bo
     if kind == "date":
         return all(_is_date(each) for each in listed)
     if kind == "reference":
-        return all(_REFERENCE.fullmatch(each) for each in listed)
-    return kind == "token" and _TOKENS.fullmatch(value) is not None
+        return all(REFERENCE.fullmatch(each) for each in listed)
+    return kind == "token" and TOKENS.fullmatch(value) is not None
 
 
 def _is_date(text: str) -> bool:
     """A year, month, day or moment that the calendar has (R4 2.24.0.1), with a prefix or without."""
-    found = _DATE.fullmatch(text)
+    found = DATE.fullmatch(text)
     if found is None:
         return False
     parts = [int(part) for part in found["day"].split("-")]

@@ -15,6 +15,7 @@ from plugin.consultation.gateway import Gateway
 from plugin.errors import ConsultError, Refused
 from plugin.faces.facade import audit_log, bundle, discovery
 from plugin.faces.facade.capability import capability_statement
+from plugin.faces.facade.openapi import openapi
 from plugin.faces.facade.operation_outcome import challenge, outcome
 from plugin.faces.facade.page_link import PageLinks
 from plugin.faces.facade.request import Translated, Translator
@@ -76,6 +77,7 @@ class Facade:
             ("/fhir/metadata", self.log_metadata),
             ("/fhir/<feed>/metadata", self.metadata),
             ("/fhir/<feed>/.well-known/smart-configuration", self.smart),
+            ("/fhir/<feed>/openapi.json", self.describe),
             ("/.well-known/oauth-protected-resource/fhir", self.log_protected),
             ("/.well-known/oauth-protected-resource/fhir/<feed>", self.protected),
         ):
@@ -144,6 +146,13 @@ class Facade:
             return self._refusal(error, feed, ())
         body = discovery.smart_configuration(document, self.feeds[feed].types)
         return _open(Response(body, content_type="application/json"))
+
+    def describe(self, feed: str) -> Response:
+        """`/fhir/<feed>/openapi.json`"""
+        if request.method != "GET" or feed not in self.feeds:
+            return self.consult(request.path.removeprefix("/fhir"))
+        known = self.feeds[feed]
+        return _open(Response(openapi(self._base(feed), known.title, known.types), content_type="application/json"))
 
     def protected(self, feed: str) -> Response:
         """`/.well-known/oauth-protected-resource/fhir/<feed>`"""
