@@ -17,6 +17,7 @@ from plugin.faces.pages.view_cookie import credential_of
 from plugin.faces.pages.wording import Word
 from plugin.faces.transparency import Transparency
 from plugin.faces.viewer.csrf import FormTokens
+from plugin.faces.viewer.documents.routes import Documents
 from plugin.faces.viewer.entrance import Entrance
 from plugin.faces.viewer.informed import USE, Told
 from plugin.faces.viewer.looks import ShownFeed
@@ -24,6 +25,7 @@ from plugin.faces.viewer.patient import Patients
 from plugin.faces.viewer.routes import Viewer
 from plugin.ledger.reader import Reader
 from plugin.places import place_of
+from plugin.rendering.pool import RenderingPool
 from plugin.sealing import Seal
 from plugin.settings.document import Settings
 
@@ -91,7 +93,8 @@ def _viewer(assembled: Assembled) -> Viewer:
         )
         for each in settings.feed
     }
-    return Viewer(gateway, entrance, feeds, Told(Seal(keys, USE)))
+    told = Told(Seal(keys, USE))
+    return Viewer(gateway, entrance, feeds, told, Documents(gateway, RenderingPool(), entrance, feeds, told))
 
 
 def _facade(assembled: Assembled) -> Facade:

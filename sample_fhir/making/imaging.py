@@ -6,7 +6,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import Any
 
-from making import pdf
+from making import papers, pdf
 from making.datatypes import LOINC, V2_0074, coding, concept, labels, loinc, meta, moment, reference, snomed
 from making.people import ALMA, HELOISE, NOE, STRANGER, YOUSSEF, ZOE, Patient, feed_patient
 from making.writing import Resource
@@ -147,6 +147,7 @@ def _report(examination: Examination, subject: dict[str, str]) -> Resource:
         "resourceType": "DiagnosticReport",
         "id": f"rep-{examination.stem}",
         "meta": meta(issued, security=labels("N")),
+        "text": papers.narrative(examination.display, *first[2:]),
         "identifier": [{"system": ACCESSION_SYSTEM, "value": f"ACC{examination.stem.replace('-', '0')}"}],
         "basedOn": [reference("ServiceRequest", f"srq-{examination.stem}")],
         "status": "final",
@@ -213,12 +214,15 @@ def _documents() -> list[tuple[Patient, Resource]]:
         "title": "Ancien compte rendu",
         "creation": moment("2024-12-11", "15:00"),
     }
+    letter, summary = ("34117-2", "History and physical note"), ("34133-9", "Summarization of episode note")
     other_category = {"category": [concept(coding(LOINC, "11488-4", "Consult note"))]}
     return [
         _document(1, ALMA, study, "2026-06-24", normal, status="superseded"),
         _document(2, ALMA, study, "2026-06-26", normal, **replaced, content=[{"attachment": detailed}]),
         _document(3, ALMA, discharge, "2026-06-24", []),
         _document(4, ALMA, study, "2024-12-11", normal, content=[{"attachment": remote}]),
+        _document(5, ALMA, summary, "2026-06-27", normal, **other_category, content=[{"attachment": _summary()}]),
+        _document(6, ALMA, letter, "2026-06-28", normal, **other_category, content=[{"attachment": _letter()}]),
         _document(1, HELOISE, study, "2025-11-18", normal),
         _document(1, YOUSSEF, study, "2025-06-19", normal),
         _document(2, YOUSSEF, psychiatry, "2025-06-23", labels("R", "PSY"), **other_category),
@@ -226,6 +230,41 @@ def _documents() -> list[tuple[Patient, Resource]]:
         _document(1, ZOE, study, "2026-03-16", normal),
         _document(1, STRANGER, study, "2026-01-07", normal),
     ]
+
+
+def _summary() -> dict[str, Any]:
+    sections: list[papers.Section] = [
+        ("Motif", ["Surveillance d'un nodule pulmonaire apical droit."], []),
+        (
+            "Résultats",
+            ["Scanner du 24 juin 2026, comparé à celui du 11 décembre 2024."],
+            [["Mesure", "2024", "2026"], ["Nodule apical droit", "4,0 mm", "4,0 mm"], ["Épanchement", "non", "non"]],
+        ),
+        ("Conduite à tenir", ["Contrôle à douze mois.", "Pas de traitement."], []),
+    ]
+    content = papers.ccda("Synthèse d'épisode", _latin(ALMA), "2026-06-27", sections)
+    return papers.attachment(content, "application/xml", "Synthèse d'épisode", moment("2026-06-27", "15:00"))
+
+
+def _letter() -> dict[str, Any]:
+    lines = [
+        "Centre d'imagerie des Écluses",
+        "",
+        f"Patient : {_latin(ALMA)}",
+        "",
+        "Cher confrère,",
+        "",
+        "Le scanner du 24 juin 2026 est stable :",
+        "",
+        "    Mesure                2024      2026",
+        "    Nodule apical droit   4,0 mm    4,0 mm",
+        "",
+        "Je propose un contrôle à douze mois.",
+        "",
+        "Dr Inès Strøm-Hébert",
+    ]
+    content = ("\n".join(lines) + "\n").encode()
+    return papers.attachment(content, "text/plain; charset=utf-8", "Courrier", moment("2026-06-28", "15:00"))
 
 
 def _remote_pdf() -> bytes:

@@ -18,6 +18,7 @@ from plugin.faces.pages.page import Frame, Pages, chosen_language
 from plugin.faces.pages.style import PLAIN, Style
 from plugin.faces.pages.wording import known_language
 from plugin.faces.viewer.csrf import FIELD, FormTokens
+from plugin.faces.viewer.documents.words import WORDS as DOCUMENT
 from plugin.faces.viewer.problems import FormForeign
 from plugin.faces.viewer.words import PAGE
 from plugin.state.openings import Opening
@@ -78,7 +79,7 @@ class Entrance:
     """EHR -> who may frame its pages."""
     patient_of: Callable[[Entered], PatientShown | None] = lambda _: None
     style_of: Callable[[View], Style] = lambda _: PLAIN
-    pages: Pages = field(default_factory=lambda: Pages(TEMPLATES, PAGE, "viewer.css"))
+    pages: Pages = field(default_factory=lambda: Pages(TEMPLATES, {**PAGE, **DOCUMENT}, "viewer.css"))
 
     def enter(self, view_id: str) -> Entered:
         """The view that this request shows. Raises Unidentified (counted), CallerThrottled, StateUnavailable."""

@@ -165,6 +165,13 @@ _PROBLEMS: Final[Mapping[str, Problem]] = {
         _SILENT.advice,
         again=True,
     ),
+    "file-unusable": Problem(
+        Word(
+            "Le fichier reçu n’est pas celui que la source annonce : abîmé, changé ou d’un autre type.",
+            "The file is not what the source says: damaged, changed or of another kind.",
+        ),
+        Word("Rien n’en est montré. Demandez-le à la source.", "Nothing of it is shown. Ask the source for it."),
+    ),
     "feed-timeout": _SILENT,
     "feed-busy": _SILENT,
     "ehr-failed": Problem(

@@ -19,6 +19,7 @@ from plugin.errors import ConsultError, Refused
 from plugin.faces.http import Malformed
 from plugin.faces.pages.view_cookie import drop_view
 from plugin.faces.viewer import emergency, overview, purpose
+from plugin.faces.viewer.documents.routes import Documents
 from plugin.faces.viewer.entrance import Entered, Entrance, go, origin
 from plugin.faces.viewer.informed import Told
 from plugin.faces.viewer.looks import Consults, Question, ShownFeed, look, looks
@@ -52,6 +53,7 @@ class Viewer:
     entrance: Entrance
     feeds: Mapping[str, ShownFeed]
     told: Told
+    documents: Documents
     today: Callable[[], date] = lambda: datetime.now(UTC).date()
 
     def mount(self, app: Flask) -> None:
@@ -60,7 +62,7 @@ class Viewer:
         face.register_error_handler(Malformed, self._malformed)
         face.register_error_handler(Exception, self._broken)
         app.register_blueprint(face)
-        for name, pattern, handlers in self._addresses():
+        for name, pattern, handlers in (*self._addresses(), *self.documents.addresses()):
             endpoint = f"viewer.{name}"
             app.view_functions[endpoint] = self._dispatched(handlers)
             # Rules without methods: HEAD and OPTIONS are refused like all others, not answered by the framework.

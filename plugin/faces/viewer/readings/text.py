@@ -63,14 +63,17 @@ def prose(value: Any, limit: int = MAX_PROSE) -> Text | None:
     return _shortened(_EMPTY_LINES.sub("\n\n", text).strip(), limit)
 
 
+def visible(text: str) -> str:
+    """`text`, however long, without characters that are obeyed rather than read. The commonest is returned as it is."""
+    if text.isascii() and text.isprintable():
+        return text
+    if not text.isprintable():
+        text = text.replace("\r\n", "\n").translate(_SEEN)
+    return _without_piles(text)
+
+
 def _visible(text: str) -> str:
-    """`text` without characters that are obeyed rather than read. The commonest text is returned as it is."""
-    cut = text[: MAX_WHOLE + 1]  # one more than is ever shown, so that the shortening is seen
-    if cut.isascii() and cut.isprintable():
-        return cut
-    if not cut.isprintable():
-        cut = cut.replace("\r\n", "\n").translate(_SEEN)
-    return _without_piles(cut)
+    return visible(text[: MAX_WHOLE + 1])  # one more than is ever shown, so that the shortening is seen
 
 
 class _Seen(dict[int, str]):

@@ -1,0 +1,56 @@
+"""A plain text file as pages of text. No markup, no library: bytes are decoded and cut."""
+
+from email.message import Message
+from typing import Final
+
+MAX_PAGE = 15_000
+"""Characters: some five pages of paper, and less than what a page of ours shows of any text."""
+
+_ENCODINGS: Final = {
+    "utf-8": "utf-8",
+    "utf8": "utf-8",
+    "us-ascii": "ascii",
+    "iso-8859-1": "windows-1252",  # as browsers read it: nothing else is meant by those bytes
+    "latin1": "windows-1252",
+    "windows-1252": "windows-1252",
+    "iso-8859-15": "iso-8859-15",
+    "utf-16": "utf-16",
+}
+
+
+class Unreadable(Exception):
+    """The bytes are not text in the encoding that they are said to have."""
+
+
+def decoded(data: bytes, content_type: str) -> str:
+    """The text; without a charset, UTF-8 and else windows-1252, which older systems write. Raises Unreadable."""
+    stated = _charset(content_type)
+    encodings = ("utf-8", "windows-1252") if stated is None else (_ENCODINGS.get(stated, ""),)
+    for each in filter(None, encodings):
+        try:
+            text = data.decode(each)
+        except UnicodeDecodeError:
+            continue
+        if "\x00" not in text:  # no text has one, whatever it is called
+            return text.removeprefix("\ufeff")
+    raise Unreadable
+
+
+def paged(text: str) -> list[str]:
+    """At form feeds, and at an end of a line before MAX_PAGE. At least one page."""
+    pages = []
+    for part in text.split("\f"):
+        left = part
+        while len(left) > MAX_PAGE:
+            end = left.rfind("\n", 1, MAX_PAGE) + 1 or MAX_PAGE
+            pages.append(left[:end])
+            left = left[end:]
+        pages.append(left)
+    return [each for each in pages if each.strip()] or [""]
+
+
+def _charset(content_type: str) -> str | None:
+    message = Message()
+    message["Content-Type"] = content_type
+    found = message.get_param("charset")
+    return found.strip().lower() if isinstance(found, str) else None

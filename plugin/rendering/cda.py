@@ -1,0 +1,151 @@
+"""A C-CDA (or any CDA R2) document as simple markup: its sections with their titles and narrative, nothing else.
+
+Parsed by expat without a document type: no entity, inner or outer, can be declared. Runs only where `pdf` does. What
+comes out is not to be trusted: `markup` sanitises it, in a process that has not read this document.
+"""
+
+import base64
+import binascii
+from html import escape
+from xml.parsers import expat
+
+from plugin.rendering import image, pdf
+from plugin.rendering.job import Answer, Problem
+
+NAMESPACE = "urn:hl7-org:v3"
+_SEPARATOR = " "
+
+MAX_DEPTH = 100
+"""Elements within each other. Sections nest thrice, tables in lists a dozen times."""
+
+_PLAIN = {
+    "paragraph": "p", "list": "ul", "item": "li", "table": "table", "thead": "thead", "tbody": "tbody",
+    "tfoot": "tfoot", "tr": "tr", "th": "th", "td": "td", "caption": "b", "br": "br", "sub": "sub", "sup": "sup",
+    "footnote": "small",
+}  # fmt: skip
+"""Narrative block (CDA R2 4.3.5) -> HTML. Others, links among them, leave their text."""
+
+_NOT_TEXT = frozenset({"renderMultiMedia"})
+_ALLOWED_SPANS = frozenset({"colspan", "rowspan"})
+_PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/tiff"})
+
+
+class _Refused(Exception):
+    """The document has what none of ours has."""
+
+
+def document_of(data: bytes, number: int, watermark: tuple[str, ...]) -> Answer:
+    """The document as markup; one whose body is a PDF or a picture, as that."""
+    reader = _Reader()
+    try:
+        reader.read(data)
+    except (expat.ExpatError, _Refused, ValueError, LookupError):  # an encoding that Python does not know, among others
+        return Answer(Problem.BROKEN)
+    if not reader.is_clinical_document:
+        return Answer(Problem.BROKEN)
+    if reader.body:
+        return _unstructured(reader, number, watermark)
+    markup = "".join(reader.written)
+    if not markup:
+        return Answer(Problem.NOTHING_TO_SHOW)
+    return Answer(None, 1, markup=markup) if number == 1 else Answer(Problem.NO_SUCH_PAGE, 1)
+
+
+def _unstructured(reader: "_Reader", number: int, watermark: tuple[str, ...]) -> Answer:
+    """The content of a nonXMLBody: most French documents of level 1 are a PDF in such an envelope."""
+    try:
+        content = base64.b64decode("".join("".join(reader.body).split()), validate=True)
+    except (binascii.Error, ValueError):
+        return Answer(Problem.BROKEN)
+    if reader.body_type == "application/pdf":
+        return pdf.page_of(content, number, watermark)
+    if reader.body_type in _PICTURES:
+        return image.picture_of(content, number, watermark)
+    return Answer(Problem.NOTHING_TO_SHOW)
+
+
+class _Reader:
+    """Handlers of one document."""
+
+    def __init__(self) -> None:
+        self.written: list[str] = []
+        self.body: list[str] = []
+        self.body_type = ""
+        self.is_clinical_document = False
+        self._path: list[str] = []
+        self._narrative = 0
+        """Depth of the `text` of a section that is being read; 0 outside."""
+        self._title = False
+        self._in_body = False
+        self._tags: list[str] = []
+        """HTML of the open elements of a narrative; "" for one that leaves its text alone."""
+
+    def read(self, data: bytes) -> None:
+        """Raises ExpatError, _Refused."""
+        parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
+        parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
+        parser.StartDoctypeDeclHandler = self._refuse
+        parser.EntityDeclHandler = self._refuse
+        parser.ExternalEntityRefHandler = self._refuse
+        parser.buffer_text = True
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._text
+        parser.Parse(data, True)
+
+    def _refuse(self, *_: object) -> int:
+        raise _Refused
+
+    def _start(self, qualified: str, attributes: dict[str, str]) -> None:
+        namespace, _, name = qualified.rpartition(_SEPARATOR)
+        if len(self._path) >= MAX_DEPTH:
+            raise _Refused
+        if not self._path:
+            self.is_clinical_document = (namespace, name) == (NAMESPACE, "ClinicalDocument")
+        self._path.append(name if namespace == NAMESPACE else "")
+        if self._narrative:
+            self._open(name, attributes)
+        elif self._path[-2:] == ["section", "text"]:
+            self._narrative = len(self._path)
+        elif name == "title" and self._path[-2:-1] in (["section"], ["ClinicalDocument"]):
+            self._title = True
+            self.written.append("<h3>" if self._path[-2] == "section" else "<h2>")
+        elif self._path[-2:] == ["nonXMLBody", "text"]:
+            self._in_body = attributes.get("representation") == "B64"
+            self.body_type = attributes.get("mediaType", "").strip().lower()
+
+    def _open(self, name: str, attributes: dict[str, str]) -> None:
+        if name in _NOT_TEXT:
+            self.written.append("[…]")
+        elif tag := _PLAIN.get(name):
+            spans = "".join(
+                f' {key}="{int(value)}"'
+                for key, value in attributes.items()
+                if key in _ALLOWED_SPANS and value.isascii() and value.isdecimal() and len(value) < 4
+            )
+            tag = "ol" if tag == "ul" and attributes.get("listType") == "ordered" else tag
+            self.written.append(f"<{tag}{spans}>")
+            self._tags.append("" if tag == "br" else tag)
+            return
+        self._tags.append("")
+
+    def _end(self, qualified: str) -> None:
+        _, _, name = qualified.rpartition(_SEPARATOR)
+        depth = len(self._path)
+        if self._narrative:
+            if depth == self._narrative:
+                self._narrative = 0
+            elif tag := self._tags.pop():
+                self.written.append(f"</{tag}>")
+        elif self._title and name == "title":
+            self._title = False
+            self.written.append("</h3>" if self._path[-2] == "section" else "</h2>")
+        elif self._in_body and name == "text":
+            self._in_body = False
+        self._path.pop()
+
+    def _text(self, text: str) -> None:
+        if self._narrative or self._title:
+            self.written.append(escape(text))
+        elif self._in_body:
+            self.body.append(text)

@@ -1,0 +1,290 @@
+"""Documents on the clinician's pages: each page that is opened is a look, judged and recorded; nothing downloads."""
+
+import base64
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fhir_adapters.interface import FeedFile, Tree
+from plugin.faces.viewer.documents.words import PROBLEMS
+from plugin.rendering.job import Answer, Job, Kind, Problem
+from tests.launch.launching import configuration
+from tests.rendering import papers
+from tests.viewer.clinic import Clinic, Seen
+from tests.world import lab_patient
+
+PLACE = "document/city-lab/DocumentReference/d1"
+JPEG = b"\xff\xd8\xff\xe0 a picture \xff\xd9"
+
+
+class Renderer:
+    """Says what it was asked, and answers as it is told."""
+
+    def __init__(self) -> None:
+        self.jobs: list[Job] = []
+        self.answer = Answer(None, 2, JPEG, 100, 140, "Hémoglobine 13,4")
+
+    def render(self, job: Job) -> Answer:
+        self.jobs.append(job)
+        if job.kind == Kind.MARKUP:
+            from plugin.rendering.markup import clean
+
+            return clean(job.data, job.page, job.watermark)
+        if job.kind == Kind.CDA:
+            from plugin.rendering.cda import document_of
+
+            return document_of(job.data, job.page, job.watermark)
+        return self.answer
+
+
+class Desk(Clinic):
+    """A clinic whose rendering processes are played."""
+
+    def __init__(self, folder: Path, text: str | None = None) -> None:
+        super().__init__(folder, text)
+        self.renderer = Renderer()
+        for each in ("document", "file", "page"):
+            view = self.world.app.view_functions[f"viewer.{each}"]
+            for cell in view.__closure__ or ():
+                if isinstance(cell.cell_contents, dict):
+                    documents = cell.cell_contents["GET"].__self__
+                    object.__setattr__(documents, "pool", self.renderer)
+        self.world.lab.resources[:] = [lab_patient()]
+
+    def put(self, *attachments: Tree, **more: Any) -> None:
+        """A document of the patient with these files."""
+        self.world.lab.resources.append(
+            {
+                "resourceType": "DocumentReference",
+                "id": "d1",
+                "status": "current",
+                "meta": {"security": [{"system": N, "code": "N"}]},
+                "type": {"text": "Compte rendu <b>"},
+                "subject": {"reference": "Patient/lab-1"},
+                "content": [{"attachment": each} for each in attachments],
+                **more,
+            }
+        )
+
+
+N = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+
+
+def inline(data: bytes, kind: str, title: str = "Report") -> Tree:
+    return {"contentType": kind, "data": base64.b64encode(data).decode(), "title": title}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def test_a_page_of_a_pdf_is_a_picture_that_says_who_looked_when_and_under_which_record(desk: Desk) -> None:
+    """The file's bytes go to the renderer, its picture to the page, and the look to the log."""
+    paper = papers.pdf("x")
+    desk.put(inline(paper, "application/pdf"))
+    seen = desk.get(f"{PLACE}/1")
+    assert seen.status == 200
+    assert f'src="data:image/jpeg;base64,{base64.b64encode(JPEG).decode()}"' in seen.html
+    assert "Page 1 of 2" in seen.text
+    assert "Hémoglobine 13,4" in seen.text
+    (job,) = desk.renderer.jobs
+    assert (job.kind, job.data, job.page) == ("pdf", paper, 1)
+    record = desk.looks()[-1]
+    assert record["action"] == "consultation:released"
+    assert record["asked"] == record["asked"] | {"file": 1, "page": 1, "delivery": "rendered", "interaction": "read"}
+    who, when, which = job.watermark
+    assert which == record["record"]
+    assert who == record["person"]["name"] or who == record["person"]["subject"]
+    assert all(each in seen.text for each in (when, which))
+
+
+def test_each_page_is_a_look_of_its_own_and_reads_the_source_anew(desk: Desk) -> None:
+    """What was withheld or corrected since is not shown on page two."""
+    desk.put(inline(papers.pdf("x"), "application/pdf"))
+    first = desk.get(f"{PLACE}/1")
+    (address,) = re.findall(r'rel="next" href="([^"]+)"', first.html)
+    assert address.split("?")[0].endswith(f"{PLACE}/1/2")
+    assert desk.ask("GET", address).status == 200
+    assert [(each["asked"]["file"], each["asked"]["page"]) for each in desk.looks()] == [(1, 1), (1, 2)]
+    assert [job.page for job in desk.renderer.jobs] == [1, 2]
+    assert desk.world.lab.queries.count(("read", "DocumentReference", "d1")) == 2
+    desk.world.lab.resources.pop()
+    assert desk.ask("GET", address).status == 404
+    assert desk.looks()[-1]["action"] == "consultation:denied"
+
+
+def test_no_picture_but_the_pages_own_can_be_loaded(desk: Desk) -> None:
+    desk.put(inline(papers.pdf("x"), "application/pdf"))
+    policy = desk.get(f"{PLACE}/1").headers["Content-Security-Policy"]
+    assert "img-src data:;" in policy
+    assert "default-src 'none'" in policy
+    assert "img-src 'self'" in desk.get(PLACE).headers["Content-Security-Policy"]
+
+
+def test_a_document_shows_its_own_text_and_names_its_files(desk: Desk) -> None:
+    """What is not at the source, or of no kind that is shown, is named and no link."""
+    div = '<div xmlns="http://www.w3.org/1999/xhtml"><h1>Titre</h1><p onclick="x()">Nodule <b>stable</b></p></div>'
+    desk.put(
+        inline(b"x", "text/plain", "Letter"),
+        {"contentType": "application/pdf", "url": "https://elsewhere.example/x.pdf", "title": "Elsewhere"},
+        inline(b"x", "application/rtf", "Old letter"),
+        text={"status": "generated", "div": div},
+    )
+    seen = desk.get(PLACE)
+    assert "<p>Nodule <b>stable</b></p>" in seen.html
+    assert "onclick" not in seen.html.partition("<main")[2].partition("</main>")[0]
+    assert re.findall(r'href="[^"]*(/d1/\d)', seen.html) == ["/d1/1"]
+    assert "Elsewhere (application/pdf) is not opened here: it is not at the source" in seen.text
+    assert "Old letter (application/rtf) is not of a kind that is shown here" in seen.text
+    assert "elsewhere.example" not in seen.html
+    assert "Compte rendu <b>" in seen.text
+    assert desk.world.lab.queries[-1] == ("read", "DocumentReference", "d1")
+    assert "file" not in desk.looks()[-1]["asked"]
+
+
+def test_a_c_cda_is_its_sections_as_text(desk: Desk) -> None:
+    narrative = '<paragraph>Pénicilline</paragraph><linkHtml href="https://evil.example">voir</linkHtml>'
+    desk.put(inline(papers.cda(papers.section(narrative)), "application/xml"))
+    seen = desk.get(f"{PLACE}/1")
+    assert "<h3>Allergies</h3><p>Pénicilline</p>voir" in seen.html
+    assert "evil.example" not in seen.html
+    assert [job.kind for job in desk.renderer.jobs] == ["cda", "markup"]
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        ("Hémoglobine\n  13,4 <b>".encode(), "text/plain"),
+        ("Hémoglobine\n  13,4 <b>".encode("cp1252"), "text/plain"),
+        ("Hémoglobine\n  13,4 <b>".encode("latin-1"), "text/plain; charset=ISO-8859-1"),
+        ("Hémoglobine\n  13,4 <b>".encode("utf-16"), 'text/plain; charset="utf-16"'),
+    ],
+)
+def test_a_plain_text_is_text(desk: Desk, data: bytes, kind: str) -> None:
+    """In its columns, and whatever it looks like."""
+    desk.put(inline(data, kind))
+    assert "Hémoglobine\n  13,4 &lt;b&gt;" in desk.get(f"{PLACE}/1").html
+    assert desk.renderer.jobs == []
+
+
+def test_a_long_text_has_pages(desk: Desk) -> None:
+    desk.put(inline(b"line\n" * 4000 + b"\flast", "text/plain"))
+    assert "Page 1 of 3" in desk.get(f"{PLACE}/1").text
+    assert "last" in desk.get(f"{PLACE}/1/3").text
+    assert desk.get(f"{PLACE}/1/4").status == 404
+
+
+def test_a_text_that_turns_lines_around_is_shown_as_doing_so(desk: Desk) -> None:
+    """Such a mark would let a line read otherwise than it is written; so would an entity of a narrative."""
+    div = "<div>dose 10&#x202e;mg</div>"
+    desk.put(inline("dose 1\u202e0 mg".encode(), "text/plain"), text={"status": "generated", "div": div})
+    assert "‹U+202E›" in desk.get(f"{PLACE}/1").text
+    assert "‹U+202E›" in desk.get(PLACE).text
+
+
+@pytest.mark.parametrize("problem", list(Problem))
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_a_file_that_is_not_shown_is_one_sentence_and_a_record(desk: Desk, problem: Problem, language: str) -> None:
+    """Broken, encrypted, endless or only unlucky: said in the clinician's words."""
+    desk.put(inline(b"%PDF secret of Alma", "application/pdf"))
+    desk.renderer.answer = Answer(problem)
+    seen = desk.get(f"{PLACE}/1", language=language)
+    assert seen.status == {Problem.NO_SUCH_PAGE: 404, Problem.BUSY: 503}.get(problem, 502)
+    said = PROBLEMS[problem]
+    assert (said.title.fr if language == "fr" else said.title.en) in seen.text
+    assert "secret" not in seen.html
+    assert desk.looks()[-1]["asked"]["file"] == 1
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_a_file_that_is_not_what_its_document_says_is_one_sentence(desk: Desk, language: str) -> None:
+    """Truncated base64, another hash, another type: a failure of the source, recorded as that."""
+    desk.put({"contentType": "application/pdf", "data": "JVBERi0"})
+    seen = desk.get(f"{PLACE}/1", language=language)
+    assert seen.status == 502
+    assert {"fr": "n’est pas celui que la source annonce", "en": "not what the source says"}[language] in seen.text
+    assert desk.looks()[-1]["reason"] == "file-unusable"
+    assert desk.renderer.jobs == []
+
+
+def test_a_narrative_of_two_megabytes_is_said_to_be_too_long(desk: Desk) -> None:
+    desk.put(text={"status": "generated", "div": "<div>" + "x" * 2_000_000 + "</div>"})
+    seen = desk.get(PLACE)
+    assert "cannot be shown here" in seen.text
+    assert len(seen.html) < 100_000
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{PLACE}/0", f"{PLACE}/2", f"{PLACE}/1/0", "document/city-lab/DocumentReference/d2",
+        "document/city-lab/Binary/b1", "document/city-lab/Practitioner/x", "document/elsewhere/DocumentReference/d1",
+        "document/city-lab/DocumentReference/d1/1/x",
+    ],
+)  # fmt: skip
+def test_what_is_not_there_is_a_page_that_says_so(desk: Desk, path: str) -> None:
+    desk.put(inline(b"x", "text/plain"))
+    assert desk.get(path).status == 404
+
+
+def test_a_file_of_another_name_is_opened_by_what_it_is(desk: Desk) -> None:
+    """A feed that does not say: its PDF is one all the same, and what else it is stays unshown."""
+    desk.world.lab.files["Binary/b1"] = FeedFile("application/octet-stream", papers.pdf("x"))
+    desk.put({"url": "Binary/b1"})
+    assert desk.get(f"{PLACE}/1").status == 200
+    desk.world.lab.files["Binary/b1"] = FeedFile("application/octet-stream", b"MZ")
+    seen = desk.get(f"{PLACE}/1")
+    assert (seen.status, "holds nothing that is shown here" in seen.text) == (502, True)
+
+
+def test_a_rendering_process_that_answers_with_something_else_shows_nothing(desk: Desk) -> None:
+    """Whatever took it over, its answer is a picture to us, or nothing."""
+    desk.put(inline(papers.pdf("x"), "application/pdf"))
+    desk.renderer.answer = Answer(None, 1, b"<svg onload=alert(1)>", 1, 1, "<script>alert(1)</script>")
+    seen = desk.get(f"{PLACE}/1")
+    assert "<svg" not in seen.html
+    assert "<img" not in seen.html
+    assert "<script>alert" not in seen.html
+
+
+def test_a_document_is_linked_from_the_overview(desk: Desk) -> None:
+    desk.put(inline(b"x", "text/plain"))
+    part = desk.get("part/city-lab")
+    (address,) = re.findall(r'class="open" href="([^"]+)"', part.html)
+    assert desk.ask("GET", address).status == 200
+
+
+def test_a_feed_whose_patients_must_be_told_asks_for_the_word_first(tmp_path: Path) -> None:
+    """Nothing is fetched before; the word goes from page to page for the minutes that it is good."""
+    text = configuration().replace('id = "city-lab"', 'id = "city-lab"\npatient_informed = true', 1)
+    desk = Desk(tmp_path, text)
+    desk.put(inline(b"x", "text/plain"))
+    seen = desk.get(f"{PLACE}/1")
+    assert (seen.status, seen.headers["Location"].split("?")[0].rpartition("/")[2]) == (303, "city-lab")
+    assert not any(query[0] == "read" and query[1] == "DocumentReference" for query in desk.world.lab.queries)
+    form = desk.get("feed/city-lab").form
+    told = desk.post("feed/city-lab", {"form": form, "informed": "yes"}).headers["Location"].partition("?")[2]
+    seen = desk.ask("GET", f"{PLACE}/1?{told}")
+    assert seen.status == 200
+    assert desk.looks()[-1]["informed"]
+
+
+def test_only_looking_is_answered(desk: Desk) -> None:
+    desk.put(inline(b"x", "text/plain"))
+    for method in ("POST", "PUT", "DELETE", "HEAD", "OPTIONS"):
+        assert desk.ask(method, f"{PLACE}/1").status == 405
+
+
+def _hidden(seen: Seen) -> Iterator[str]:
+    yield from re.findall(r'"resourceType"|"contentType"|base64', seen.html)
+
+
+def test_no_structured_data_reaches_the_browser(desk: Desk) -> None:
+    """Pages only: neither the resource nor its file."""
+    desk.put(inline(b"A letter of Alma", "text/plain"))
+    for path in (PLACE, f"{PLACE}/1"):
+        assert list(_hidden(desk.get(path))) == []
