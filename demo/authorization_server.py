@@ -116,6 +116,7 @@ def smart_configuration(issuer: str) -> dict[str, Any]:
             "context-ehr-patient",
             "context-standalone-patient",
             "context-banner",
+            "context-style",
             "permission-patient",
             "permission-v2",
         ],
@@ -191,11 +192,12 @@ def create_authorization_server(
     launches: Launches,
     revoked: set[str] | None = None,
     framed_by: tuple[str, ...] = (),
+    style: str | None = None,
 ) -> Flask:
     """The authorization server as a Flask app.
 
     `launches` is shared with the EHR, which opens them, and `revoked` with who must not take such tokens any more.
-    `framed_by`: the origin of an EHR that shows the login page beside a record.
+    `framed_by`: the origin of an EHR that shows the login page beside a record; `style`: where its colours are.
     """
     app = Flask(__name__)
     known = {client.client_id: client for client in clients}
@@ -206,7 +208,7 @@ def create_authorization_server(
     )
     server = CodeKeepingServer(app, query_client=known.get, save_token=_keep_nothing)
     server.register_token_generator("default", AccessToken(issuer, keys))
-    server.register_grant(SmartCodeGrant, [ProofKeyDemanded(), SmartParameters(launches), IdToken(issuer, keys)])
+    server.register_grant(SmartCodeGrant, [ProofKeyDemanded(), SmartParameters(launches, style), IdToken(issuer, keys)])
     server.register_grant(BackendGrant)
     server.register_endpoint(Revocation(server, keys, set() if revoked is None else revoked))
     server.register_extension(named_issuer := AuthorizationResponseIssuer(issuer))

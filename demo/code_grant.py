@@ -132,8 +132,10 @@ class ProofKeyDemanded(CodeChallenge):
 class SmartParameters:
     """What SMART demands of an authorization request beyond OAuth, and adds to the token response."""
 
-    def __init__(self, launches: Launches) -> None:
+    def __init__(self, launches: Launches, style: str | None = None) -> None:
+        """`style`: the address of the EHR's colours."""
         self._launches = launches
+        self._style = style
 
     def __call__(self, grant: Any) -> None:
         grant.register_hook("after_validate_authorization_request_payload", self.validate)
@@ -156,6 +158,8 @@ class SmartParameters:
         patient = grant.request.user.patient
         if patient is not None:
             response[1].update(patient=patient, need_patient_banner=True)
+        if self._style is not None:
+            response[1].update(smart_style_url=self._style)
 
 
 def audience_asked(asked: Mapping[str, str]) -> str | None:

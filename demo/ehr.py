@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
-from flask import Flask, abort, redirect, render_template, request
+from flask import Flask, abort, jsonify, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from demo.ehr_records import Doors, add_fhir_base
@@ -21,6 +21,17 @@ from fhir_adapters.interface import Feed
 
 EHR_ID = "hospital"
 """What the gateway's configuration calls this EHR."""
+
+STYLE_PATH = "/style.json"
+STYLE = {
+    "color_background": "#f5f7f8",
+    "color_error": "#9b1c1c",
+    "color_highlight": "#0b5c73",
+    "color_modal_backdrop": "#16232e",
+    "color_success": "#1d6b3a",
+    "color_text": "#16232e",
+}
+"""The colours of `static/demo.css`, as SMART has an EHR tell them."""
 
 LOOKS: Mapping[str, tuple[str, Mapping[str, str], Mapping[str, str]]] = {
     "city-lab": (
@@ -73,6 +84,8 @@ def create_ehr(
     def patient_list() -> str:
         lines = [(patient, curl_line(look(gateway, "city-lab", patient.id), "$TOKEN")) for patient in patients]
         return render_template("patients.html", patients=lines)
+
+    app.add_url_rule(STYLE_PATH, "style", lambda: jsonify(STYLE))
 
     @app.get("/patients/<patient>")
     def record(patient: str) -> str:

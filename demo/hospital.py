@@ -9,7 +9,7 @@ from flask import Flask
 from demo.access_tokens import BearerCheck, SigningKeys
 from demo.addresses import Addresses
 from demo.authorization_server import create_authorization_server
-from demo.ehr import create_ehr
+from demo.ehr import STYLE_PATH, create_ehr
 from demo.ehr_records import Doors
 from demo.feed_server import Guard, Habits, basic_guard, bearer_guard, create_feed_server, open_to_all
 from demo.launches import Launches
@@ -85,6 +85,7 @@ def build_hospital(addresses: Addresses, samples: Path) -> Hospital:
         launches=launches,
         revoked=revoked,
         framed_by=(addresses.ehr,),
+        style=f"{addresses.ehr}{STYLE_PATH}",
     )
     ehr = create_ehr(
         base=addresses.ehr,

@@ -13,6 +13,7 @@ from plugin.faces.facade.page_link import PageLinks
 from plugin.faces.facade.request import Translator
 from plugin.faces.facade.routes import Facade, PublicFeed
 from plugin.faces.launch.routes import launch_face
+from plugin.faces.pages.style import style_of
 from plugin.faces.pages.view_cookie import credential_of
 from plugin.faces.pages.wording import Word
 from plugin.faces.transparency import Transparency
@@ -83,6 +84,7 @@ def _viewer(assembled: Assembled) -> Viewer:
         credential_of,
         {ehr.id: ehr.launch.frame_ancestors for ehr in settings.ehr if ehr.launch is not None},
         Patients(gateway).of,
+        lambda view: style_of(view.style),
     )
     feeds = {
         each.id: ShownFeed(

@@ -19,15 +19,16 @@ FETCH_SECONDS = 3.0
 class Documents:
     """`issuers.Fetch` for what lies within some reaches."""
 
-    def __init__(self, who: str, *reaches: Reach) -> None:
-        """Opens nothing. `who` stands in errors."""
+    def __init__(self, who: str, *reaches: Reach, seconds: float = FETCH_SECONDS) -> None:
+        """Opens nothing. `who` stands in errors; `seconds` is how long one may take."""
+        self._seconds = seconds
         self._who = who
         self._reaches = reaches
         self._upstream: Upstream = HttpUpstream(who, *reaches, max_body=MAX_DOCUMENT_BYTES)
 
     def __call__(self, url: str) -> bytes:
         """See `issuers.Fetch`. Any other place raises FeedLinkRefused."""
-        answer = self._upstream.get(self._judged(url), deadline=Deadline.after(FETCH_SECONDS))
+        answer = self._upstream.get(self._judged(url), deadline=Deadline.after(self._seconds))
         match answer.status:
             case 200:
                 return answer.body

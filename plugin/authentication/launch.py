@@ -9,7 +9,6 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
@@ -17,17 +16,16 @@ import msgspec
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
-from fhir_adapters.interface import FeedLinkRefused
 from plugin.attempt import Attempt
 from plugin.authentication import id_token, launch_identity
 from plugin.authentication.backchannel import Backchannel, Granted
-from plugin.authentication.issuers import Issuers
+from plugin.authentication.ehr_style import colours
+from plugin.authentication.issuers import Fetch, Issuers
 from plugin.authentication.launch_session import Attempts, instant
 from plugin.authentication.smart_configuration import (
     CHALLENGE_METHOD,
     AuthorizationServer,
     SmartConfiguration,
-    trusted_hosts,
 )
 from plugin.authentication.token_checks import naming_the_subject
 from plugin.errors import (
@@ -76,6 +74,8 @@ class LaunchableEhr:
     settings: LaunchSettings
     configuration: SmartConfiguration
     backchannel: Backchannel
+    style: Fetch
+    """For the EHR's style, on its hosts and those of its issuers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,14 +296,14 @@ class Launches:
             raise LaunchUnproven(verified_subject=refusal.verified_subject) from refusal
         until = now + min(granted.expires_in or UNSTATED_SECONDS, SESSION_SECONDS)
         identity = attempt.identity = replace(identity, expires_at=until)
-        view = _view(identity, claims, granted, launchable.ehr)
+        view = _view(identity, claims, granted, launchable)
         secret = secrets.token_urlsafe(32)
         attempt.session = {"opened": attempt.origin.record, "until": instant(until)}
         self.views.open(Session(view, identity, granted.token, now, attempt.origin.record), secret, now)
         return Opened(view, secret, carried.framed)
 
 
-def _view(identity: Identity, claims: Mapping[str, Any], granted: Granted, ehr: Ehr) -> View:
+def _view(identity: Identity, claims: Mapping[str, Any], granted: Granted, launchable: LaunchableEhr) -> View:
     """What pages may know of the launch. Raises Refused: nobody is there who may look, or no patient to look at."""
     if identity.subject is not Subject.PROFESSIONAL:
         raise Refused(Reason.ACCESS_DENIED, rules=("natural-person",))
@@ -312,19 +312,12 @@ def _view(identity: Identity, claims: Mapping[str, Any], granted: Granted, ehr: 
     locale, style = claims.get("locale", granted.context.get("locale")), granted.context.get("smart_style_url")
     return View(
         id=secrets.token_urlsafe(16),
-        ehr=ehr.id,
+        ehr=launchable.ehr.id,
         patient=identity.launch_patient,
         person=identity.person.name,
         locale=locale if isinstance(locale, str) and _LOCALE.fullmatch(locale) else None,
         expires_at=identity.expires_at,
         purpose=identity.purposes[0] if identity.purposes else None,
         need_patient_banner=granted.context.get("need_patient_banner") is not False,
-        style=style if isinstance(style, str) and _is_of(ehr, style) else None,
+        style=colours(launchable.style, style) if isinstance(style, str) else {},
     )
-
-
-def _is_of(ehr: Ehr, address: str) -> bool:
-    for host in trusted_hosts(ehr):
-        with suppress(FeedLinkRefused):
-            return bool(host.judge(address))
-    return False

@@ -6,6 +6,7 @@ How one is opened is in `launch`. That a session exists permits nothing: each lo
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
@@ -163,10 +164,9 @@ class LaunchSessions:
         with self.attempts.of(SessionAct(SessionStep.CLOSING), origin) as attempt:
             session = self._entered(attempt, credential)
             self.views.forget(session.view.id)
-            try:
+            # If it cannot be: the token ends by itself within the hour, and nobody here has it any more.
+            with suppress(IssuerUnreachable):
                 self.ehrs[session.view.ehr].revoke(session.token)
-            except IssuerUnreachable:
-                return  # the token ends by itself within the hour, and nobody here has it any more
 
     def report(self, credential: Shown, step: SessionStep, origin: Origin) -> None:
         """Record that the browser reports that who looks is PRINTING or COPYING; of one view MAX_REPORTS times.
@@ -178,6 +178,19 @@ class LaunchSessions:
             return
         with self.attempts.of(SessionAct(step), origin) as attempt:
             self._entered(attempt, credential)
+
+    def forget_ended(self) -> int:
+        """Forget views that have ended by themselves, and give tokens back that would still be good; how many.
+
+        Raises StateUnavailable.
+        """
+        ended = self.views.take_ended(self.clock())
+        for session in ended:
+            ehr = self.ehrs.get(session.view.ehr)
+            if ehr is not None and session.view.expires_at > self.clock():
+                with suppress(IssuerUnreachable):
+                    ehr.revoke(session.token)
+        return len(ended)
 
     def _entered(self, attempt: Attempt, credential: Shown) -> Session:
         self._require_room(attempt.origin)

@@ -19,6 +19,9 @@ from plugin.settings.errors import SettingsError
 from plugin.settings.launch import ClientSecretAuth, LaunchKeyAuth, LaunchSettings
 from plugin.settings.secret import read_secret
 
+STYLE_SECONDS = 0.5
+"""How long a launch may be held up for colours."""
+
 
 def redirect_uri(settings: Settings) -> str:
     """Where every launch comes back to; to be registered at each EHR."""
@@ -38,7 +41,8 @@ def launchable_ehrs(settings: Settings) -> Mapping[str, LaunchableEhr]:
             raise SettingsError(f"ehr '{ehr.id}': {error}") from error
         upstream = HttpUpstream(f"the authorization server of ehr '{ehr.id}'", *hosts, max_body=MAX_ANSWER_BYTES)
         backchannel = Backchannel(launch_proof(ehr.launch), redirect_uri(settings), upstream)
-        found[ehr.id] = LaunchableEhr(ehr, ehr.launch, SmartConfiguration(ehr, documents), backchannel)
+        style = Documents(f"the style of ehr '{ehr.id}'", *hosts, seconds=STYLE_SECONDS)
+        found[ehr.id] = LaunchableEhr(ehr, ehr.launch, SmartConfiguration(ehr, documents), backchannel, style)
     return found
 
 

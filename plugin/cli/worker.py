@@ -95,6 +95,7 @@ def _at_stop(assembled: assembly.Assembled) -> None:
 def _often(assembled: assembly.Assembled) -> None:
     while True:
         _record_ended(assembled)
+        _forget_ended(assembled)
         _settle(assembled)
         time.sleep(OWED_SECONDS)
 
@@ -109,6 +110,15 @@ def _record_ended(assembled: assembly.Assembled) -> None:
         assembled.gateway.glass.record_ended()
     except (RecordUnavailable, StateUnavailable):
         log.error("the end of an emergency access could not be recorded; it is tried again")
+
+
+def _forget_ended(assembled: assembly.Assembled) -> None:
+    if not assembled.launches.ehrs:
+        return
+    try:
+        assembled.sessions.forget_ended()
+    except StateUnavailable:
+        log.error("views that have ended could not be forgotten; it is tried again")
 
 
 class _Leaving:

@@ -6,7 +6,7 @@ a hash is kept. The file alone opens nothing, and cannot make a view longer. Wha
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,8 +61,8 @@ class View:
     """Of v3-ActReason, as the person stated it; None: not stated yet, and so nothing is shown."""
     need_patient_banner: bool
     """False: the EHR shows already who the patient is."""
-    style: str | None
-    """SMART's `smart_style_url`, under an address of the EHR."""
+    style: Mapping[str, str]
+    """The EHR's colours, `color_…` -> `#rrggbb`, where it has told them (SMART's `smart_style_url`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +97,8 @@ class Views:
         self._database = Database(folder / FILE, _SCHEMA)
 
     def open(self, session: Session, secret: str, now: float) -> None:
-        """Let it begin; those that have ended are forgotten."""
+        """Let it begin."""
         with self._database.writing() as connection:
-            connection.execute("DELETE FROM views WHERE until <= ?1 OR used <= ?1 - ?2", (now, IDLE_SECONDS))
-            connection.execute("DELETE FROM answered WHERE until <= ?", (now,))
             connection.execute(
                 "INSERT INTO views (name, until, used, sealed) VALUES (?, ?, ?, ?)",
                 (self._name(session.view.id), session.view.expires_at, now, self._closed(session, secret)),
@@ -142,6 +140,17 @@ class Views:
             connection.execute(f"DELETE FROM views WHERE name IN ({places})", names)  # noqa: S608 - question marks only
             return bool(connection.changes())
 
+    def take_ended(self, now: float) -> list[Session]:
+        """Forget those that have ended by themselves; those of them that can be read, once in all processes."""
+        with self._database.writing() as connection:
+            rows: list[Any] = list(
+                connection.execute(
+                    "DELETE FROM views WHERE until <= ?1 OR used <= ?1 - ?2 RETURNING sealed", (now, IDLE_SECONDS)
+                )
+            )
+            connection.execute("DELETE FROM answered WHERE until <= ?", (now,))
+        return [kept.session for (sealed,) in rows if (kept := self._read(sealed)) is not None]
+
     def answered(self, state: str, until: float) -> bool:
         """Note that the launch of this `state` has been answered; False if it had been before. Kept `until` then."""
         with self._database.writing() as connection:
@@ -158,13 +167,16 @@ class Views:
 
     def _opened(self, sealed: str, view: str, secret: str) -> Session:
         """Raises ViewUnknown: the secret is another's, or the row, and so it is for one under a key that is gone."""
-        try:
-            kept = msgspec.json.decode(self._seal.open(sealed, most=MAX_SEALED), type=_Kept)
-        except (SealBroken, msgspec.DecodeError):
-            raise ViewUnknown from None
-        if kept.session.view.id != view or not hmac.compare_digest(kept.secret, _digest(secret)):
+        kept = self._read(sealed)
+        if kept is None or kept.session.view.id != view or not hmac.compare_digest(kept.secret, _digest(secret)):
             raise ViewUnknown
         return kept.session
+
+    def _read(self, sealed: str) -> _Kept | None:
+        try:
+            return msgspec.json.decode(self._seal.open(sealed, most=MAX_SEALED), type=_Kept)
+        except (SealBroken, msgspec.DecodeError):
+            return None
 
 
 def _digest(secret: str) -> str:

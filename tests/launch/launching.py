@@ -69,6 +69,7 @@ class Login:
     header: dict[str, Any] = field(default_factory=dict)
     context: dict[str, Any] = field(default_factory=dict)
     """What the token answer says instead; None leaves a member out."""
+    style: bytes | FeedError = b"{}"
     failure: FeedError | None = None
     status: int = 200
     asked: list[tuple[str, dict[str, str], dict[str, str]]] = field(default_factory=list)
@@ -128,6 +129,12 @@ class Login:
         }
         return {name: value for name, value in answer.items() if value is not None}
 
+    def styled(self, url: str) -> bytes:
+        """The EHR's colours, or whatever stands there."""
+        if isinstance(self.style, FeedError):
+            raise self.style
+        return self.style
+
     def log_in(self, address: str, code: str = "code-1") -> str:
         """The person logs in at the address that the browser was sent to; where the browser is sent back to."""
         parts = urlsplit(address)
@@ -150,6 +157,7 @@ class LaunchWorld(World):
                 each,
                 configuration=SmartConfiguration(each.ehr, lambda _: json.dumps(self.login.published).encode()),
                 backchannel=Backchannel(launch_proof(each.settings), redirect_uri(self.settings), self.login),
+                style=self.login.styled,
             )
             for name, each in assembled.launches.ehrs.items()
         }

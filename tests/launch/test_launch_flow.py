@@ -1,8 +1,17 @@
 """From an EHR's launch to a view: what is asked, what is kept, what is recorded."""
 
-from urllib.parse import parse_qs, urlsplit
+import time
+from urllib.parse import parse_qs, quote, urlsplit
 
-from tests.launch.launching import FRAMED, REDIRECT, TOKEN, VIEWER, LaunchWorld
+import pytest
+from authlib.oidc.core.util import create_half_hash
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fhir_adapters.interface import FeedError, FeedLinkRefused, FeedTimeout
+from plugin.authentication.launchable import launchable_ehrs
+from plugin.errors import ViewUnknown
+from tests.launch.launching import FRAMED, ORIGIN, REDIRECT, TOKEN, VIEWER, LaunchWorld
 from tests.world import EHR_BASE, ISSUER
 
 
@@ -83,3 +92,93 @@ def test_a_launch_for_another_patient_is_another_view(launching: LaunchWorld) ->
     assert first != second
     assert launching.view(first).patient == "p1"
     assert launching.view(second).patient == "p2"
+
+
+def test_the_token_may_prove_that_it_came_with_the_id_token(launching: LaunchWorld) -> None:
+    """OpenID Connect Core 3.1.3.6: servers that state `at_hash` are taken by it."""
+    launching.login.claims = {"at_hash": create_half_hash(TOKEN, "ES256").decode(), "aud": [VIEWER], "azp": VIEWER}
+    assert launching.launched().status_code == 303
+
+
+def test_what_pages_may_know_of_a_launch(launching: LaunchWorld) -> None:
+    """The language comes from the person, the banner and the colours from the EHR; no token is among it."""
+    launching.login.context |= {
+        "need_patient_banner": False,
+        "smart_style_url": "https://ehr.example/style.json",
+        "locale": "en",
+    }
+    launching.login.style = b'{"color_highlight":"#0b5c73","color_text":"red;}","dim_font_size":"13px","color_error":7}'
+    view = launching.view(launching.launched().headers["Location"].split("/")[2])
+    assert (view.ehr, view.patient, view.person, view.locale) == ("hospital", "p1", "Dr Alma Roy", "fr-FR")
+    assert (view.need_patient_banner, view.style) == (False, {"color_highlight": "#0b5c73"})
+    assert TOKEN not in repr(view)
+
+
+@pytest.mark.parametrize("style", [b"not JSON", b"[]", b'{"a":1,"a":2}', FeedTimeout("the style did not answer")])
+def test_a_style_that_cannot_be_had_hinders_no_launch(launching: LaunchWorld, style: bytes | FeedError) -> None:
+    launching.login.context["smart_style_url"] = "https://ehr.example/style.json"
+    launching.login.style = style
+    view = launching.view(launching.launched().headers["Location"].split("/")[2])
+    assert view.style == {}
+
+
+def test_a_style_elsewhere_is_not_fetched(launching: LaunchWorld) -> None:
+    """The real fetcher, whose reach is the EHR's and its issuers' hosts: a token answer is no reason to ask others."""
+    (real,) = launchable_ehrs(launching.settings).values()
+    for address in ("https://evil.example/style.json", "file:///etc/passwd", "https://ehr.example@evil.example/"):
+        with pytest.raises(FeedLinkRefused):
+            real.style(address)
+
+
+def test_views_that_have_ended_are_forgotten_and_their_tokens_given_back(launching: LaunchWorld) -> None:
+    """One that nobody used any more: its token would be good for another while."""
+    now = time.time()
+    view = launching.launched().headers["Location"].split("/")[2]
+    credential = launching.credential(view)
+    launching.at(now + 800)
+    assert launching.assembled.sessions.forget_ended() == 0
+    launching.at(now + 1000)
+    assert launching.assembled.sessions.forget_ended() == 1
+    assert launching.login.revoked == [TOKEN]
+    assert launching.assembled.sessions.forget_ended() == 0
+    with pytest.raises(ViewUnknown):
+        launching.assembled.sessions.view(credential, ORIGIN)
+
+
+@given(query=st.text(max_size=300), framed=st.booleans())
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_text_in_an_address_opens_a_view_or_breaks_anything(
+    launching: LaunchWorld, query: str, framed: bool
+) -> None:
+    headers = FRAMED if framed else {}
+    for path in ("/launch/callback", "/launch/hospital", f"/launch/{quote(query)[:50]}"):
+        answer = launching.browser().get(path, query_string=query, base_url="https://vitrine.example", headers=headers)
+        assert answer.status_code in {302, 400, 403, 404, 429}
+        assert not any("vitrine-view" in each for each in answer.headers.getlist("Set-Cookie"))
+
+
+def test_a_state_that_cannot_be_kept_opens_nothing(launching: LaunchWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The person was verified: the failure stands under that name, and the token is given back."""
+    from plugin.errors import StateUnavailable
+    from plugin.state.views import Views
+
+    def full(*_: object) -> None:
+        raise StateUnavailable
+
+    monkeypatch.setattr(Views, "open", full)
+    answer = launching.launched()
+    assert answer.status_code == 503
+    assert (launching.last()["action"], launching.last()["outcome"]) == ("session:failed", "12")
+    assert launching.login.revoked == [TOKEN]
+
+
+def test_launches_that_nobody_finishes_do_not_fill_the_browser(launching: LaunchWorld) -> None:
+    """An EHR that opens a frame with each record would soon make its requests too large for us to take."""
+    for _ in range(80):
+        assert launching.begun().status_code == 302
+    assert launching.launched().status_code == 303
+    for number in range(70):
+        assert launching.launched(code=f"code-{number}").status_code == 303
+    kept = [each.key for each in launching.client._cookies.values()]
+    assert len([each for each in kept if "launch" in each]) <= 8
+    assert len([each for each in kept if "view" in each]) == 60

@@ -13,6 +13,9 @@ from plugin.state.views import View
 
 _VIEW = "__Host-vitrine-view-"
 _LAUNCH = "__Host-vitrine-launch-"
+MOST_LAUNCHES, MOST_VIEWS = 8, 60
+"""Cookies of each kind that one browser keeps here: half a kB each for launches that wait for a login, a tenth for
+views. More of them would make its requests too large for anybody to take; those begun first go."""
 MAX_NAME = 64
 """Characters of what an address may give as the id of a view, or the state of a launch."""
 
@@ -25,6 +28,7 @@ def credential_of(view: str) -> LaunchSession | NoCredential:
 
 def keep_view(response: Response, view: View, secret: str, *, framed: bool) -> None:
     """Have the browser keep the secret of `view` as long as it lasts."""
+    _make_room(response, _VIEW, MOST_VIEWS, framed=framed)
     _set(response, _VIEW + view.id, secret, seconds=max(0, int(view.expires_at - time.time())), framed=framed)
 
 
@@ -41,6 +45,7 @@ def launch_cookie(state: str | None) -> str | None:
 
 def keep_launch(response: Response, state: str, value: str, *, seconds: int, framed: bool) -> None:
     """Have the browser keep it until its login is over."""
+    _make_room(response, _LAUNCH, MOST_LAUNCHES, framed=framed)
     _set(response, _LAUNCH + state, value, seconds=seconds, framed=framed)
 
 
@@ -52,6 +57,13 @@ def drop_launch(response: Response, state: str, *, framed: bool) -> None:
 def is_framed() -> bool:
     """Whether the browser says that it shows this inside a page of somebody else."""
     return request.headers.get("Sec-Fetch-Dest") in {"iframe", "frame"}
+
+
+def _make_room(response: Response, kind: str, most: int, *, framed: bool) -> None:
+    """Have the browser forget the oldest of a kind: it sends those that it has had longest first (RFC 6265 5.4)."""
+    kept = [name for name in request.cookies if name.startswith(kind)]
+    for name in kept[: max(0, len(kept) - most + 1)]:
+        _set(response, name, "", seconds=0, framed=framed)
 
 
 def _set(response: Response, name: str, value: str, *, seconds: int, framed: bool) -> None:
