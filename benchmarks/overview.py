@@ -1,0 +1,123 @@
+"""`python -m benchmarks.overview`: a clinician's overview of three sources, in the demonstration.
+
+Launches the viewer as a browser would, then asks for the overview of all sources on one page, and of each source alone,
+beside what the slowest source takes by itself for the same results. Writes `benchmarks/results/overview.json`.
+"""
+
+import contextlib
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from benchmarks import machine
+from benchmarks.browser import Browser
+from benchmarks.folder import CHECKOUT, environment
+from demo.addresses import Addresses, PortError
+from fhir_adapters.interface import Call, Deadline, Page
+from plugin import assembly
+from plugin.settings.file import load
+
+RESULT = Path(__file__).with_name("results") / "overview.json"
+PATIENT = "ehr-1001"
+ROUNDS = 30
+FEEDS = ("city-lab", "imaging", "insurer")
+START_SECONDS = 120.0
+
+
+def main() -> int:
+    """0: measured."""
+    with tempfile.TemporaryDirectory(prefix="vitrine-overview-") as place, _demonstration(Path(place)) as addresses:
+        browser = Browser()
+        view = _launched(browser, addresses)
+        direct = _slowest_source(Path(place) / "run" / "vitrine.toml")
+        # The rest in turns, so that what else the machine does falls on all alike.
+        taken: dict[str, list[float]] = {}
+        for _ in range(ROUNDS):
+            taken.setdefault("the slowest source, asked directly", []).append(_seconds(direct))
+            taken.setdefault("all three on one page", []).append(_seconds(lambda: browser.get(f"{view}together")))
+            for feed in FEEDS:
+                taken.setdefault(f"{feed} alone", []).append(
+                    _seconds(lambda feed=feed: browser.get(f"{view}part/{feed}"))
+                )
+            taken.setdefault("the frame", []).append(_seconds(lambda: browser.get(view)))
+        page = browser.get(f"{view}together")
+        results = {
+            "machine": machine.described("one browser", Path(place)),
+            "results_on_the_page": page.body.count(b"<article") or page.body.count(b"<tr"),
+            "page_bytes": len(page.body),
+            "ms": {
+                name: {"p50": _ms(statistics.median(found)), "least": _ms(min(found)), "most": _ms(max(found))}
+                for name, found in taken.items()
+            },
+        }
+    print(json.dumps(results, indent=1, ensure_ascii=False))
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return 0
+
+
+@contextlib.contextmanager
+def _demonstration(place: Path) -> Iterator[Addresses]:
+    addresses = _free()
+    command = [sys.executable, "-m", "demo.run", "--port-base", str(addresses.port_base), "--state", str(place / "run")]
+    with subprocess.Popen(command, cwd=CHECKOUT, env=environment(), stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            if not any("Ctrl-C stops" in line for line in process.stdout):
+                raise SystemExit("Not measured: the demonstration did not start.")
+            yield addresses
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _free() -> Addresses:
+    for base in range(26_500, 27_400, 10):
+        addresses = Addresses(base)
+        with contextlib.suppress(PortError):
+            addresses.require_free()
+            return addresses
+    raise SystemExit("Not measured: no free ports.")
+
+
+def _launched(browser: Browser, addresses: Addresses) -> str:
+    """The address of a view whose purpose is stated."""
+    page = browser.get(f"{addresses.ehr}/viewer/{PATIENT}")
+    page = browser.send(page, "decision", decision="continue")
+    page = browser.send(page, "purpose", purpose="TREAT")
+    return page.url
+
+
+def _slowest_source(configuration: Path) -> Callable[[], object]:
+    """The longest of the searches that the overview makes, asked through the gateway's own adapter, and parsed."""
+    line = assembly.assemble(load(configuration)).gateway.feeds["city-lab"].line
+
+    def search(patient: str) -> Page:
+        return line.search("Observation", (("patient", f"Patient/{patient}"), ("_count", "201")), _call())
+
+    patients = [entry.resource["id"] for entry in line.search("Patient", (), _call()).entries]
+    longest = max(patients, key=lambda each: len(search(each).entries))
+    return lambda: search(longest)
+
+
+def _call() -> Call:
+    return Call(Deadline.after(10.0), "bench")
+
+
+def _seconds(question: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    question()
+    return time.perf_counter() - began
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1e3, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
