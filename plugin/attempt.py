@@ -276,31 +276,26 @@ def _asked(asked: ClinicalConsultation, patient: str | None, *, something_withhe
             body["page"] = asked.page
     if asked.interaction in SCOPE_LETTERS and asked.types:
         body["scope"] = " ".join(f"patient/{each}.{SCOPE_LETTERS[asked.interaction]}" for each in asked.types)
-        if asked.objection is None and not asked.also:
-            body["query"] = _query(asked, asked.types[0], patient, something_withheld=something_withheld)
-        elif asked.objection is None:
-            body["query"] = _query_of_page(asked, patient)
+        if asked.objection is None:
+            body["query"] = _query(asked, patient, something_withheld=something_withheld)
     return body
 
 
-def _query(asked: ClinicalConsultation, resource_type: str, patient: str | None, *, something_withheld: bool) -> str:
-    """Our own serialisation of the question: reproducible, and free of whatever else the request carried."""
+def _query(asked: ClinicalConsultation, patient: str | None, *, something_withheld: bool) -> str:
+    """Our own serialisation of the question: reproducible, and free of whatever else the request carried.
+
+    Of a page with several types in FHIR's form of a search over them (R4 3.1.1.2.1).
+    """
     if asked.resource_id is not None:
-        return f"{resource_type}/{asked.resource_id}"
-    kinds = offered(resource_type) if resource_type in PATIENT_PATHS else {}
-    told = [("patient", patient)] if patient is not None and resource_type != "Patient" else []
+        return f"{asked.resource_type}/{asked.resource_id}"
+    kinds = {name: kind for each in asked.types if each in PATIENT_PATHS for name, kind in offered(each).items()}
+    told = [("_type", ",".join(asked.types))] if asked.also else []
+    told += [("patient", patient)] if patient is not None and asked.types != ("Patient",) else []
     for name, value in asked.parameters:
         hidden = something_withheld and kinds.get(name) == "token" and name != "_id"
         told.append((name, NOT_RECORDED if hidden else value))
-    return f"{resource_type}?{urlencode(told)}"
-
-
-def _query_of_page(asked: ClinicalConsultation, patient: str | None) -> str:
-    """FHIR's form of a search over several types (R4 3.1.1.2.1); a page filters by nothing but a day."""
-    told = [("_type", ",".join(asked.types))]
-    told += [("patient", patient)] if patient is not None else []
     told += [("date", f"ge{asked.since}")] if asked.since is not None else []
-    return f"?{urlencode(told, safe=',')}"
+    return f"{'' if asked.also else asked.resource_type}?{urlencode(told, safe=',' if asked.also else '')}"
 
 
 def _scope(text: str, *, something_withheld: bool) -> str:

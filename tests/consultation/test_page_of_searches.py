@@ -109,6 +109,8 @@ def test_a_page_from_a_day_on_asks_for_it_where_the_type_has_a_day(world: World)
     assert "started=ge2025-11-25" in asked["ImagingStudy"]
     assert not [each for each in asked["AllergyIntolerance"] if "ge2025" in each]
     assert world.last()["asked"]["query"].endswith("&date=ge2025-11-25")
+    look(world, "Observation", since="2025-11-25")
+    assert world.last()["asked"]["query"] == "Observation?patient=p1&date=ge2025-11-25"
 
 
 def test_more_than_one_look_may_hold_is_refused_not_cut(world: World) -> None:
