@@ -5,6 +5,7 @@ pages and their links, and the CapabilityStatement.
 """
 
 import base64
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ LARGEST_PAGE = 50
 """Larger wishes are clamped, as most servers do."""
 OFFSET = "_offset"
 """Our own parameter in next links, beside `_count`."""
+
+_FILE = re.compile(r"https://[a-z-]+\.example/fhir/(Binary/[A-Za-z0-9.-]{1,64})")
+"""The address of a file in the folder."""
 
 Guard = Callable[[], Response | None]
 """Looks at the request's credential: None where it is good, else the refusal."""
@@ -83,7 +87,7 @@ def create_feed_server(feed: Feed, base: str, habits: Habits, guard: Guard) -> F
         if refusal is not None:
             return refusal
         found = feed.read(resource_type, resource_id, call("feed-read"))
-        return outcome(404, "not-found") if found is None else fhir(found)
+        return outcome(404, "not-found") if found is None else fhir(at_home(found, base))
 
     @app.get("/fhir/<resource_type>")
     def search(resource_type: str) -> Response:
@@ -126,7 +130,19 @@ def searched(feed: Feed, base: str, habits: Habits, resource_type: str) -> Respo
 def _entry(base: str, habits: Habits, resource: Tree, asked_type: str) -> Tree:
     entry: Tree = {"fullUrl": f"{base}/{resource['resourceType']}/{resource['id']}"} if habits.full_urls else {}
     mode = "match" if resource["resourceType"] == asked_type else "include"
-    return {**entry, "resource": resource, "search": {"mode": mode}}
+    return {**entry, "resource": at_home(resource, base), "search": {"mode": mode}}
+
+
+def at_home(tree: Any, base: str) -> Any:
+    """A copy in which files that lie at the feed have their address here, as any server writes its own."""
+    if isinstance(tree, list):
+        return [at_home(each, base) for each in tree]
+    if not isinstance(tree, dict):
+        return tree
+    copy = {name: at_home(value, base) for name, value in tree.items()}
+    if "contentType" in copy and (file := _FILE.fullmatch(str(copy.get("url", "")))):
+        copy["url"] = f"{base}/{file[1]}"
+    return copy
 
 
 def _link(base: str, resource_type: str, asked: tuple[tuple[str, str], ...], size: int, first: int) -> str:

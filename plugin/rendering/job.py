@@ -14,6 +14,12 @@ MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 """Of a rendering process. A page at MAX_PIXELS of noise is some 4 MB of JPEG."""
 
+MAX_SECONDS = 10.0
+"""For one document by the clock, asleep or not; a loaded machine is given time."""
+
+HEAD_BYTES = 4
+"""The length of a job or an answer, before it."""
+
 MAX_PIXELS = 4_000_000
 """Of a picture of ours. A4 at 144 dots an inch, twice what a screen shows, has two million."""
 

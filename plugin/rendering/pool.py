@@ -17,8 +17,15 @@ from dataclasses import dataclass
 import msgspec
 import structlog
 
-from plugin.rendering.job import MAX_ANSWER_BYTES, MAX_DOCUMENT_BYTES, Answer, Job, Problem
-from plugin.rendering.worker import HEAD_BYTES, MAX_SECONDS
+from plugin.rendering.job import (
+    HEAD_BYTES,
+    MAX_ANSWER_BYTES,
+    MAX_DOCUMENT_BYTES,
+    MAX_SECONDS,
+    Answer,
+    Job,
+    Problem,
+)
 
 PLACES = 2
 """Documents that one gateway process renders at a time; others wait."""
@@ -69,7 +76,11 @@ class RenderingPool:
             each.end()
 
     def _rendered(self, job: Job) -> Answer:
-        process = self._taken()
+        try:
+            process = self._taken()
+        except OSError as error:
+            log.warning("a rendering process could not be started", error=error.strerror)
+            return Answer(Problem.BUSY)
         try:
             answer = process.ask(job, time.monotonic() + self._seconds)
         except _Failed:
@@ -122,6 +133,9 @@ class _Process:
                 pass_fds=(its_ready,),
                 start_new_session=True,
             )
+        except OSError:
+            os.close(ready)
+            raise
         finally:
             os.close(its_ready)
         assert program.stdin is not None and program.stdout is not None  # noqa: S101 - both are pipes

@@ -20,14 +20,9 @@ import msgspec
 from PIL import Image
 
 from plugin.rendering import cda, confinement, image, markup, pdf, watermark
-from plugin.rendering.job import MAX_DOCUMENT_BYTES, Answer, Job, Kind, Problem
-
-MAX_SECONDS = 10.0
-"""For one document by the clock, asleep or not; a loaded machine is given time."""
+from plugin.rendering.job import HEAD_BYTES, MAX_DOCUMENT_BYTES, MAX_SECONDS, Answer, Job, Kind, Problem
 
 READY = b"."
-HEAD_BYTES = 4
-"""Length of what follows."""
 
 _INPUT, _OUTPUT = 0, 1
 _READERS: dict[str, Callable[[bytes, int, tuple[str, ...]], Answer]] = {

@@ -347,6 +347,8 @@ any_body: st.SearchStrategy[Body] = _some(
         delivery=st.sampled_from(["rendered", "structured"]),
         scope=_rule,
         continued=st.booleans(),
+        file=st.integers(1, 9),
+        page=st.integers(1, 9),
         log_reason=st.text(max_size=20),
         log_first=st.integers(0, 9),
         log_last=st.integers(0, 9),

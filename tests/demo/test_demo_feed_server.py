@@ -61,6 +61,14 @@ def test_imaging_asks_for_nothing_and_writes_no_full_urls(server_at):
     assert page["total"] == len(page["entry"])
 
 
+def test_a_file_is_named_by_its_address_at_the_server_that_has_it(server_at):
+    """As any server writes its own: an address of elsewhere would not be opened by the gateway."""
+    found = server_at(IMAGING).get("/fhir/DocumentReference/doc-50361-4").json["content"][0]["attachment"]["url"]
+    base, _, name = found.partition("/fhir/")
+    assert base.startswith("http://127.0.0.1:")
+    assert server_at(IMAGING).get(f"/fhir/{name}").json["resourceType"] == "Binary"
+
+
 def test_the_insurer_wants_a_token_for_itself_and_tells_no_total(hospital, server_at):
     """A token for the EHR, from the same issuer, opens nothing here."""
     tokens = []

@@ -1,12 +1,14 @@
 """Documents on the clinician's pages: each page that is opened is a look, judged and recorded; nothing downloads."""
 
 import base64
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from fhir_adapters.interface import FeedFile, Tree
 from plugin.faces.viewer.documents.words import PROBLEMS
@@ -256,6 +258,33 @@ def test_a_document_is_linked_from_the_overview(desk: Desk) -> None:
     part = desk.get("part/city-lab")
     (address,) = re.findall(r'class="open" href="([^"]+)"', part.html)
     assert desk.ask("GET", address).status == 200
+
+
+def test_the_overview_leads_to_what_can_be_opened(desk: Desk) -> None:
+    """The first file at the source; else the document's page, which names what is elsewhere."""
+    elsewhere = {"contentType": "application/pdf", "url": "https://elsewhere.example/x.pdf", "title": "Elsewhere"}
+    desk.put(elsewhere, inline(b"x", "text/plain"))
+    assert re.findall(r'class="open" href="[^"]*(d1[^"?]*)', desk.get("part/city-lab").html) == ["d1/2"]
+    desk.world.lab.resources.pop()
+    desk.put(elsewhere)
+    assert re.findall(r'class="open" href="[^"]*(d1[^"?]*)', desk.get("part/city-lab").html) == ["d1"]
+    assert desk.get(PLACE).status == 200
+
+
+@pytest.mark.slow
+def test_a_page_is_drawn_by_a_process_of_its_own(tmp_path: Path) -> None:
+    """Nothing played: the file as it came, the picture as a browser shows it."""
+    clinic = Clinic(tmp_path)
+    clinic.world.lab.resources[:] = [lab_patient()]
+    desk = Desk.put.__get__(clinic)
+    desk(inline(papers.pdf("Hémoglobine 13,4", "Suite"), "application/pdf"))
+    for page, told in ((1, "Hémoglobine 13,4"), (2, "Suite")):
+        seen = clinic.get(f"{PLACE}/1/{page}")
+        assert (seen.status, told in seen.text) == (200, True)
+        (picture,) = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', seen.html)
+        drawn = Image.open(io.BytesIO(base64.b64decode(picture)))
+        assert drawn.width == 1190
+        assert min(drawn.convert("L").crop((0, 300, 1190, 600)).tobytes()) < 60
 
 
 def test_a_feed_whose_patients_must_be_told_asks_for_the_word_first(tmp_path: Path) -> None:

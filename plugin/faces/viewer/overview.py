@@ -94,8 +94,19 @@ def told(
         "counts": {each.feed.id: sum(result.feed == each.feed.id for result in kept) for each in found},
         "mistaken": {each.feed.id: sum(result.feed == each.feed.id for result in read.mistaken) for each in found},
         "sections": sections(kept),
-        "rows": Rows(entered.frame.language, {each.id: each for each in feeds}, entered.at),
+        "rows": Rows(entered.frame.language, {each.id: each for each in feeds}, entered.at, _files(answers)),
         "none_left": bool(read.results) and not kept,
+    }
+
+
+def _files(answers: Sequence[Answer]) -> dict[tuple[str, str], int]:
+    """(feed, reference) -> the first of its files that can be opened."""
+    return {
+        (answer.feed, shown.reference): file.number
+        for answer in answers
+        for shown in answer.shown
+        for file in reversed(shown.files)
+        if file.openable
     }
 
 

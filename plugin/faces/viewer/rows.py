@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from plugin.faces.pages.wording import Language
 from plugin.faces.viewer.looks import ShownFeed
@@ -26,6 +26,15 @@ class Rows:
     language: Language
     feeds: Mapping[str, ShownFeed]
     at: Callable[..., str]
+    files: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """(feed, reference) -> the first of its files that can be opened."""
+
+    def document(self, result: Result) -> str:
+        """Under which path of the view it is opened, if it is more than its row says; else ""."""
+        if result.origin.is_local or not (result.attachments or result.has_narrative):
+            return ""
+        file = self.files.get((result.feed, result.origin.reference))
+        return f"document/{result.feed}/{result.origin.reference}" + (f"/{file}" if file else "")
 
     def title(self, result: Result) -> str:
         """What it is."""

@@ -11,7 +11,7 @@ WORDS: Final[Mapping[str, Word | Counted]] = {
     "document": Word("Document", "Document"),
     "document_open": Word("Ouvrir", "Open"),
     "document_read": Word("Lire le texte", "Read the text"),
-    "document_of": Word("Document de", "Document from"),
+    "document_of": Word("Source :", "Source:"),
     "document_files": Word("Fichiers", "Files"),
     "document_file": Word("Fichier", "File"),
     "document_text": Word("Texte du document", "The document’s own text"),
