@@ -18,7 +18,12 @@ MAX_SECONDS = 10.0
 """For one document by the clock, asleep or not; a loaded machine is given time."""
 
 HEAD_BYTES = 4
-"""The length of a job or an answer, before it."""
+"""The length of what follows, before a job or an answer."""
+
+TOKEN_BYTES = 16
+"""Random, between the length and a job, and again before its answer: what a process wrote for another document, before
+or after, is an answer to none.
+"""
 
 MAX_PIXELS = 4_000_000
 """Of a picture of ours. A4 at 144 dots an inch, twice what a screen shows, has two million."""

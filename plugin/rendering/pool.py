@@ -5,6 +5,7 @@ do is believed but a bounded answer: see `job`.
 """
 
 import os
+import secrets
 import select
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from plugin.rendering.job import (
     MAX_ANSWER_BYTES,
     MAX_DOCUMENT_BYTES,
     MAX_SECONDS,
+    TOKEN_BYTES,
     Answer,
     Job,
     Problem,
@@ -146,7 +148,8 @@ class _Process:
 
     def ask(self, job: Job, until: float) -> Answer:
         """Raises _Failed: then only `end` may follow."""
-        text = msgspec.msgpack.encode(job)
+        token = secrets.token_bytes(TOKEN_BYTES)
+        text = token + msgspec.msgpack.encode(job)
         left = memoryview(len(text).to_bytes(HEAD_BYTES) + text)
         try:
             while left:
@@ -155,8 +158,11 @@ class _Process:
             length = int.from_bytes(self._read(self.answers, HEAD_BYTES, until))
             if length > MAX_ANSWER_BYTES:
                 raise _Failed
-            answer = msgspec.msgpack.decode(self._read(self.answers, length, until), type=Answer)
+            told = self._read(self.answers, length, until)
             self._read(self.ready, 1, until)  # the child has ended, and cannot read what comes next
+            if not told.startswith(token) or not self.waits():
+                raise _Failed
+            answer = msgspec.msgpack.decode(told[TOKEN_BYTES:], type=Answer)
         except (OSError, msgspec.MsgspecError) as error:
             raise _Failed from error
         return answer

@@ -20,7 +20,7 @@ import msgspec
 from PIL import Image
 
 from plugin.rendering import cda, confinement, image, markup, pdf, watermark
-from plugin.rendering.job import HEAD_BYTES, MAX_DOCUMENT_BYTES, MAX_SECONDS, Answer, Job, Kind, Problem
+from plugin.rendering.job import HEAD_BYTES, MAX_DOCUMENT_BYTES, MAX_SECONDS, TOKEN_BYTES, Answer, Job, Kind, Problem
 
 READY = b"."
 
@@ -57,6 +57,8 @@ def main(ready: int) -> int:
             os._exit(0)
         if os.waitpid(child, 0)[1] != 0:
             return 1
+        if waiting.poll(0):  # it left a part of its job for the next child to read, or nobody waits any more
+            return 1
         os.write(ready, READY)
     return 0
 
@@ -90,14 +92,15 @@ def _answer_one() -> None:
     signal.setitimer(signal.ITIMER_REAL, MAX_SECONDS)
     confinement.limit()
     confined = confinement.filter_calls()
-    job = msgspec.msgpack.decode(_read(int.from_bytes(_read(HEAD_BYTES))), type=Job)
+    told = _read(int.from_bytes(_read(HEAD_BYTES)))
+    token, job = told[:TOKEN_BYTES], msgspec.msgpack.decode(told[TOKEN_BYTES:], type=Job)
     try:
         answer = _READERS[job.kind](job.data, job.page, job.watermark)
     except MemoryError:
         answer = Answer(Problem.TOO_COMPLEX)
     except RecursionError:
         answer = Answer(Problem.BROKEN)
-    _write(msgspec.msgpack.encode(msgspec.structs.replace(answer, confined=confined)))
+    _write(token + msgspec.msgpack.encode(msgspec.structs.replace(answer, confined=confined)))
 
 
 def _read(length: int) -> bytes:

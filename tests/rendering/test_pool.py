@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from PIL import Image
 
@@ -108,6 +109,30 @@ def test_a_killed_process_is_replaced(pool: RenderingPool) -> None:
         os.killpg(each.program.pid, signal.SIGKILL)
         os.waitid(os.P_PID, each.program.pid, os.WEXITED | os.WNOWAIT)
     assert works(pool)
+
+
+@pytest.mark.parametrize("left", ["answers", "jobs"])
+def test_what_a_document_leaves_in_a_pipe_reaches_no_other_document(left: str) -> None:
+    """A process that a document took over could write the next answer, or leave the next job."""
+    pool = RenderingPool(places=1, patience=60)
+    assert works(pool)
+    (process,) = pool._idle
+    if left == "answers":
+        forged = bytes(16) + msgspec.msgpack.encode(Answer(None, 1, markup="<script>alert(1)</script>"))
+        read, write = os.pipe()
+        os.write(write, len(forged).to_bytes(4) + forged)
+        os.dup2(read, process.answers)
+        assert not process.waits()
+        for each in (read, write):
+            os.close(each)
+    else:
+        job = msgspec.msgpack.encode(Job(Kind.CDA, papers.cda(papers.section("x")), 1, ()))
+        os.write(process.jobs, (16 + len(job)).to_bytes(4) + bytes(16) + job)
+    answer = page(pool, b"<script>alert(1)</script>", kind=Kind.MARKUP)
+    assert answer.problem in (None, Problem.TOO_COMPLEX)
+    assert answer.markup == ""
+    assert works(pool)
+    pool.close()
 
 
 def test_a_document_that_is_late_costs_its_process_and_nothing_else() -> None:

@@ -223,14 +223,25 @@ def test_a_narrative_of_two_megabytes_is_said_to_be_too_long(desk: Desk) -> None
 @pytest.mark.parametrize(
     "path",
     [
-        f"{PLACE}/0", f"{PLACE}/2", f"{PLACE}/1/0", "document/city-lab/DocumentReference/d2",
-        "document/city-lab/Binary/b1", "document/city-lab/Practitioner/x", "document/elsewhere/DocumentReference/d1",
-        "document/city-lab/DocumentReference/d1/1/x",
+        f"{PLACE}/0", f"{PLACE}/2", f"{PLACE}/1/0", f"{PLACE}/x", f"{PLACE}/-1", f"{PLACE}/1/{'9' * 5000}",
+        "document/city-lab/DocumentReference/d2", "document/city-lab/Binary/b1", "document/city-lab/Practitioner/x",
+        "document/city-lab/DocumentReference/a_b", "document/elsewhere/DocumentReference/d1",
+        "document/city-lab/<script>/d1",
     ],
 )  # fmt: skip
-def test_what_is_not_there_is_a_page_that_says_so(desk: Desk, path: str) -> None:
+def test_what_is_not_there_is_a_page_that_says_so_and_a_record(desk: Desk, path: str) -> None:
+    """The record holds no text of the address but what FHIR allows."""
     desk.put(inline(b"x", "text/plain"))
-    assert desk.get(path).status == 404
+    seen = desk.get(path)
+    assert seen.status == 404
+    assert "There is nothing to show" in seen.text
+    record = desk.looks()[-1]
+    assert (record["action"], record["outcome"], record["released"]) == ("consultation:denied", "4", [])
+    assert "script" not in str(record["asked"])
+
+
+def test_deeper_addresses_are_none(desk: Desk) -> None:
+    assert desk.get(f"{PLACE}/1/1/x").status == 404
 
 
 def test_a_file_of_another_name_is_opened_by_what_it_is(desk: Desk) -> None:

@@ -5,6 +5,7 @@ The bytes of a file go to a rendering process and nowhere else.
 """
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from typing import Final, Protocol
 
 from markupsafe import Markup
 
+from fhir_adapters.resource import is_id
 from plugin.authentication.credential import LaunchSession
 from plugin.consultation.attachments import NamedFile
 from plugin.consultation.findings import File
@@ -24,7 +26,7 @@ from plugin.faces.viewer.readings.overview import pages_of, read
 from plugin.faces.viewer.readings.result import Result
 from plugin.faces.viewer.readings.text import Text, line, visible
 from plugin.rendering.job import Answer, Job, Kind, Problem
-from policies.vocabulary.consultation import ClinicalConsultation, Origin, Reason
+from policies.vocabulary.consultation import ClinicalConsultation, Objection, Origin, Reason
 from policies.vocabulary.interactions import Delivery, Interaction, Level
 from policies.vocabulary.resource_types import CONSULTABLE
 
@@ -40,6 +42,8 @@ TEXT: Final = "text/plain"
 
 MAX_FILES = 50
 """Named on a page."""
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,5}")
 
 JPEG_BEGINS: Final = b"\xff\xd8\xff"
 
@@ -165,9 +169,19 @@ def file_page(
     )
 
 
+def nowhere(feed: str, reason: Reason = Reason.UNKNOWN_ADDRESS) -> ClinicalConsultation:
+    """A look at an address that is none of ours: refused behind the gateway, so that the try is recorded."""
+    return ClinicalConsultation(feed, Interaction.READ, Level.INSTANCE, Delivery.RENDERED, objection=Objection(reason))
+
+
+def number_of(text: str) -> int | None:
+    """Of a file or a page, as an address says it; None if it is no such number."""
+    return int(text) if _NUMBER.fullmatch(text) else None
+
+
 def _asked(place: Place, file: int | None = None, page: int | None = None) -> ClinicalConsultation:
-    if place.resource_type not in CONSULTABLE:
-        raise Refused(Reason.NOT_FOUND)
+    if place.resource_type not in CONSULTABLE or not is_id(place.resource_id):
+        return nowhere(place.feed)
     return ClinicalConsultation(
         place.feed,
         Interaction.READ,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NoReturn
 
 from flask import Response, request
 
@@ -13,7 +14,7 @@ from plugin.faces.viewer.entrance import Entered, Entrance, go
 from plugin.faces.viewer.informed import Told
 from plugin.faces.viewer.looks import ShownFeed
 from plugin.rendering.job import Problem
-from policies.vocabulary.consultation import Reason
+from policies.vocabulary.consultation import ClinicalConsultation, Reason
 
 PICTURES_INSIDE = "img-src data:"
 """Of the Content-Security-Policy of a file's page: its picture stands in the page itself, so that what is opened is one
@@ -38,13 +39,13 @@ class Documents:
         place = "/view/<view>/document/<feed>/<resource_type>/<resource_id>"
         return (
             ("document", place, {"GET": self.document}),
-            ("file", f"{place}/<int:file>", {"GET": self.first_page}),
-            ("page", f"{place}/<int:file>/<int:page>", {"GET": self.page}),
+            ("file", f"{place}/<file>", {"GET": self.page}),
+            ("page", f"{place}/<file>/<page>", {"GET": self.page}),
         )
 
     def document(self, entered: Entered, feed: str, resource_type: str, resource_id: str) -> Response:
         """A document's own text, and its files by name."""
-        source, place = self._feed(feed), self._place(entered, feed, resource_type, resource_id)
+        source, place = self._feed(entered, feed), self._place(entered, feed, resource_type, resource_id)
         if not self._may_ask(source, place):
             return go(entered.at(f"feed/{feed}"))
         found = opened.document(self.gateway, self.pool, entered.credential, place, entered.origin())
@@ -53,17 +54,25 @@ class Documents:
             entered, "document.html", document=found, source=source, here=place.path, problem=problem, told=_told()
         )
 
-    def first_page(self, entered: Entered, feed: str, resource_type: str, resource_id: str, file: int) -> Response:
-        """The first page of a file."""
-        return self.page(entered, feed, resource_type, resource_id, file, 1)
-
-    def page(self, entered: Entered, feed: str, resource_type: str, resource_id: str, file: int, page: int) -> Response:
+    def page(
+        self, entered: Entered, feed: str, resource_type: str, resource_id: str, file: str, page: str = "1"
+    ) -> Response:
         """One page of a file."""
-        source, place = self._feed(feed), self._place(entered, feed, resource_type, resource_id)
+        source, place = self._feed(entered, feed), self._place(entered, feed, resource_type, resource_id)
         if not self._may_ask(source, place):
             return go(entered.at(f"feed/{feed}"))
+        file_number, page_number = opened.number_of(file), opened.number_of(page)
+        if file_number is None or page_number is None:
+            self._refuse(entered, opened.nowhere(feed))
         found = opened.file_page(
-            self.gateway, self.pool, entered.credential, place, file, page, entered.origin(), entered.frame.language
+            self.gateway,
+            self.pool,
+            entered.credential,
+            place,
+            file_number,
+            page_number,
+            entered.origin(),
+            entered.frame.language,
         )
         response = self.entrance.page(
             entered,
@@ -83,10 +92,15 @@ class Documents:
         informed = feed in self.told.of(entered.view.id, _told())
         return Place(feed, resource_type, resource_id, informed)
 
-    def _feed(self, name: str) -> ShownFeed:
+    def _feed(self, entered: Entered, name: str) -> ShownFeed:
         if name not in self.feeds:
-            raise Refused(Reason.UNKNOWN_FEED)
+            self._refuse(entered, opened.nowhere("", Reason.UNKNOWN_FEED))
         return self.feeds[name]
+
+    def _refuse(self, entered: Entered, asked: ClinicalConsultation) -> NoReturn:
+        """By the gateway, which records it."""
+        self.gateway.consult(entered.credential, asked, entered.origin())
+        raise Refused(Reason.NOT_FOUND)
 
     @staticmethod
     def _may_ask(feed: ShownFeed, place: Place) -> bool:
