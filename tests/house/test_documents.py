@@ -1,6 +1,7 @@
 """The documents say what is there: commands, settings, and nothing of any machine."""
 
 import importlib
+import json
 import re
 from pathlib import Path
 
@@ -16,7 +17,10 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
-LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+LOCKS = [
+    *sorted((ROOT / "requirements").glob("*.txt")),
+    *sorted((ROOT / "tests" / "interop").rglob("requirements.txt")),
+]
 
 
 def under(group: click.Group, name: str) -> click.Command:
@@ -76,6 +80,13 @@ def test_locks_pin_with_hashes_and_without_addresses(lock: Path) -> None:
     text = lock.read_text()
     assert "--hash=sha256:" in text
     assert not re.search(r"https?://|--index-url|--extra-index-url|--find-links", text)
+
+
+@pytest.mark.parametrize("lock", sorted((ROOT / "tests").rglob("package-lock.json")), ids=lambda lock: lock.parent.name)
+def test_locks_of_npm_too(lock: Path) -> None:
+    packages = {name: each for name, each in json.loads(lock.read_text())["packages"].items() if name}
+    assert packages
+    assert all(each.get("integrity") and "resolved" not in each for each in packages.values())
 
 
 @pytest.mark.parametrize("kind", list(AlertKind))

@@ -61,7 +61,7 @@ def schemathesis(site, tmp_path):
             text=True,
             timeout=PATIENCE,
         )
-        assert done.returncode == 0, (done.stdout[-6_000:], done.stderr[-2_000:])
+        assert done.returncode == 0, done.stdout[-6_000:] + done.stderr[-2_000:]
         assert "Traceback" not in site.log.read_text()
         return done.stdout
 

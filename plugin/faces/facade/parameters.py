@@ -24,12 +24,12 @@ MAX_QUESTION = 2_000
 """Characters of all parameters, encoded. A next link holds them twice, in the feed's own link too, sealed and in
 base64, and has to fit into an address."""
 
+_TIME = r"T(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])?"
 DATE = re.compile(
     r"(?:eq|ne|gt|lt|ge|le|sa|eb|ap)?"
-    r"(?P<day>[0-9]{4}(?:-(?:0[1-9]|1[0-2])(?:-[0-9]{2})?)?)"
-    r"(?P<time>T(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?"
-    r"(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])?)?"
+    rf"(?P<when>(?!0000)[0-9]{{4}}(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12][0-9]|3[01])(?:{_TIME})?)?)?)"
 )
+"""A year, month, day or moment (R4 2.24.0.1), with a prefix or without."""
 _CODE_TEXT = r"(?:[^\\,|]|\\[\\,|$])"
 _TOKEN = rf"(?:{_CODE_TEXT}+|{_CODE_TEXT}*\|{_CODE_TEXT}+|{_CODE_TEXT}+\|)"
 TOKENS = re.compile(rf"{_TOKEN}(?:,{_TOKEN})*")
@@ -204,13 +204,11 @@ def _has_form(name: str, kind: str | None, value: str, resource_type: str) -> bo
 
 
 def _is_date(text: str) -> bool:
-    """A year, month, day or moment that the calendar has (R4 2.24.0.1), with a prefix or without."""
+    """Whether it has the form of a date, and the calendar has it."""
     found = DATE.fullmatch(text)
     if found is None:
         return False
-    parts = [int(part) for part in found["day"].split("-")]
-    if found["time"] and len(parts) < len(("year", "month", "day")):
-        return False
+    parts = [int(part) for part in found["when"].partition("T")[0].split("-")]
     try:
         date(*parts, *[1, 1][len(parts) - 1 :])
     except ValueError:
