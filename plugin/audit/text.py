@@ -81,4 +81,6 @@ def _question(body: Body) -> str:
     if reason := asked.get("log_reason"):
         return f"because: {reason}"
     what = asked.get("query") or "/".join(part for part in (asked.get("type"), asked.get("id")) if part)
-    return " ".join(part for part in (asked.get("interaction"), asked.get("operation"), what) if part)
+    parts = [asked.get("interaction"), asked.get("operation"), what]
+    parts += [f"{name} {number}" for name in ("file", "page") if (number := asked.get(name)) is not None]
+    return " ".join(part for part in parts if part)

@@ -17,6 +17,7 @@ from plugin.consultation.feed_places import place
 from plugin.consultation.findings import File, Match
 from plugin.errors import FileUnusable, Refused
 from policies.vocabulary.consultation import Reason
+from policies.vocabulary.security_labels import CONFIDENTIALITY, STRICTNESS
 
 UNKNOWN_TYPE = "application/octet-stream"
 """Says that nobody knows (RFC 2046 4.5.1), and so contradicts nothing."""
@@ -117,12 +118,27 @@ def _is_of_another(fetched: FeedFile, match: Match, base: str) -> bool:
 
 
 def _labelled(document: Tree, binary: Tree | None) -> Tree:
-    labels = _security(binary or {})
-    if not labels:
+    """The document with what the Binary's labels add to its own. Of confidentiality codes one is left, the strictest:
+    a resource has no more (view_only.md section 3).
+    """
+    own = _security(document)
+    added = [label for label in _security(binary or {}) if label not in own]
+    if not added:
         return document
+    labels = [*own, *added]
+    strictest = max(labels, key=_strictness)
+    if _strictness(strictest) >= 0:
+        labels = [label for label in labels if label is strictest or _strictness(label) < 0]
     meta = document.get("meta")
-    kept = meta if isinstance(meta, dict) else {}
-    return {**document, "meta": {**kept, "security": [*_security(document), *labels]}}
+    return {**document, "meta": {**(meta if isinstance(meta, dict) else {}), "security": labels}}
+
+
+def _strictness(label: Any) -> int:
+    """Of a confidentiality code; -1 for any other label."""
+    if not isinstance(label, dict) or label.get("system") != CONFIDENTIALITY:
+        return -1
+    code = label.get("code")
+    return STRICTNESS.get(code, -1) if isinstance(code, str) else -1
 
 
 def _security(resource: Mapping[str, Any]) -> list[Any]:

@@ -16,6 +16,12 @@ def test_a_release_reads_as_a_sentence() -> None:
     )
 
 
+def test_a_page_of_a_document_is_named() -> None:
+    """Each page that was opened is a look of its own."""
+    asked = {"interaction": "read", "query": "DocumentReference/9", "file": 2, "page": 3}
+    assert "read DocumentReference/9 file 2 page 3" in line(bodies.header(), bodies.consultation(asked=asked))
+
+
 def test_a_refusal_says_why() -> None:
     """The reason is a key, the same as in the answer."""
     found = line(bodies.header(), bodies.consultation("consultation:denied", "create", reason="view-only"))

@@ -9,7 +9,7 @@ import pytest
 
 from fhir_adapters.interface import FeedFile, FeedLinkRefused, Tree
 from plugin.state.handles import FILE, LIFE_SECONDS, Handles
-from tests.consultation.site import labelled, shape, strict_world
+from tests.consultation.site import CONFIDENTIALITY, labelled, shape, strict_world
 from tests.world import LAB_BASE, PUBLIC_BASE, Asked, World
 
 CONTENT = b"%PDF-1.4 a report of Alma"
@@ -247,6 +247,17 @@ def test_a_file_whose_own_labels_are_stricter_is_withheld_with_its_document(tmp_
     assert (answer.status, answer.reason) == (404, "not-found")
     record = world.last()
     assert record["withheld"] == [{"reference": "DocumentReference/d1", "rule": "restricted-is-not-shown"}]
+
+
+@pytest.mark.parametrize(("own", "code"), [("N", "N"), ("L", "N"), ("R", "R")])
+def test_a_file_bears_one_confidentiality_the_strictest(world: World, own: str, code: str) -> None:
+    """A resource has exactly one such code; other labels of the file are added."""
+    binary = labelled({"resourceType": "Binary", "id": "b1", "contentType": PDF}, own)
+    binary["meta"]["security"].append({"system": "https://lab.example/labels", "code": "x"})
+    world.lab.files["Binary/b1"] = FeedFile(PDF, CONTENT, binary)
+    labels = opened(world, {"contentType": PDF, "url": "Binary/b1"}).json["meta"]["security"]
+    assert [each["code"] for each in labels if each["system"] == CONFIDENTIALITY] == [code]
+    assert {"system": "https://lab.example/labels", "code": "x"} in labels
 
 
 def test_a_binary_that_says_it_is_another_patients_is_not_shown(world: World) -> None:

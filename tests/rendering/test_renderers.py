@@ -202,6 +202,26 @@ def test_a_document_type_an_entity_and_what_is_no_cda_are_refused(data: bytes) -
     assert cda.document_of(data, 1, MARK).problem == Problem.BROKEN
 
 
+PIECES = (
+    "<section>", "</section>", "<title>", "</title>", "<text>", "</text>", "<table>", "</table>", "<tr>",
+    "<td colspan='2'>", "</td>", "</tr>", "<nonXMLBody>", "</nonXMLBody>", "QUJD",
+    "<text mediaType='application/pdf' representation='B64'>",
+    "&amp;", "&x;", "<![CDATA[<script>]]>", "<!-- -->", "<?x y?>", "<a:b/>", "<list/>", "<br/>", "x", "é",
+)  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=15).map("".join))
+def test_whatever_stands_in_a_cda_is_markup_a_picture_or_a_problem(body: str) -> None:
+    """An error that we do not know would replace a process, and say that a page could not be drawn."""
+    answer = cda.document_of(papers.cda(body), 1, ())
+    assert answer.problem or answer.markup or answer.picture
+
+
+@given(st.binary(max_size=300))
+def test_bytes_that_are_no_cda_are_a_problem(data: bytes) -> None:
+    assert cda.document_of(data, 1, ()).problem == Problem.BROKEN
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "iso-8859-1", "windows-1252", "utf-16"])
 def test_a_cda_is_read_in_the_encoding_that_it_states(encoding: str) -> None:
     answer = cda.document_of(papers.cda(BODY, title="Résumé", encoding=encoding), 1, MARK)

@@ -284,7 +284,7 @@ def test_the_overview_leads_to_what_can_be_opened(desk: Desk) -> None:
 
 @pytest.mark.slow
 def test_a_page_is_drawn_by_a_process_of_its_own(tmp_path: Path) -> None:
-    """Nothing played: the file as it came, the picture as a browser shows it."""
+    """Nothing played: the file as it came, the picture as a browser shows it; and nothing of it is left."""
     clinic = Clinic(tmp_path)
     clinic.world.lab.resources[:] = [lab_patient()]
     desk = Desk.put.__get__(clinic)
@@ -296,6 +296,9 @@ def test_a_page_is_drawn_by_a_process_of_its_own(tmp_path: Path) -> None:
         drawn = Image.open(io.BytesIO(base64.b64decode(picture)))
         assert drawn.width == 1190
         assert min(drawn.convert("L").crop((0, 300, 1190, 600)).tobytes()) < 60
+    kept = [each for each in tmp_path.rglob("*") if each.is_file() and each.stat().st_size < 50_000_000]
+    assert not any("Hémoglobine".encode() in each.read_bytes() for each in kept)
+    assert any(each.name.startswith("vitrine.sqlite") for each in kept)
 
 
 def test_a_feed_whose_patients_must_be_told_asks_for_the_word_first(tmp_path: Path) -> None:

@@ -146,8 +146,7 @@ def file_page(
 ) -> FilePage:
     """Page `page` of file `number` of the document at `place`. Raises ConsultError."""
     release = gateway.consult(credential, _asked(place, number, page), origin)
-    files = _files(release)
-    named = next((each for each in files if each.number == number), None)
+    named = next((_line(each) for each in release.shown[0].files if each.number == number), None)
     if release.file is None or named is None:
         raise Refused(Reason.NOT_FOUND)
     # With the zone of the machine, as the pages around it.
@@ -155,7 +154,7 @@ def file_page(
     shown = _shown(pool, release.file, page, seen)
     return FilePage(
         _result(place, release),
-        files,
+        _files(release),
         named,
         page,
         shown.pages,
