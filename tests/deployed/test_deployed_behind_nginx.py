@@ -78,15 +78,22 @@ class Front:
     def ask(
         self, path: str, headers: dict[str, str], *, method: str = "GET", body: bytes | None = None
     ) -> tuple[int, dict[str, str], Any]:
+        """The answer, in JSON."""
+        status, answered, content = self.read(path, headers, method=method, body=body)
+        return status, answered, json.loads(content)
+
+    def read(
+        self, path: str, headers: dict[str, str] | None = None, *, method: str = "GET", body: bytes | None = None
+    ) -> tuple[int, dict[str, str], bytes]:
         """Over TLS, from CALLER, by the name that the certificate has for loopback."""
         connection = http.client.HTTPSConnection(
             "127.0.0.1", self.port, timeout=PATIENCE, context=self.context, source_address=(CALLER, 0)
         )
         connection.sock = self._shaken(NAME)
         try:
-            connection.request(method, path, body, {"Host": NAME, **headers})
+            connection.request(method, path, body, {"Host": NAME, **(headers or {})})
             answer = connection.getresponse()
-            return answer.status, {k.lower(): v for k, v in answer.getheaders()}, json.loads(answer.read())
+            return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
         finally:
             connection.close()
 
@@ -188,7 +195,7 @@ def test_another_name_gets_no_answer(behind):
 
 
 def test_while_the_gateway_is_down_nginx_says_so_in_fhirs_form(behind, tmp_path):
-    """A client is to come again, and to read no page of HTML; nor does the error log quote what was asked."""
+    """A client is to come again, and reads no HTML, which is for people; no error log quotes what was asked."""
     gateway, _ = behind
     (tmp_path / "nginx").mkdir()
     down = type("Down", (), {"port": free_port()})
@@ -198,6 +205,9 @@ def test_while_the_gateway_is_down_nginx_says_so_in_fhirs_form(behind, tmp_path)
         assert (status, outcome["issue"][0]["code"]) == (503, "transient")
         assert (headers["retry-after"], headers["cache-control"]) == ("5", "no-store")
         assert headers["content-type"] == "application/fhir+json"
+        status, headers, page = front.read("/view/some-view/")
+        assert (status, headers["content-type"]) == (503, "text/html; charset=utf-8")
+        assert "La consultation est momentanément indisponible".encode() in page
         assert PATIENT not in front.log.read_text() + front.error_log.read_text()
     finally:
         front.close()

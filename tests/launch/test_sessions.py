@@ -10,10 +10,13 @@ from fhir_adapters.interface import FeedRefused, FeedTimeout
 from plugin.authentication.credential import LaunchSession, NoCredential
 from plugin.errors import FeedFailed, RecordUnavailable, Refused, ScopeInsufficient, Unidentified, ViewOver, ViewUnknown
 from plugin.event import LOCAL_FEED
+from plugin.settings.rules import TighterLimits
+from plugin.state.suspensions import Kind, Suspension
 from policies.vocabulary.consultation import ClinicalConsultation, Origin
+from policies.vocabulary.emergency import EmergencyAccess, EmergencyReason
 from policies.vocabulary.interactions import Delivery, Interaction, Level
 from tests.launch.launching import ORIGIN, TOKEN, VIEWER, LaunchWorld
-from tests.world import EHR_BASE, ehr_patient, observation
+from tests.world import EHR_BASE, ISSUER, ehr_patient, observation
 
 
 def view_of(launching: LaunchWorld, code: str = "code-1") -> str:
@@ -306,3 +309,37 @@ def test_the_base_of_the_ehr_is_where_its_own_results_are_in_an_audit_event(laun
     shown(launching, stated(launching), search(LOCAL_FEED))
     (entity,) = released(launching.last(), as_data=False)
     assert entity["what"]["reference"] == f"{EHR_BASE}/Observation/own"
+
+
+@pytest.mark.parametrize(("kind", "name"), [(Kind.PERSON, f"{ISSUER} dr-roy"), (Kind.CLIENT, VIEWER)])
+def test_a_suspension_stops_a_session_at_once(launching: LaunchWorld, kind: Kind, name: str) -> None:
+    """The person at all EHRs, or the viewer at this one."""
+    credential = stated(launching)
+    launching.assembled.gateway.suspensions.suspend(Suspension(kind, name, "reason", "2026-01-01T00:00:00Z"))
+    for asked in (search(), banner()):
+        with pytest.raises(Refused):
+            launching.assembled.gateway.consult(credential, asked, ORIGIN)
+        assert launching.last()["rules"] == ["suspended"]
+
+
+def test_the_glass_is_broken_in_a_session(launching: LaunchWorld) -> None:
+    """By the person of the launch, for its patient; the shipped rules need a site's rule for it."""
+    asked = EmergencyAccess(Delivery.RENDERED, reason=EmergencyReason.LIFE_THREATENING)
+    with pytest.raises(Refused):
+        launching.assembled.gateway.break_glass(stated(launching), asked, ORIGIN)
+    assert launching.last()["action"] == "break-glass:denied"
+
+
+def test_quotas_count_a_person_and_not_a_session(launching: LaunchWorld) -> None:
+    """To launch anew must not begin a new count: a view is not an extractor."""
+    key = stated(launching)
+    launching.assembled.gateway.consult(key, search(), ORIGIN)
+    again = launching.credential(view_of(launching, "code-2"))
+    launching.assembled.sessions.state_purpose(again, "TREAT", ORIGIN)
+    quotas = replace(
+        launching.assembled.gateway,
+        tighter=(TighterLimits(client=VIEWER, consultations_per_person_hour=1),),
+    )
+    with pytest.raises(Refused) as refusal:
+        quotas.consult(again, search(), ORIGIN)
+    assert refusal.value.reason == "quota"
