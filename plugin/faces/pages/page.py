@@ -57,8 +57,8 @@ class Frame:
 class Pages:
     """The pages of one face. Safe to call from several threads."""
 
-    def __init__(self, folder: Path, words: Mapping[str, Word | Counted], style: str | None = None) -> None:
-        """`folder` holds the face's templates, which may extend `base.html`; `style` names a style sheet there."""
+    def __init__(self, folder: Path, words: Mapping[str, Word | Counted], *styles: str) -> None:
+        """`folder` holds the face's templates, which may extend `base.html`; `styles` name style sheets there."""
         self._words = {**WORDS, **words}
         self._folder = folder
         self._environment = Environment(
@@ -68,7 +68,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        sheets = [SHARED / "pages.css"] + ([folder / style] if style else [])
+        sheets = [SHARED / "pages.css"] + [folder / each for each in styles]
         self._style = "".join(each.read_text(encoding="utf-8") for each in sheets)
 
     def whole(

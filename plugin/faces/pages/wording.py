@@ -76,6 +76,11 @@ def month(moment: date, language: Language) -> str:
     return format_date(moment, "MMMM y", locale=_LOCALES[language])
 
 
+def short_day(moment: date, language: Language) -> str:
+    """`2 mars`, `2 Mar`"""
+    return format_date(moment, "d MMM", locale=_LOCALES[language])
+
+
 def instant(moment: datetime, language: Language) -> str:
     """Day and clock of `moment`, in the zone that it has."""
     return format_datetime(moment, "d MMM y, HH:mm", locale=_LOCALES[language])

@@ -17,6 +17,7 @@ from plugin.authentication.launch_session import Sessions
 from plugin.faces.pages.page import Frame, Pages, chosen_language
 from plugin.faces.pages.style import PLAIN, Style
 from plugin.faces.pages.wording import known_language
+from plugin.faces.viewer.course_words import COURSES
 from plugin.faces.viewer.csrf import FIELD, FormTokens
 from plugin.faces.viewer.documents.words import WORDS as DOCUMENT
 from plugin.faces.viewer.problems import FormForeign
@@ -29,6 +30,7 @@ from policies.vocabulary.consultation import Origin
 FAMILY = "viewer"
 """Of routes, in records and counts."""
 TEMPLATES = Path(__file__).parent / "templates"
+WORDS = {**PAGE, **COURSES, **DOCUMENT}
 
 
 class Glass(Protocol):
@@ -79,7 +81,7 @@ class Entrance:
     """EHR -> who may frame its pages."""
     patient_of: Callable[[Entered], PatientShown | None] = lambda _: None
     style_of: Callable[[View], Style] = lambda _: PLAIN
-    pages: Pages = field(default_factory=lambda: Pages(TEMPLATES, {**PAGE, **DOCUMENT}, "viewer.css"))
+    pages: Pages = field(default_factory=lambda: Pages(TEMPLATES, WORDS, "viewer.css", "course.css"))
 
     def enter(self, view_id: str) -> Entered:
         """The view that this request shows. Raises Unidentified (counted), CallerThrottled, StateUnavailable."""

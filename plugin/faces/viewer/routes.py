@@ -18,7 +18,7 @@ from plugin.authentication.credential import LaunchSession
 from plugin.errors import ConsultError, Refused
 from plugin.faces.http import Malformed
 from plugin.faces.pages.view_cookie import drop_view
-from plugin.faces.viewer import emergency, overview, purpose
+from plugin.faces.viewer import emergency, overview, purpose, reimbursements, trend
 from plugin.faces.viewer.documents.routes import Documents
 from plugin.faces.viewer.entrance import Entered, Entrance, go, origin
 from plugin.faces.viewer.informed import Told
@@ -75,6 +75,8 @@ class Viewer:
             ("overview", "/view/<view>/", {"GET": self.overview}),
             ("part", "/view/<view>/part/<feed>", {"GET": self.part}),
             ("feed", "/view/<view>/feed/<feed>", {"GET": self.feed, "POST": self.inform}),
+            ("trend", "/view/<view>/trend/<analyte>", {"GET": self.trend}),
+            ("reimbursements", "/view/<view>/reimbursements", {"GET": self.reimbursements}),
             ("together", "/view/<view>/together", {"GET": self.together}),
             ("purpose", "/view/<view>/purpose", {"GET": self.ask_purpose, "POST": self.state_purpose}),
             ("emergency", "/view/<view>/emergency", {"GET": self.emergency, "POST": self.break_glass}),
@@ -112,12 +114,29 @@ class Viewer:
         values = overview.told(entered, found, wanted, self._feeds(), _words())
         return self.entrance.page(entered, "looked.html", here=feeds, **values)
 
+    def trend(self, entered: Entered, analyte: str) -> Response:
+        """One test over time, at all sources and in the EHR's own record, on one page that waits for them."""
+        path = f"trend/{trend.asked_analyte(analyte)}"
+        feeds = [*self._feeds(), trend.LOCAL]
+        asked = trend.question(self.told.of(entered.view.id, _words()))
+        found = looks(self.gateway, entered.credential, trend.measuring(feeds), asked, entered.origin())
+        return self.entrance.page(entered, "trend.html", back=path, **trend.told(entered, found, analyte, feeds))
+
+    def reimbursements(self, entered: Entered) -> Response:
+        """Twelve months of them."""
+        today, feeds = self.today(), self._feeds()
+        asked = reimbursements.question(today, self.told.of(entered.view.id, _words()))
+        found = looks(self.gateway, entered.credential, reimbursements.insurers(feeds), asked, entered.origin())
+        values = reimbursements.told(entered, found, feeds, today)
+        return self.entrance.page(entered, "reimbursements.html", back="reimbursements", **values)
+
     def inform(self, entered: Entered, feed: str) -> Response:
         """The clinician's word that the patient was told; it is good for looks at this feed in the next minutes."""
         shown = self._feed(feed)
         if request.form.get("informed") != "yes":
             return go(entered.at(f"feed/{shown.id}"))
-        to = "" if request.form.get("back") == "overview" else f"feed/{shown.id}"
+        back = request.form.get("back", "")
+        to = "" if back == "overview" else back if trend.is_page(back) else f"feed/{shown.id}"
         return go(entered.at(to, told=self.told.give(entered.view.id, shown.id)))
 
     def ask_purpose(self, entered: Entered) -> Response:

@@ -9,6 +9,7 @@ from plugin.faces.viewer.looks import ShownFeed
 from plugin.faces.viewer.printed import moment, printed, reference_range, term
 from plugin.faces.viewer.readings.moment import Precision
 from plugin.faces.viewer.readings.result import Basis, Flag, Hint, HintKind, Level, Part, Result, Standing
+from plugin.faces.viewer.readings.trend import analyte_of, part_analyte_of
 from plugin.faces.viewer.words import DETAILS, HINTS, LEVELS, STANDINGS, TYPES
 
 _TOLD_OF_REPORTS = frozenset({HintKind.REPORTED_IN, HintKind.REPORTS})
@@ -116,6 +117,11 @@ class Rows:
             return ""
         told = f"{sorted(result.codes)[0]}{result.when.order}".encode(errors="replace")
         return hashlib.sha256(told).hexdigest()[:_SAME_LENGTH]
+
+    def trend(self, result: Result, part: Part | None = None) -> str:
+        """The address of the course of what a result, or a component of it, measures; "" where there is none."""
+        analyte = analyte_of(result) if part is None else part_analyte_of(result, part)
+        return self.at(f"trend/{analyte}") if analyte else ""
 
     def has_more(self, result: Result) -> bool:
         """Whether anything stands below the row."""

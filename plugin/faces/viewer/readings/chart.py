@@ -15,10 +15,10 @@ from plugin.faces.viewer.readings.moment import Precision, When
 from plugin.faces.viewer.readings.result import Standing
 from plugin.faces.viewer.readings.trend import LOCAL_SHAPE, Band, Entry, Series
 
-HEIGHT = 240
+HEIGHT = 252
 """Of a chart, in pixels."""
 _TOP, _BOTTOM = 16, 204
-"""Where the highest and the lowest value stand."""
+"""Where the highest and the lowest value stand; below, the arrow of a limit has room before the dates."""
 _LEFT, _RIGHT = 15.0, 96.0
 """In per cent: numbers of the axis stand left of the values, on the band's side."""
 _WIDEST, _LONGEST = 1e7, 6
@@ -222,8 +222,8 @@ def _dates(ticks: Sequence[Tick], labels: Labels) -> str:
         x = _across(tick.x)
         anchor = "end" if tick.x > 0.9 else "middle"
         parts.append(
-            f'<line class="chart-rule" x1="{x}" x2="{x}" y1="{_BOTTOM}" y2="{_BOTTOM + 5}"/>'
-            f'<text x="{x}" y="{_BOTTOM + 20}" text-anchor="{anchor}">{escape(labels.date(tick))}</text>'
+            f'<line class="chart-rule" x1="{x}" x2="{x}" y1="{_BOTTOM}" y2="{_BOTTOM + 26}"/>'
+            f'<text x="{x}" y="{_BOTTOM + 40}" text-anchor="{anchor}">{escape(labels.date(tick))}</text>'
         )
     return "".join(parts)
 

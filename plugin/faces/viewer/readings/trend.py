@@ -150,32 +150,36 @@ def trends(results: Iterable[Result]) -> tuple[Series, ...]:
     """Every series that these results make, those with one entry too; most entries first."""
     analytes: dict[_Analyte, list[_Told]] = defaultdict(list)
     for result in results:
-        if result.category is not Category.MICROBIOLOGY and not result.is_mistaken:
+        if _is_charted(result):
             for analyte, told in _values_of(result):
                 analytes[analyte].append(told)
     found = [series for analyte, told in analytes.items() for series in _series_of(analyte, told)]
     return tuple(sorted(found, key=lambda each: -len(each.entries)))
 
 
-def analyte_of(result: Result | Part, feed: str = "") -> str:
-    """What a result or component measures, for the address of its trend; "" where it is nothing that can be charted.
-
-    `feed`: of a component, its result's.
-    """
-    if not isinstance(result.value, Amount):
+def analyte_of(result: Result) -> str:
+    """What a result measures, for the address of its trend; "" where it is nothing that can be charted."""
+    if not _is_charted(result) or not isinstance(result.value, Amount):
         return ""
-    if isinstance(result, Result):
-        if result.origin.type != "Observation" or result.category is Category.MICROBIOLOGY or result.is_mistaken:
-            return ""
-        feed = result.feed
-    analyte = _analyte(feed, result.codes, result.title)
+    analyte = _analyte(result.feed, result.codes, result.title)
     return "" if analyte is None else _digest(analyte)
+
+
+def part_analyte_of(result: Result, part: Part) -> str:
+    """The same of a component of `result`."""
+    if not _is_charted(result) or not isinstance(part.value, Amount):
+        return ""
+    analyte = _analyte(result.feed, part.codes, part.title)
+    return "" if analyte is None else _digest(analyte)
+
+
+def _is_charted(result: Result) -> bool:
+    observed = result.origin.type == "Observation"
+    return observed and result.category is not Category.MICROBIOLOGY and not result.is_mistaken
 
 
 def _values_of(result: Result) -> Iterator[tuple[_Analyte, _Told]]:
     """The values of a result: its own, and those of its components."""
-    if result.origin.type != "Observation":
-        return
     if result.value is not None and (analyte := _analyte(result.feed, result.codes, result.title)) is not None:
         yield analyte, _Told(_entry(result, result.value, result.flag, result.ranges), result.title)
     for part in result.parts:

@@ -1,0 +1,246 @@
+"""Trends and reimbursements as a clinician sees them, and what each look leaves in the log."""
+
+import re
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from fhir_adapters.interface import FeedTimeout
+from plugin.errors import ScopeInsufficient
+from plugin.event import LOCAL_FEED
+from plugin.faces.pages.page import Frame
+from plugin.faces.pages.wording import Counted, Word
+from plugin.faces.viewer.course_words import IN_MONTH, NATURES, NO_TOTALS
+from plugin.faces.viewer.looks import Look, State
+from plugin.faces.viewer.problems import problem_of
+from plugin.faces.viewer.readings.benefits import Nature
+from plugin.faces.viewer.readings.reimbursement_months import NoTotal
+from plugin.faces.viewer.trend import LOCAL, told
+from plugin.faces.viewer.words import PAGE
+from tests.launch.launching import configuration
+from tests.viewer.clinic import Clinic
+from tests.world import observation
+
+UCUM = "http://unitsofmeasure.org"
+
+
+def potassium(
+    name: str, day: str, value: str, patient: str = "lab-1", unit: str = "mmol/L", **more: Any
+) -> dict[str, Any]:
+    return observation(
+        name,
+        patient,
+        **{
+            "code": {"coding": [{"system": "http://loinc.org", "code": "2823-3"}], "text": "Potassium"},
+            "effectiveDateTime": f"{day}T08:05:00+01:00",
+            "valueQuantity": {"value": Decimal(value), "unit": unit, "system": UCUM, "code": unit},
+            "referenceRange": [{"low": {"value": Decimal("3.5")}, "high": {"value": Decimal("5.1")}}],
+            **more,
+        },
+    )
+
+
+def claim(name: str, day: str, paid: str, **more: Any) -> dict[str, Any]:
+    adjudication = "http://terminology.hl7.org/CodeSystem/adjudication"
+    benefit = {"coding": [{"system": adjudication, "code": "benefit"}]}
+    return {
+        "resourceType": "ExplanationOfBenefit",
+        "id": name,
+        "status": "active",
+        "type": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/claim-type", "code": "pharmacy"}]},
+        "patient": {"reference": "Patient/lab-1"},
+        "created": day,
+        "careTeam": [{"sequence": 1, "qualification": {"text": "Cardiologie"}}],
+        "item": [
+            {
+                "sequence": 1,
+                "productOrService": {"text": "ramipril 5 mg"},
+                "servicedDate": day,
+                "quantity": {"value": 2},
+                "adjudication": [{"category": benefit, "amount": {"value": Decimal(paid), "currency": "EUR"}}],
+            }
+        ],
+        **more,
+    }
+
+
+def trend_of(clinic: Clinic, language: str = "en") -> str:
+    """Where the row of a result leads."""
+    found = re.search(r'href="/view/[^/]+/(trend/[0-9a-f]{16})', clinic.get("part/city-lab", language=language).html)
+    assert found
+    return found[1]
+
+
+@pytest.fixture
+def measured(clinic: Clinic) -> Clinic:
+    clinic.world.lab.resources += [potassium("o1", "2026-03-02", "5.30"), potassium("o2", "2026-06-02", "4.10")]
+    return clinic
+
+
+def test_a_measurement_leads_to_its_trend_by_an_address_that_tells_nothing_of_it(measured: Clinic) -> None:
+    seen = measured.get("part/city-lab")
+    assert "2823" not in re.findall(r'href="([^"]*trend[^"]*)"', seen.html)[0]
+
+
+def test_a_trend_has_a_chart_with_a_name_and_a_table_with_every_digit(measured: Clinic) -> None:
+    seen = measured.get(trend_of(measured))
+    text = seen.text.replace("\u00a0", " ")
+    assert seen.status == 200
+    assert '<svg class="chart" role="img"' in seen.html
+    for each in ("Trend · Potassium", "2 Mar 2026, 08:05", "5.30 mmol/L", "4.10 mmol/L", "▲ high", "3.5 – 5.1"):
+        assert each in text
+    assert "2 values: from 2 Mar 2026, 08:05 to 2 Jun 2026, 08:05. Lowest: 4.10 mmol/L. Highest: 5.30 mmol/L." in text
+
+
+def test_a_trend_in_french_has_french_words_dates_and_numbers(measured: Clinic) -> None:
+    text = measured.get(trend_of(measured), language="fr").text.replace("\u00a0", " ")
+    for each in ("Évolution · Potassium", "2 mars 2026, 08:05", "5,30 mmol/L", "▲ élevé", "1 anormale."):
+        assert each in text
+
+
+def test_the_ehrs_own_results_stand_beside_the_outside_ones_marked_local(measured: Clinic) -> None:
+    """Read live by the token of the launch, recorded like any look."""
+    measured.world.ehr.resources.append(potassium("own", "2026-04-02", "4400", "p1", "umol/L"))
+    seen = measured.get(trend_of(measured))
+    text = seen.text.replace("\u00a0", " ")
+    assert "in your own record" in text
+    assert "4400 umol/L that is 4.400 mmol/L" in text
+    assert seen.html.count("chart-local") >= 2
+    records = [body for body in measured.world.named() if body.get("request") == seen.headers["X-Request-Id"]]
+    assert {body["feed"]["id"] for body in records} >= {"city-lab", LOCAL_FEED}
+
+
+def test_an_ehr_that_gives_no_access_to_its_own_results_is_no_failed_source() -> None:
+    """What the launch did not grant stands in the EHR's own pages; it is said once, quietly."""
+    refused = Look(
+        LOCAL,
+        State.PROBLEM,
+        problem=problem_of(ScopeInsufficient("patient/Observation.s")),
+        error=ScopeInsufficient("patient/Observation.s"),
+    )
+    entered: Any = SimpleNamespace(frame=Frame("en"), at=str)
+    values = told(entered, [refused], "0" * 16, [LOCAL])
+    assert values["local_closed"]
+    assert values["looks"] == []
+
+
+def test_a_source_that_does_not_answer_is_named_beside_the_trend_of_the_others(measured: Clinic) -> None:
+    path = trend_of(measured)
+    measured.world.lab.failure = FeedTimeout("no answer")
+    seen = measured.get(path)
+    assert seen.status == 200
+    assert "City laboratory" in seen.text
+    assert f"{path}" in re.findall(r'class="again" href="([^"]+)"', seen.html)[0]
+
+
+@pytest.mark.parametrize("path", ["trend/abc", "trend/0123456789abcdeg", "trend/0123456789abcdef0", "trend/2823-3"])
+def test_an_address_that_can_be_no_trend_asks_nobody(clinic: Clinic, path: str) -> None:
+    seen = clinic.get(path)
+    assert seen.status == 404
+    assert clinic.world.lab.queries == []
+
+
+def test_a_trend_of_which_nothing_is_shown_says_that_alone(measured: Clinic) -> None:
+    """No match, empty and withheld are one sentence."""
+    assert "Nothing to show of this test for the moment." in measured.get("trend/0123456789abcdef").text
+
+
+def test_hostile_names_and_units_stay_text_in_a_chart(clinic: Clinic) -> None:
+    hostile = '"><script>alert(1)</script>'
+    named = {"code": {"text": hostile}, "valueQuantity": {"value": 1, "unit": "<b onmouseover=x>\u202e"}}
+    clinic.world.lab.resources.append(potassium("o1", "2026-03-02", "1", **named))
+    seen = clinic.get(trend_of(clinic))
+    assert "<script>alert" not in seen.html
+    assert "<b onmouseover" not in seen.html
+    assert "‹U+202E›" in seen.text
+
+
+@pytest.fixture
+def reimbursed(clinic: Clinic) -> Clinic:
+    clinic.world.lab.resources += [claim("e1", "2026-03-02", "2.60"), claim("e2", "2026-01-09", "2.66")]
+    return clinic
+
+
+def at_the_end_of_march(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    from datetime import date
+
+    import plugin.faces.viewer.reimbursements as page
+
+    printed, question, today = page.told, page.question, date(2026, 3, 31)
+    monkeypatch.setattr(page, "told", lambda entered, found, feeds, _: printed(entered, found, feeds, today))
+    monkeypatch.setattr(page, "question", lambda _, informed: question(today, informed))
+
+
+def test_reimbursements_stand_by_month_with_their_totals(reimbursed: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_the_end_of_march(reimbursed, monkeypatch)
+    seen = reimbursed.get("reimbursements")
+    text = seen.text
+    assert seen.status == 200
+    assert '<svg class="chart" role="img"' in seen.html
+    for each in (
+        "March 2026",
+        "2 Mar 2026",
+        "ramipril 5 mg",
+        "Cardiologie",
+        "€2.60",
+        "Reimbursed, total shown: €5.26",
+    ):
+        assert each in text
+    assert text.count("Nothing to show in this month.") == 10
+    assert reimbursed.looks()[-1]["asked"]["type"] == "ExplanationOfBenefit"
+
+
+def test_reimbursements_in_french(reimbursed: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_the_end_of_march(reimbursed, monkeypatch)
+    text = reimbursed.get("reimbursements", language="fr").text.replace("\u00a0", " ")
+    for each in ("Remboursements, douze mois", "mars 2026", "2,60 €", "Remboursé, total affiché : 5,26 €"):
+        assert each in text
+
+
+def test_no_month_is_called_empty_where_no_source_answered(reimbursed: Clinic) -> None:
+    """A missing answer is not a missing reimbursement."""
+    reimbursed.world.lab.failure = FeedTimeout("no answer")
+    text = reimbursed.get("reimbursements").text
+    assert "Nothing to show in this month." not in text
+    assert "City laboratory" in text
+
+
+def test_only_sources_of_reimbursements_are_asked(reimbursed: Clinic) -> None:
+    reimbursed.get("reimbursements")
+    assert reimbursed.world.imaging.queries == []
+
+
+def test_where_the_patient_must_be_told_first_the_form_leads_back_here(tmp_path: Path) -> None:
+    """Reimbursements are looked at with the patient's knowledge (the seed case)."""
+    wanting = configuration().replace('id = "city-lab"', 'id = "city-lab"\npatient_informed = true')
+    clinic = Clinic(tmp_path, wanting)
+    clinic.world.lab.resources.append(claim("e1", "2026-03-02", "2.60"))
+    asked = clinic.get("reimbursements")
+    assert clinic.world.lab.queries == []
+    sent = clinic.post("feed/city-lab", {"form": asked.form, "informed": "yes", "back": "reimbursements"})
+    assert sent.headers["Location"].startswith(f"/view/{clinic.view}/reimbursements?")
+    assert "ramipril" in clinic.follow(sent).text
+
+
+def test_a_form_leads_back_to_no_other_address(tmp_path: Path) -> None:
+    wanting = configuration().replace('id = "city-lab"', 'id = "city-lab"\npatient_informed = true')
+    clinic = Clinic(tmp_path, wanting)
+    form = clinic.get("reimbursements").form
+    for back in ("//evil.example", "https://evil.example", "../other", "trend/x", "logout"):
+        sent = clinic.post("feed/city-lab", {"form": form, "informed": "yes", "back": back})
+        assert sent.headers["Location"].startswith(f"/view/{clinic.view}/feed/city-lab")
+
+
+def test_every_nature_and_reason_has_words() -> None:
+    assert set(NATURES) == set(IN_MONTH) == {str(each) for each in Nature}
+    assert set(NO_TOTALS) == {str(each) for each in NoTotal}
+
+
+def test_the_words_of_these_pages_replace_none_of_the_others() -> None:
+    from plugin.faces.viewer.course_words import COURSES
+
+    assert not COURSES.keys() & PAGE.keys()
+    assert all(isinstance(each, Word | Counted) for each in COURSES.values())
