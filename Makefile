@@ -33,6 +33,7 @@ lint: $(READY) ## style, types, and the direction of imports
 bench: $(READY) ## speed, side by side with what one would otherwise run
 	$(BIN)/python -m benchmarks.run
 	$(BIN)/python -m benchmarks.crowd
+	$(BIN)/python -m benchmarks.documents
 	$(BIN)/python -m benchmarks.ledger
 	$(BIN)/python -m benchmarks.audit_search --records 100000
 

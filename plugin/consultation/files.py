@@ -28,6 +28,11 @@ _SAME = (
 )
 _SHA1_BYTES = 20
 
+_PDF = "application/pdf"
+_BEGINNINGS = {_PDF: b"%PDF", "image/png": b"\x89PNG", "image/jpeg": b"\xff\xd8\xff", "image/gif": b"GIF8"}
+_MARGIN = 1024
+"""Bytes that may stand before a PDF's mark (ISO 32000-1, annex H, note 13)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -56,8 +61,10 @@ def opened(document: Tree, number: int, match: Match, feed: FeedLine, call: Call
             raise Refused(Reason.NOT_FOUND)
         found = fetched
     _check(attachment, found.data)
+    media_type = _media_type(attachment, found)
+    _check_beginning(_bare(media_type), found.data)
     title = attachment.get("title")
-    file = File(_media_type(attachment, found), found.data, title if isinstance(title, str) else None)
+    file = File(media_type, found.data, title if isinstance(title, str) else None)
     return Opened(file, _labelled(document, found.binary))
 
 
@@ -77,6 +84,13 @@ def _check(attachment: Mapping[str, Any], data: bytes) -> None:
     stated = attachment.get("hash")
     if stated is not None and _sha1(stated) != hashlib.sha1(data, usedforsecurity=False).digest():
         raise FileUnusable("file-hash")
+
+
+def _check_beginning(media_type: str, data: bytes) -> None:
+    """What a file begins with, for types that have such a mark: a login page under the name of a PDF has none."""
+    mark = _BEGINNINGS.get(media_type)
+    if mark is not None and mark not in data[: _MARGIN + len(mark) if media_type == _PDF else len(mark)]:
+        raise FileUnusable("file-type")
 
 
 def _sha1(stated: Any) -> bytes | None:

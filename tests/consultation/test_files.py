@@ -166,6 +166,8 @@ UNUSABLE = {
     "another hash": ({"contentType": PDF, "data": DATA, "hash": SHA1[::-1]}, None),
     "a hash that is none": ({"contentType": PDF, "data": DATA, "hash": 17}, None),
     "another type": ({"contentType": PDF, "url": "Binary/b1"}, FeedFile("text/html; charset=utf-8", b"<html>log in")),
+    "no pdf inside": ({"contentType": PDF, "data": base64.b64encode(b"<html>log in").decode()}, None),
+    "no picture inside": ({"contentType": "image/png", "url": "Binary/b1"}, FeedFile("image/png", CONTENT)),
     "cut on the way": ({"contentType": PDF, "url": "Binary/b1", "size": 99}, FeedFile(PDF, CONTENT)),
 }
 
@@ -205,7 +207,7 @@ def test_what_a_file_is_is_said_by_its_document_or_else_by_its_feed(
     world: World, stated: str | None, found: str, told: str
 ) -> None:
     """R4 wants a Binary to say it; what nobody knows is said to be unknown."""
-    world.lab.files["Binary/b1"] = FeedFile(found, b"x")
+    world.lab.files["Binary/b1"] = FeedFile(found, CONTENT)
     attachment = {"url": "Binary/b1"} | ({} if stated is None else {"contentType": stated})
     assert opened(world, attachment).json["contentType"] == told
 
