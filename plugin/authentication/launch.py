@@ -205,7 +205,7 @@ class Launches:
                     launchable.backchannel.revoke(server, granted.token)
                     raise
         except RecordUnavailable:
-            if opened is not None:  # nobody has its secret yet
+            if opened is not None:  # nobody has its secret yet, and the token ends by itself
                 self.views.forget(opened.view.id)
             raise
         return opened
