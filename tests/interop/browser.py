@@ -1,14 +1,13 @@
 """A browser of few words: it keeps cookies, fills the one form of a page, and follows redirects as far as told."""
 
-import html
-import re
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from html.parser import HTMLParser
 from http.client import HTTPMessage
 from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy
 from typing import Any
-from urllib.parse import urlencode, urljoin
+from urllib.parse import urlencode, urljoin, urlsplit
 
 PATIENCE = 300.0
 """Seconds for an answer of a Java server on a busy machine."""
@@ -28,6 +27,29 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 
 @dataclass(frozen=True, slots=True)
+class Form:
+    """Where it is sent, and what it holds before anybody fills it."""
+
+    url: str
+    hidden: dict[str, str]
+
+
+class _Forms(HTMLParser):
+    """The forms of a page, with their hidden fields."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: list[tuple[str, dict[str, str]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        told = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self.forms.append((told.get("action", ""), {}))
+        elif tag == "input" and told.get("type") == "hidden" and self.forms:
+            self.forms[-1][1][told.get("name", "")] = told.get("value", "")
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """What came back."""
 
@@ -41,12 +63,13 @@ class Page:
         """Where a redirect leads; "" if it is none."""
         return urljoin(self.url, self.headers["Location"]) if 300 <= self.status < 400 else ""
 
-    @property
-    def form(self) -> str:
-        """Where its form is sent."""
-        found = re.search(r'<form[^>]*\baction="([^"]*)"', self.body)
-        assert found, self.body[:2_000]
-        return urljoin(self.url, html.unescape(found[1]))
+    def form(self, towards: str = "") -> "Form":
+        """Its first form that is sent to an address with `towards` in it."""
+        reader = _Forms()
+        reader.feed(self.body)
+        found = [Form(urljoin(self.url, action), hidden) for action, hidden in reader.forms if towards in action]
+        assert found, self.body[:4_000]
+        return found[0]
 
 
 class Browser:
@@ -66,6 +89,11 @@ class Browser:
             answer = error
         with answer:
             return Page(url, answer.status, answer.headers, answer.read().decode())
+
+    def send(self, form: Form, **fields: str) -> Page:
+        """A form, filled; as browsers do, with the address of the page that it came from."""
+        parts = urlsplit(form.url)
+        return self.open(form.url, {**form.hidden, **fields}, {"Origin": f"{parts.scheme}://{parts.netloc}"})
 
     def follow(self, page: Page, until: str | None = None) -> Page:
         """Redirects from `page` on, except one to an address that begins with `until`."""

@@ -18,7 +18,13 @@ class Hapi(Program):
         java = command("java")
         folder = installed("hapi", "target/classes/Main.class", "target/lib")
         options = [HEAP, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", "target/classes:target/lib/*"]
-        super().__init__(lambda port: [java, *options, "Main", str(port)], log, ready="/fhir/metadata", folder=folder)
+        self._smart = log.with_suffix(".smart.json")
+        super().__init__(
+            lambda port: [java, *options, "Main", str(port), str(self._smart)],
+            log,
+            ready="/fhir/metadata",
+            folder=folder,
+        )
 
     @property
     def base(self) -> str:
@@ -27,6 +33,22 @@ class Hapi(Program):
     def forget(self) -> None:
         """Drop all searches, and with them what page links lead to."""
         assert self.ask("GET", "/forget").status == 200
+
+    def launches_by(self, configuration: dict[str, Any]) -> None:
+        """From now on `.well-known/smart-configuration` is this."""
+        self._smart.write_text(json.dumps(configuration))
+
+    def versions(self) -> list[str]:
+        """Every version of every resource: what anybody creates, changes or deletes is one more."""
+        self.forget()
+        found, path = [], "/fhir/_history?_count=50"
+        while path:
+            bundle = self.ask("GET", path, headers={"Cache-Control": "no-cache"}).json
+            for entry in bundle.get("entry", []):
+                found.append(f"{entry['request']['method']} {entry['request']['url']} {entry['response']['etag']}")
+            following = [link["url"] for link in bundle["link"] if link["relation"] == "next"]
+            path = following[0].removeprefix(self.origin) if following else ""
+        return sorted(found)
 
     def load(self, *resources: dict[str, Any]) -> None:
         """In one transaction, under their own ids."""

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from uuid import uuid4
 
 from tests.deployed.deployment import CHECKOUT, PATIENT
-from tests.interop.browser import Browser
+from tests.interop.browser import Browser, Page
 from tests.interop.programs import Program, Said, command, installed
 
 REALM = CHECKOUT / "deploy" / "keycloak-realm.json"
@@ -130,6 +130,13 @@ class Realm:
         """The path of `auth`, `token`, `token/introspect`, `revoke`, `logout` or `certs`."""
         return f"/realms/{self.name}/protocol/openid-connect/{name}"
 
+    def smart_configuration(self) -> dict[str, Any]:
+        """What a FHIR server whose people log in here says of it: Keycloak's own document, as SMART wants it."""
+        said = self.server.ask("GET", f"/realms/{self.name}/.well-known/openid-configuration")
+        assert said.status == 200, said.body
+        smart = {"capabilities": ["launch-ehr", "launch-standalone", "client-confidential-symmetric"]}
+        return {**said.json, **smart, "code_challenge_methods_supported": ["S256"]}
+
     def login(self, user: str, scope: str, client: str = PANE) -> dict[str, Any]:
         """The token response of a person who logs in, by the authorization code with PKCE."""
         verifier = secrets.token_urlsafe(48)
@@ -144,10 +151,10 @@ class Realm:
             "code_challenge_method": "S256",
         }
         browser = Browser()
-        form = browser.follow(browser.open(f"{self.server.origin}{self.endpoint('auth')}?{urlencode(asked)}"), CALLBACK)
-        back = browser.open(form.form, {"username": user, "password": PASSWORD}).goes_to
+        page = browser.open(f"{self.server.origin}{self.endpoint('auth')}?{urlencode(asked)}")
+        back = self.signed_in(browser, page, user).goes_to
         said = parse_qs(urlsplit(back).query)
-        assert said.get("state") == [asked["state"]], (back, form.body[:2_000])
+        assert said.get("state") == [asked["state"]], back
         return self.token(
             grant_type="authorization_code",
             client_id=client,
@@ -155,6 +162,12 @@ class Realm:
             code=said["code"][0],
             code_verifier=verifier,
         )
+
+    def signed_in(self, browser: Browser, page: Page, user: str) -> Page:
+        """The redirect back to the app, once the person has filled the form that `page` is or leads to."""
+        back = browser.send(browser.follow(page).form("login-actions"), username=user, password=PASSWORD)
+        assert back.goes_to, back.body[:4_000]
+        return back
 
     def machine(self, client: str, secret: str, scope: str) -> dict[str, Any]:
         """The token response of a program."""
@@ -178,6 +191,12 @@ class Realm:
         """The secret that the server made for a confidential client."""
         [found] = self.administer("GET", f"/clients?clientId={client}").json
         return str(self.administer("GET", f"/clients/{found['id']}/client-secret").json["value"])
+
+    def add_mapper(self, scope: str, provider: str, config: dict[str, str]) -> None:
+        """To a client scope."""
+        [found] = [each for each in self.administer("GET", "/client-scopes").json if each["name"] == scope]
+        made = {"name": provider, "protocol": "openid-connect", "protocolMapper": provider, "config": config}
+        self.administer("POST", f"/client-scopes/{found['id']}/protocol-mappers/models", made)
 
     def add_key(self, name: str, priority: int) -> str:
         """A new key pair that signs from now on, if no other has a higher priority; the id of its provider."""

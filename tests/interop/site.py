@@ -103,8 +103,12 @@ fhir_base = "{ehr}"
 
     def record_of(self, answer: Answer) -> dict[str, Any]:
         """The record of a request, in a ledger that is whole."""
-        [found] = [body for body in self.bodies() if body.get("request") == answer.headers["x-request-id"]]
+        [found] = self.records_of(answer.headers["x-request-id"])
         return found
+
+    def records_of(self, request: str) -> list[dict[str, Any]]:
+        """All records of a request, by its id."""
+        return [body for body in self.bodies() if body.get("request") == request]
 
 
 def following(site: Site, bundle: Any) -> str:

@@ -28,6 +28,8 @@ import jakarta.servlet.http.HttpServlet;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.sql.SQLException;
 import java.util.List;
 import java.util.Properties;
@@ -43,7 +45,9 @@ import org.springframework.orm.jpa.JpaTransactionManager;
 import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
 
 /**
- * HAPI's JPA server for R4 with a database in memory, on 127.0.0.1: `Main PORT`, base /fhir.
+ * HAPI's JPA server for R4 with a database in memory, on 127.0.0.1: `Main PORT SMART`, base /fhir.
+ *
+ * <p>HAPI has no SMART configuration of its own: it is the file SMART, read anew each time, once it is there.
  *
  * <p>GET /forget drops all searches, as its own clean-up does when they are old: what page links lead to is gone.
  */
@@ -51,7 +55,7 @@ public class Main {
   /** Longer than any test: no search is dropped, nor done anew, by the clock. */
   private static final long KEPT_MILLISECONDS = 4 * 3600 * 1000;
 
-  /** Argument: the port. */
+  /** Arguments: the port, and the file with the SMART configuration. */
   public static void main(String[] arguments) throws Exception {
     var context = new AnnotationConfigApplicationContext(Parts.class);
     var tomcat = new Tomcat();
@@ -64,6 +68,8 @@ public class Main {
     root.addServletMappingDecoded("/fhir/*", "fhir");
     Tomcat.addServlet(root, "forget", new Forget(context.getBean(DataSource.class)));
     root.addServletMappingDecoded("/forget", "forget");
+    Tomcat.addServlet(root, "smart", new Smart(Path.of(arguments[1])));
+    root.addServletMappingDecoded("/fhir/.well-known/smart-configuration", "smart");
     tomcat.start();
     tomcat.getServer().await();
   }
@@ -100,6 +106,25 @@ public class Main {
         if (!connection.getAutoCommit()) connection.commit();
       } catch (SQLException e) {
         throw new IOException(e);
+      }
+    }
+  }
+
+  /** Says which authorization server people log in at, as a proxy in front of HAPI would. */
+  private static class Smart extends HttpServlet {
+    private final transient Path file;
+
+    Smart(Path file) {
+      this.file = file;
+    }
+
+    @Override
+    protected void doGet(HttpServletRequest request, HttpServletResponse response) throws IOException {
+      if (Files.exists(file)) {
+        response.setContentType("application/json");
+        response.getOutputStream().write(Files.readAllBytes(file));
+      } else {
+        response.sendError(HttpServletResponse.SC_NOT_FOUND);
       }
     }
   }
