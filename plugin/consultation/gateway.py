@@ -1,9 +1,9 @@
 """The way out. Data leaves only through `Gateway.consult`; every step that protects a patient has its number here."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TypeVar, overload
+from typing import overload
 
 from fhir_adapters.interface import Call, Deadline, Entry
 from plugin.alerts import AlertKind, Alerts
@@ -11,7 +11,7 @@ from plugin.attempt import Attempt
 from plugin.audit.feed import LogFeed, LogRelease
 from plugin.authentication.credential import Credential, LaunchSession, NoCredential
 from plugin.authentication.identify import Identifier
-from plugin.consultation import fetch, files, log_permission, quota
+from plugin.consultation import fetch, files, log_look, quota
 from plugin.consultation.admission import Admission
 from plugin.consultation.answer import Answer
 from plugin.consultation.break_glass import BreakGlass, Looks, under
@@ -27,7 +27,7 @@ from plugin.consultation.look_up import LookUps
 from plugin.consultation.network_zone import NetworkZones
 from plugin.consultation.opposition import Oppositions
 from plugin.consultation.patient_match import PatientMatches
-from plugin.consultation.permission import Scope, permission
+from plugin.consultation.permission import Rules, Scope, permission, permitted_types
 from plugin.consultation.release import Release
 from plugin.errors import CallerThrottled, ConsultError, Refused, SpaceLow
 from plugin.event import LOCAL_FEED
@@ -40,7 +40,7 @@ from plugin.state.quotas import Charged, Quotas
 from plugin.state.rules_in_force import RulesInForce
 from plugin.state.suspensions import Kind, Suspensions
 from plugin.strangers import Strangers
-from policies.decision import decide_core, decide_log, decide_site
+from policies.decision import decide_core, decide_site
 from policies.vocabulary.circumstances import Circumstances
 from policies.vocabulary.consultation import (
     AuditConsultation,
@@ -60,11 +60,6 @@ FEED_SECONDS = 5.0
 """How long one question to a feed or EHR may take; a consultation may need several."""
 
 ANSWERED = "answered"
-
-Rules = tuple[str, ...]
-"""Their ids."""
-Granted = TypeVar("Granted")
-"""What a step gives with its permission."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +115,10 @@ class Gateway:
         with self._attempt(asked, origin) as attempt:
             identity = self._identified(attempt, credential)  # 1 identify
             if isinstance(asked, AuditConsultation):
-                return self._read_log(attempt, identity, asked)
+                suspended = self._suspended(identity)
+                return log_look.look(
+                    self.log, self.admission, self.ehr_bases, attempt, identity, asked, suspended=suspended
+                )
             asked = attempt.asked = self.files.meaning(identity, asked)  # a handle, as what it stands for
             here = self._reaching(credential, identity, asked)
             identity = here._under_opening(attempt, identity, asked)
@@ -287,7 +285,7 @@ class Gateway:
             core = decide_core(attempt.rulebook, identity, each, around)
             return core.rules, permission(identity, each, core)
 
-        return _what_is_permitted(attempt, asked, permitted)
+        return permitted_types(attempt, asked, permitted)
 
     def _charge(self, attempt: Attempt, identity: Identity, patient: str | None) -> None:
         """Count it against the person's quotas. Raises Refused, StateUnavailable."""
@@ -311,7 +309,7 @@ class Gateway:
                 raise Refused(Reason.ACCESS_DENIED, rules=verdict.rules)
             return verdict.rules, None
 
-        asked, _ = _what_is_permitted(attempt, asked, permitted)
+        asked, _ = permitted_types(attempt, asked, permitted)
         if around.patient_informed:
             attempt.record_informed()
         return asked, around
@@ -382,47 +380,8 @@ class Gateway:
         return replace(answer.release(binding, feed.base), file=opened.file, reader=_name_of(identity))
 
     def _read_log(self, attempt: Attempt, identity: Identity, asked: AuditConsultation) -> LogRelease:
-        """The log has its own rules, and is answered by itself alone."""
-        log_permission.refuse_writing(asked)
-        verdict = decide_log(attempt.rulebook, identity, asked, suspended=self._suspended(identity))
-        attempt.rules = verdict.rules
-        if isinstance(verdict, Deny):
-            raise Refused(Reason.ACCESS_DENIED, rules=verdict.rules)
-        reach = log_permission.reach(identity, asked, self.ehr_bases)
-        if asked.search is not None:
-            with self.admission.place():
-                release = self.log.search(asked.search, reach)
-            if asked.interaction is Interaction.READ and release.last < release.first:
-                raise Refused(Reason.NOT_FOUND, rules=verdict.rules)
-        else:
-            release = self.log.find(asked.name) if asked.name else self.log.records(asked.first, asked.last)
-        attempt.log_read = (release.first, release.last)
-        return replace(release, reader=log_permission.reader(identity))
-
-
-def _what_is_permitted(
-    attempt: Attempt, asked: ClinicalConsultation, permitted: Callable[[ClinicalConsultation], tuple[Rules, Granted]]
-) -> tuple[ClinicalConsultation, Granted]:
-    """`asked` for the types of which `permitted` raises no Refused; what it gives for the first of them.
-
-    Raises its first Refused where nothing is left. What is left out of a page stands in its record.
-    """
-    if not asked.also:
-        attempt.rules, granted = permitted(asked)
-        return asked, granted
-    kept: dict[str, tuple[Rules, Granted]] = {}
-    refused: list[Refused] = []
-    for resource_type in asked.types:
-        try:
-            kept[resource_type] = permitted(asked.of_types(resource_type))
-        except Refused as refusal:
-            refused.append(refusal)
-            attempt.left_out[resource_type] = refusal.rules
-    if not kept:
-        raise refused[0]
-    attempt.rules = tuple(sorted({rule for rules, _ in kept.values() for rule in rules}))
-    attempt.asked = asked.of_types(*kept)
-    return attempt.asked, next(iter(kept.values()))[1]
+        stopped = self._suspended(identity)
+        return log_look.look(self.log, self.admission, self.ehr_bases, attempt, identity, asked, suspended=stopped)
 
 
 def _nothing(attempt: Attempt, asked: ClinicalConsultation, binding: PageBinding, match: NoMatch) -> Release:

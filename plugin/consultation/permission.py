@@ -4,8 +4,11 @@ The order tells as little as it can: a program learns that it is one before anyt
 told what was wrong with the request before what the token lacks.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
+from plugin.attempt import Attempt
 from plugin.errors import Refused, ScopeInsufficient, ShapeRefused
 from policies.vocabulary.consultation import ClinicalConsultation, PageBinding, Reason
 from policies.vocabulary.identity import Identity
@@ -13,6 +16,11 @@ from policies.vocabulary.interactions import CONSULTING, SCOPE_LETTERS, Interact
 from policies.vocabulary.resource_types import HANDLED
 from policies.vocabulary.scopes import Ceiling
 from policies.vocabulary.verdict import Deny, Permit
+
+Rules = tuple[str, ...]
+"""Their ids."""
+Granted = TypeVar("Granted")
+"""What a step gives with its permission."""
 
 _SHAPE_RULES = {"view-only", "one-patient", "patient-in-context", "allowed-types"}
 """Core rules that speak of the request; all others speak of the person, the client or the purpose."""
@@ -62,6 +70,31 @@ def permission(identity: Identity, asked: ClinicalConsultation, core: Permit | D
     if not scope.ceiling(asked.resource_type).allowed:
         raise ScopeInsufficient(f"patient/{asked.resource_type}.{scope.letter}")
     return scope
+
+
+def permitted_types(
+    attempt: Attempt, asked: ClinicalConsultation, permitted: Callable[[ClinicalConsultation], tuple[Rules, Granted]]
+) -> tuple[ClinicalConsultation, Granted]:
+    """`asked` for the types of which `permitted` raises no Refused; what it gives for the first of them.
+
+    Raises its first Refused where nothing is left. What is left out of a page stands in its record.
+    """
+    if not asked.also:
+        attempt.rules, granted = permitted(asked)
+        return asked, granted
+    kept: dict[str, tuple[Rules, Granted]] = {}
+    refused: list[Refused] = []
+    for resource_type in asked.types:
+        try:
+            kept[resource_type] = permitted(asked.of_types(resource_type))
+        except Refused as refusal:
+            refused.append(refusal)
+            attempt.left_out[resource_type] = refusal.rules
+    if not kept:
+        raise refused[0]
+    attempt.rules = tuple(sorted({rule for rules, _ in kept.values() for rule in rules}))
+    attempt.asked = asked.of_types(*kept)
+    return attempt.asked, next(iter(kept.values()))[1]
 
 
 def _is_for(identity: Identity, binding: PageBinding) -> bool:
