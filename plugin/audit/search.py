@@ -32,6 +32,10 @@ from policies.vocabulary.search_parameters import REFUSED
 
 MAX_COUNT = 200
 """Larger wishes are clamped, as R4 3.1.1.5.2 allows."""
+MAX_DIGITS = 17
+"""Of `_count`: some clients ask for the largest number that they know."""
+ORDERS = frozenset({"date", "-date"})
+"""By which `_sort` may order: time."""
 MAX_VALUE = 512
 MAX_PARAMETERS = 30
 MAX_QUESTION = 4_000
@@ -183,13 +187,13 @@ def stream(ledger: Path | Opening, wanted: LogSearch, reach: Reach) -> LogStream
 
 
 def _count(value: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) == 0:
+    if not re.fullmatch(rf"[0-9]{{1,{MAX_DIGITS}}}", value) or int(value) == 0:
         raise SearchRefused(Reason.INVALID_VALUE, "_count")
     return min(int(value), MAX_COUNT)
 
 
 def _newest_first(value: str) -> bool:
-    if value not in {"date", "-date"}:
+    if value not in ORDERS:
         raise SearchRefused(Reason.INVALID_VALUE, "_sort")
     return value == "-date"
 

@@ -211,6 +211,15 @@ def test_the_open_documents_of_the_log_name_the_log(world: World) -> None:
     assert about["scopes_supported"] == ["user/AuditEvent.rs"]
 
 
+@pytest.mark.parametrize("document", ["metadata", "openapi.json"])
+def test_the_open_documents_of_the_log_answer_get_alone(world: World, document: str) -> None:
+    """They are no feeds of that name, which is what another method was told."""
+    for method in ("HEAD", "POST", "PUT", "DELETE", "TRACE"):
+        answer = world.ask(f"/fhir/{document}", method=method, token=auditor(world))
+        assert (answer.status, answer.headers["Allow"]) == (405, "GET")
+        assert (world.last()["action"], world.last()["reason"]) == ("log:denied", "method-not-allowed")
+
+
 def command(world: World, *arguments: str) -> Any:
     return CliRunner().invoke(main, ["--config", str(world.folder / "vitrine.toml"), "audit", "search", *arguments])
 

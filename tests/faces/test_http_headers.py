@@ -41,6 +41,7 @@ def every_kind_of_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> Itera
     yield 200, world.ask("/fhir/city-lab/metadata", token="")
     yield 200, world.ask("/fhir/city-lab/.well-known/smart-configuration", token="")
     yield 200, world.ask("/fhir/city-lab/openapi.json", token="")
+    yield 200, world.ask("/fhir/openapi.json", token="")
     yield 200, world.ask("/.well-known/oauth-protected-resource/fhir/city-lab", token="")
     yield 400, world.ask("/fhir/city-lab/Observation?_total=none")
     yield 400, world.ask("/fhir/city-lab/Observation", environ_overrides={"HTTP_HOST": "a b"})

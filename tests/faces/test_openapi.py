@@ -7,6 +7,8 @@ from itertools import product
 import pytest
 
 from plugin import errors
+from plugin.audit.search import read_parameters
+from plugin.audit.search_parameters import PARAMETERS
 from plugin.faces.facade.address import target
 from plugin.faces.facade.openapi import openapi
 from plugin.faces.facade.parameters import wish
@@ -147,6 +149,17 @@ def test_an_answer_is_one_of_those_that_are_described_with_its_headers(world: Wo
         else:
             assert not header.get("required"), name
     assert set(HEADERS) <= set(response["headers"])
+
+
+def test_the_log_is_described_by_its_own_parameters(world: World):
+    """`/fhir` is a base of its own, with one type."""
+    described = world.ask("/fhir/openapi.json", token="").json
+    looks = {path for path in described["paths"] if path not in OPEN}
+    assert looks == {"/AuditEvent", "/AuditEvent/_search", "/AuditEvent/{id}"}
+    told = {parameter["name"] for parameter in described["paths"]["/AuditEvent"]["get"]["parameters"]}
+    assert told - BESIDE == set(PARAMETERS)
+    for order in ("date", "-date"):
+        assert read_parameters([("_sort", order), ("_count", "9" * 17)], ()).newest_first is (order == "-date")
 
 
 def test_it_is_open_and_names_no_patient_and_no_token(world: World):

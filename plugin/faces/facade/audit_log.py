@@ -32,6 +32,8 @@ SINCE = "2026-11-25"
 SCOPES = ("user/AuditEvent.rs",)
 """What a token must grant; `r` alone reads, `s` alone searches."""
 _APPEARANCE = frozenset({"_format", "_pretty"})
+_DOCUMENTS = frozenset({"/metadata", "/openapi.json"})
+"""Open on GET; on another method they are refused as what they are, and not as feeds that do not exist."""
 
 
 class _Content(msgspec.Struct, array_like=True, frozen=True):
@@ -89,7 +91,7 @@ class AskedOfLog:
 
 def is_of_log(path: str) -> bool:
     """Whether what follows `/fhir` points at the log: no feed can have the name of a resource type."""
-    return path.removeprefix("/").partition("/")[0] == TYPE
+    return path in _DOCUMENTS or path.removeprefix("/").partition("/")[0] == TYPE
 
 
 def asked_of_log(

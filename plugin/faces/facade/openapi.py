@@ -4,7 +4,7 @@ FHIR's own description of the same is the CapabilityStatement. What this one add
 forms of values, each refusal by its status, and the headers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -30,46 +30,57 @@ and `Allow`, once it is known who asks; whatever is not described is refused wit
 @lru_cache(maxsize=256)
 def openapi(base: str, title: str, types: tuple[str, ...]) -> bytes:
     """The description, as JSON, of the feed at `base`, which offers `types`."""
+    smart = {"type": "object", "required": ["capabilities", "scopes_supported", "code_challenge_methods_supported"]}
+    found = given(smart, "SMART App Launch 2.2, section 2.", media_type=MEDIA_TYPE)
+    paths = {
+        **open_documents(),
+        "/.well-known/smart-configuration": _open("smart-configuration", "Where to get a token", found),
+        **_looks(types, base),
+    }
+    return document(base, f"Consult-only view of {title}", _ABOUT, paths, responses(), schemas(types))
+
+
+def document(
+    base: str,
+    title: str,
+    about: str,
+    paths: Mapping[str, Schema],
+    answers: Mapping[str, Schema],
+    shown: Mapping[str, Schema],
+) -> bytes:
+    """A description as JSON; `answers` and `shown` are what `paths` refer to, beside the headers of all answers."""
+    bearer = {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A SMART access token, in the Authorization header only; RFC 9728 says where it is to be had.",
+    }
     return orjson.dumps(
         {
             "openapi": "3.1.0",
-            "info": {"title": f"Consult-only view of {title}", "version": __version__, "description": _ABOUT},
+            "info": {"title": title, "version": __version__, "description": about},
             "servers": [{"url": base}],
             "security": [{"bearer": []}],
-            "paths": _open_documents() | _looks(types, base),
+            "paths": paths,
             "components": {
-                "securitySchemes": {
-                    "bearer": {
-                        "type": "http",
-                        "scheme": "bearer",
-                        "description": "A SMART access token, in the Authorization header only; where it is to be had "
-                        "says `.well-known/smart-configuration`.",
-                    }
-                },
+                "securitySchemes": {"bearer": bearer},
                 "headers": headers(),
-                "responses": responses(),
-                "schemas": schemas(types),
+                "responses": answers,
+                "schemas": shown,
             },
         }
     )
 
 
-def _open_documents() -> dict[str, Schema]:
-    """What everybody may read."""
+def open_documents() -> dict[str, Schema]:
+    """What everybody may read of any base."""
     statement = {
         "type": "object",
         "required": ["resourceType"],
         "properties": {"resourceType": {"const": "CapabilityStatement"}},
     }
-    smart = {"type": "object", "required": ["capabilities", "scopes_supported", "code_challenge_methods_supported"]}
     described = {"type": "object", "required": ["openapi", "info", "paths"]}
     return {
         "/metadata": _open("capabilities", "The CapabilityStatement", given(statement, "What this base offers.")),
-        "/.well-known/smart-configuration": _open(
-            "smart-configuration",
-            "Where to get a token",
-            given(smart, "SMART App Launch 2.2, section 2.", media_type=MEDIA_TYPE),
-        ),
         "/openapi.json": _open("openapi", "This description", given(described, "OpenAPI 3.1.", media_type=MEDIA_TYPE)),
     }
 
@@ -135,7 +146,7 @@ def _read(resource_type: str) -> Schema:
         "operationId": f"read-{resource_type}",
         "summary": f"Read one {resource_type} of the patient in context",
         "security": _needs(resource_type, Interaction.READ),
-        "parameters": [_in_path(said), *query(appearance())],
+        "parameters": [in_path(said), *query(appearance())],
         "responses": {"200": given({"$ref": f"#/components/schemas/{resource_type}"}, "The resource."), **refusals()},
     }
 
@@ -147,14 +158,15 @@ def _open_file() -> Schema:
         "operationId": "open-file",
         "summary": "Open a file of a document",
         "parameters": [
-            _in_path("As the address in the document has it: for whom it was issued, five minutes."),
+            in_path("As the address in the document has it: for whom it was issued, five minutes."),
             *query(appearance()),
         ],
         "responses": {"200": shown, **refusals()},
     }
 
 
-def _in_path(said: str) -> Schema:
+def in_path(said: str) -> Schema:
+    """The parameter `id` of an address."""
     return {"name": "id", "in": "path", "required": True, "schema": ID, "description": said}
 
 

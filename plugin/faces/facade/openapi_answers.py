@@ -82,13 +82,13 @@ def schemas(types: Iterable[str]) -> dict[str, Schema]:
     return made
 
 
-def responses() -> dict[str, Schema]:
-    """`components.responses`: each refusal by its status."""
+def responses(*more: type[errors.ConsultError]) -> dict[str, Schema]:
+    """`components.responses`: each refusal by its status; `more` are failures that only this base has."""
     by_status: dict[int, dict[str, tuple[str, str]]] = defaultdict(dict)
     for reason, (issue_code, status, sentence) in errors.REFUSALS.items():
         if reason not in _ELSEWHERE:
             by_status[status][str(reason)] = (issue_code, sentence.format(about="…"))
-    for failure in _FAILURES:
+    for failure in (*_FAILURES, *more):
         by_status[failure.status][failure.reason] = (failure.issue_code, failure.text)
     for sentence, status, issue_code in MALFORMED:
         _, others = by_status[status].get(Malformed.reason, ("", ""))
@@ -180,6 +180,21 @@ def _shown(resource_type: Schema) -> Schema:
     }
 
 
+def log_schemas(resource_type: str) -> dict[str, Schema]:
+    """`components.schemas` of the log: its events are ours, and need no labels of handling."""
+    event = {
+        "type": "object",
+        "required": ["resourceType", "id"],
+        "properties": {"resourceType": {"const": resource_type}, "id": {"type": "string", "pattern": "^[0-9]+$"}},
+    }
+    entries = [_entry("match", {"$ref": f"#/components/schemas/{resource_type}"}, addressed=True)]
+    return {
+        "OperationOutcome": _outcome({}),
+        resource_type: event,
+        f"{resource_type}Searchset": _bundle(entries, labelled=False),
+    }
+
+
 def _file() -> Schema:
     """A file of a document, in base64."""
     of_document = {"type": "object", "required": ["reference"], "properties": {"reference": {"type": "string"}}}
@@ -193,6 +208,15 @@ def _file() -> Schema:
 
 
 def _searchset(resource_type: str) -> Schema:
+    entries = [
+        _entry("match", {"$ref": f"#/components/schemas/{resource_type}"}, addressed=True),
+        _entry("include", {"$ref": "#/components/schemas/Shown"}, addressed=True),
+        _entry("outcome", {"$ref": "#/components/schemas/OperationOutcome"}, addressed=False),
+    ]
+    return _bundle(entries, labelled=True)
+
+
+def _bundle(entries: list[Schema], *, labelled: bool) -> Schema:
     link = {
         "type": "object",
         "required": ["relation", "url"],
@@ -200,24 +224,14 @@ def _searchset(resource_type: str) -> Schema:
     }
     return {
         "type": "object",
-        "required": ["resourceType", "meta", "type", "link"],
+        "required": ["resourceType", "type", "link", *(["meta"] if labelled else [])],
         "properties": {
             "resourceType": {"const": "Bundle"},
-            "meta": _SECURITY,
+            **({"meta": _SECURITY} if labelled else {}),
             "type": {"const": "searchset"},
             "total": False,
             "link": {"type": "array", "items": link, "minItems": 1, "maxItems": 2},
-            "entry": {
-                "type": "array",
-                "minItems": 1,
-                "items": {
-                    "oneOf": [
-                        _entry("match", {"$ref": f"#/components/schemas/{resource_type}"}, addressed=True),
-                        _entry("include", {"$ref": "#/components/schemas/Shown"}, addressed=True),
-                        _entry("outcome", {"$ref": "#/components/schemas/OperationOutcome"}, addressed=False),
-                    ]
-                },
-            },
+            "entry": {"type": "array", "minItems": 1, "items": {"oneOf": entries}},
         },
     }
 

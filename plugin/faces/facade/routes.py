@@ -16,6 +16,7 @@ from plugin.errors import ConsultError, Refused
 from plugin.faces.facade import audit_log, bundle, discovery
 from plugin.faces.facade.capability import capability_statement
 from plugin.faces.facade.openapi import openapi
+from plugin.faces.facade.openapi_log import log_openapi
 from plugin.faces.facade.operation_outcome import challenge, outcome
 from plugin.faces.facade.page_link import PageLinks
 from plugin.faces.facade.request import Translated, Translator
@@ -75,6 +76,7 @@ class Facade:
             ("/fhir", self.consult),
             ("/fhir<anything:path>", self.consult),
             ("/fhir/metadata", self.log_metadata),
+            ("/fhir/openapi.json", self.describe_log),
             ("/fhir/<feed>/metadata", self.metadata),
             ("/fhir/<feed>/.well-known/smart-configuration", self.smart),
             ("/fhir/<feed>/openapi.json", self.describe),
@@ -120,6 +122,12 @@ class Facade:
             return self.consult("/metadata")
         body = audit_log.capability_statement(self.public_base, cors=self.cors)
         return _open(Response(body, content_type=FHIR_JSON))
+
+    def describe_log(self) -> Response:
+        """`/fhir/openapi.json`, the log's."""
+        if request.method != "GET":
+            return self.consult("/openapi.json")
+        return _open(Response(log_openapi(f"{self.public_base}/fhir"), content_type="application/json"))
 
     def log_protected(self) -> Response:
         """`/.well-known/oauth-protected-resource/fhir`, the log's."""
