@@ -14,7 +14,9 @@ def test_before_a_purpose_is_stated_nothing_is_shown(tmp_path: Path) -> None:
     clinic = Clinic(tmp_path, purpose=None)
     for path in ("", "feed/city-lab", "part/city-lab", "together", "emergency"):
         assert clinic.get(path).headers["Location"] == f"/view/{clinic.view}/purpose?lang=en"
+    clinic.get("purpose")
     assert clinic.world.lab.queries == []
+    assert [body["action"] for body in clinic.world.named()] == ["session:opened"]
 
 
 def test_the_purpose_is_treatment_unless_the_person_says_otherwise(tmp_path: Path) -> None:

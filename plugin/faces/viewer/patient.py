@@ -38,7 +38,9 @@ class Patients:
         self._known: dict[str, tuple[float, _Known]] = {}
 
     def of(self, entered: Entered) -> PatientShown | None:
-        """None where the EHR does not tell a name. Raises Unidentified."""
+        """None where the EHR does not tell a name, and before a purpose is stated. Raises Unidentified."""
+        if entered.view.purpose is None:
+            return None
         name, born = self._kept(entered.view.id) or self._read(entered)
         if name is None:
             return None

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from plugin.errors import ConsultError, Refused, Unidentified
+from fhir_adapters.interface import FeedUnavailable
+from plugin.errors import ConsultError, FeedFailed, Refused, Unidentified
 from plugin.faces.pages.wording import Word
 from policies.vocabulary.consultation import Reason
 
@@ -200,4 +201,6 @@ def problem_of(error: ConsultError) -> Problem:
     """What the clinician is told of `error`."""
     if isinstance(error, Refused) and SUSPENDED in error.rules:
         return _SUSPENDED
+    if isinstance(error, FeedFailed) and error.feed_answer == FeedUnavailable.kind:
+        return _SILENT
     return _PROBLEMS.get(error.reason, _FAULT)

@@ -14,6 +14,15 @@ from plugin.faces.viewer.words import DETAILS, HINTS, LEVELS, STANDINGS, TYPES
 
 _TOLD_OF_REPORTS = frozenset({HintKind.REPORTED_IN, HintKind.REPORTS})
 """Hints that a row says in its details: nearly every result of a laboratory is part of a report."""
+_EXPECTED = {
+    "ExplanationOfBenefit": "status/active",
+    "MedicationDispense": "status/completed",
+    "Immunization": "status/completed",
+    "Procedure": "status/completed",
+    "DocumentReference": "status/current",
+    "ImagingStudy": "status/available",
+}
+"""Type -> the status that goes without saying."""
 _MAX_HINTS = 3
 """On one row; a source that repeats itself more often is seen to do so by three."""
 _SAME_LENGTH = 8
@@ -82,8 +91,9 @@ class Rows:
         return LEVELS[flag.disagrees].said(self.language) if flag.disagrees is not None else ""
 
     def status(self, result: Result) -> str:
-        """Nothing for what is final: that is what a reader expects."""
-        if result.standing is Standing.FINAL:
+        """Nothing for what a reader expects: that a result is final, a claim in force, a medicine handed out."""
+        expected = _EXPECTED.get(result.origin.type)
+        if result.standing is Standing.FINAL or (result.status is not None and result.status.key == expected):
             return ""
         return STANDINGS[result.standing].said(self.language) or printed(result.status, self.language)
 

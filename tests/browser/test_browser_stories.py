@@ -1,0 +1,194 @@
+"""A clinician's day in a real browser, from the EHR's list of patients to the end, and what it leaves where."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.clinician import Clinician, clinician
+from tests.browser.hospital import Town
+
+pytestmark = pytest.mark.slow
+
+WORDS = {
+    "en": {
+        "laboratory": "City laboratory",
+        "silent": "City laboratory did not answer.",
+        "again": "Try again",
+        "over": "The view is closed",
+    },
+    "fr": {
+        "laboratory": "Laboratoire de ville",
+        "silent": "Laboratoire de ville n’a pas répondu.",
+        "again": "Réessayer",
+        "over": "La consultation est terminée",
+    },
+}
+
+
+@pytest.fixture
+def whole(clinic: Town) -> Iterator[Town]:
+    """With all sources well; what the EHR stores is the same afterwards, and it was only read."""
+    clinic.delays.clear()
+    clinic.down.clear()
+    before = clinic.store()
+    yield clinic
+    assert clinic.store() == before
+    assert {method for method, _ in clinic.asked_of_ehr} <= {"GET"}
+
+
+def nothing_left_the_page(person: Clinician) -> None:
+    """No FHIR in the browser, no request to anybody else, nothing that the browser had to refuse."""
+    person.read()
+    assert person.weights
+    assert person.fhir == []
+    assert person.elsewhere == []
+    assert person.errors == []
+
+
+@pytest.mark.parametrize(
+    ("language", "width", "scheme"),
+    [("en", 1440, "light"), ("fr", 380, "light"), ("fr", 1440, "dark"), ("en", 380, "dark")],
+)
+def test_a_day_with_results_an_emergency_and_a_source_that_is_down(
+    whole: Town, browser: Browser, axe: str, language: str, width: int, scheme: str
+) -> None:
+    person = clinician(whole, browser, language=language, width=width, scheme=scheme, axe=axe)
+    said, breaches = WORDS[language], []
+    page = person.page()
+    person.launch(page, whole.patients[0])
+    breaches += person.look_at(page, "purpose")
+    person.state_purpose(page)
+    person.arrived(page)
+    expect(page.locator(".results[data-category=laboratory] tbody tr").first).to_be_visible()
+    breaches += person.look_at(page, "overview")
+    assert sum(person.weights.values()) < 400_000  # purpose, overview and its parts
+    page.locator("[name=text]").fill("potass")
+    expect(page.locator(".results tbody tr:visible").first).to_contain_text("Potassium")
+    breaches += person.look_at(page, "searched")
+    page.locator(".results tbody tr:visible summary").first.click()
+    breaches += person.look_at(page, "details")
+
+    page.locator(".results tbody tr:visible a.trend").first.click()
+    expect(page.locator("svg.chart").first).to_be_visible()
+    breaches += person.look_at(page, "trend")
+    page.locator(".banner a[href*=reimbursements]").click()
+    breaches += person.look_at(page, "reimbursements")
+    page.locator(".banner a").first.click()
+    person.arrived(page)
+    page.locator(".results[data-category=documents] a.open").first.click()
+    breaches += person.look_at(page, "document")
+
+    page.locator(".banner a[href*=emergency]").click()
+    breaches += person.look_at(page, "emergency")
+    page.locator("input[value=life-threatening]").check()
+    page.locator("main button").click()
+    expect(page.locator(".glass .timer")).to_have_text(re.compile(r"\d+:\d\d"))
+    person.arrived(page)
+    breaches += person.look_at(page, "emergency-open")
+    page.locator(".glass button").click()
+    expect(page.locator(".glass")).to_have_count(0)
+
+    whole.down.add("city-lab")
+    page.reload()
+    person.arrived(page)
+    expect(page.locator("li[data-feed=city-lab]")).to_contain_text(said["silent"])
+    breaches += person.look_at(page, "feed-down")
+    whole.down.clear()
+    page.locator(".banner a").first.click()
+    page.wait_for_load_state()
+    page.goto(re.sub(r"/(\?.*)?$", "/together", page.url))
+    breaches += person.look_at(page, "together")
+    page.goto(page.url.replace("/together", "/nowhere"))
+    breaches += person.look_at(page, "nowhere")
+    page.go_back()
+    page.locator("form[action*=logout] button").click()
+    expect(page.locator("h1")).to_have_text(said["over"])
+    breaches += person.look_at(page, "closed")
+    assert breaches == []
+    nothing_left_the_page(person)
+
+
+def test_first_results_are_there_while_another_source_is_still_asked(whole: Town, browser: Browser) -> None:
+    """A slow source holds nothing up."""
+    whole.delays["imaging"] = 4
+    person = clinician(whole, browser)
+    page = person.page()
+    person.launch(page, whole.patients[0])
+    person.state_purpose(page)
+    expect(page.locator(".results tbody tr").first).to_be_visible()
+    assert page.locator("li[data-feed=imaging] .waiting").is_visible()
+    person.arrived(page)
+    nothing_left_the_page(person)
+
+
+def test_without_script_every_source_is_a_link_and_all_forms_work(whole: Town, browser: Browser) -> None:
+    person = clinician(whole, browser, script=False)
+    page = person.page()
+    person.launch(page, whole.patients[0])
+    person.state_purpose(page)
+    page.locator("li[data-feed=city-lab] a").click()
+    expect(page.locator(".results tbody tr").first).to_be_visible()
+    page.locator("[name=text]").fill("potass")
+    page.locator(".choose button").click()
+    expect(page.locator(".results tbody tr").first).to_contain_text("Potassium")
+    page.locator("form[action*=logout] button").click()
+    expect(page.locator("h1")).to_have_text("The view is closed")
+    nothing_left_the_page(person)
+
+
+def test_another_patient_is_another_view_and_the_old_tab_keeps_its_own(whole: Town, browser: Browser) -> None:
+    """Contexts of two tabs are never merged."""
+    person = clinician(whole, browser)
+    first, second = person.page(), person.page()
+    person.launch(first, whole.patients[0])
+    person.state_purpose(first)
+    name = first.locator(".who strong").inner_text()
+    person.launch(second, whole.patients[1])
+    person.state_purpose(second)
+    assert second.locator(".who strong").inner_text() != name
+    first.reload()
+    expect(first.locator(".who strong")).to_have_text(name)
+    second.locator("form[action*=logout] button").click()
+    first.reload()
+    expect(first.locator(".who strong")).to_have_text(name)
+    nothing_left_the_page(person)
+
+
+def test_paper_gets_a_notice_and_both_print_and_copy_are_recorded(whole: Town, browser: Browser) -> None:
+    person = clinician(whole, browser)
+    page = person.page()
+    person.launch(page, whole.patients[0])
+    person.state_purpose(page)
+    person.arrived(page)
+    page.emulate_media(media="print")
+    expect(page.locator(".screen")).to_be_hidden()
+    expect(page.locator(".paper")).to_be_visible()
+    person.look_at(page, "print")
+    page.emulate_media(media="screen")
+    with page.expect_request(re.compile("/screen$")):
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    with page.expect_request(re.compile("/screen$")):
+        page.keyboard.press("Control+A")
+        page.keyboard.press("Control+C")
+    page.reload()
+    person.arrived(page)
+    assert {"page:printed", "page:copied"} <= {record["action"] for record in whole.records()}
+    nothing_left_the_page(person)
+
+
+def test_the_keyboard_reaches_the_content_first(whole: Town, browser: Browser) -> None:
+    person = clinician(whole, browser)
+    page = person.page()
+    person.launch(page, whole.patients[0])
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.locator("input[name=purpose]").first).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/view/[^/]+/(\?.*)?$"))
+    expect(page.locator("h1")).to_be_visible()
