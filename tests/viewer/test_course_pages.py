@@ -106,7 +106,7 @@ def test_the_ehrs_own_results_stand_beside_the_outside_ones_marked_local(measure
     measured.world.ehr.resources.append(potassium("own", "2026-04-02", "4400", "p1", "umol/L"))
     seen = measured.get(trend_of(measured))
     text = seen.text.replace("\u00a0", " ")
-    assert "in your own record" in text
+    assert "Your own record local" in text
     assert "4400 umol/L that is 4.400 mmol/L" in text
     assert seen.html.count("chart-local") >= 2
     records = [body for body in measured.world.named() if body.get("request") == seen.headers["X-Request-Id"]]

@@ -16,7 +16,7 @@ COURSES: Final[Mapping[str, Word | Counted]] = {
         "Les résultats de votre propre dossier ne sont pas joints : votre logiciel n’y donne pas accès ici.",
         "Results of your own record are not shown beside them: your software gives no access to them here.",
     ),
-    "local": Word("dans votre établissement", "in your own record"),
+    "local": Word("local", "local"),
     "converted": Word("soit", "that is"),
     "legend": Word("Légende", "Key"),
     "key_band": Word("Bande : intervalle de référence de la source", "Band: the source’s reference range"),
