@@ -39,7 +39,9 @@ class Beside:
 
     def name(self, reference: Any, container: Tree) -> Text | None:
         """Who or what a Reference names: its own words, else the name of the resource. Never an id."""
-        display = line(record(reference).get("display"))
+        if not isinstance(reference, dict):
+            return None
+        display = line(reference.get("display"))
         if display is not None:
             return display
         found = self.resource(reference, container)

@@ -59,7 +59,9 @@ def word(value: Any) -> str:
 
 def pairs(concept: Any) -> tuple[Pair, ...]:
     """(system, code) of the codings of a CodeableConcept, in the source's order."""
-    codings = records(record(concept).get("coding"))
+    if not isinstance(concept, dict):
+        return ()
+    codings = records(concept.get("coding"))
     return tuple((word(each.get("system")), code) for each in codings if (code := word(each.get("code"))))
 
 
@@ -73,7 +75,9 @@ def coded(table: str, code: Any) -> Term | None:
 
 def coding(value: Any) -> Term | None:
     """The term of one Coding: FHIR's own code has our word, any other its display, else its code."""
-    tree = record(value)
+    if not isinstance(value, dict):
+        return None
+    tree: Tree = value
     system, code = word(tree.get("system")), word(tree.get("code"))
     table = SYSTEMS.get(system)
     if table is not None and code in TABLES[table]:
@@ -86,12 +90,15 @@ def coding(value: Any) -> Term | None:
 def term(value: Any) -> Term | None:
     """What a CodeableConcept says: its text; else the word of a FHIR code; else the display chosen by a user, or the
     first one; else its first code."""
-    tree = record(value)
+    if not isinstance(value, dict):
+        return None
+    tree: Tree = value
     text = line(tree.get("text"))
     if text is not None:
         return Term(text)
     codings = records(tree.get("coding"))
-    codings.sort(key=lambda each: each.get("userSelected") is not True)
+    if len(codings) > 1:
+        codings.sort(key=lambda each: each.get("userSelected") is not True)
     terms = [(found, each) for each in codings if (found := coding(each)) is not None]
     named = (found for found, each in terms if found.key is not None or line(each.get("display")) is not None)
     return next(named, terms[0][0] if terms else None)
@@ -99,7 +106,9 @@ def term(value: Any) -> Term | None:
 
 def amount(value: Any) -> Amount | None:
     """A Quantity; None without a number."""
-    tree = record(value)
+    if not isinstance(value, dict):
+        return None
+    tree: Tree = value
     digits = number(tree.get("value"))
     if digits is None:
         return None
@@ -115,14 +124,18 @@ def amount(value: Any) -> Amount | None:
 
 def span(value: Any) -> Span | None:
     """A Range; None without a side."""
-    tree = record(value)
+    if not isinstance(value, dict):
+        return None
+    tree: Tree = value
     low, high = amount(tree.get("low")), amount(tree.get("high"))
     return None if low is None and high is None else Span(low, high)
 
 
 def money(value: Any) -> Money | None:
     """A Money; None without a number. A currency that is no code of three capitals is not stated."""
-    tree = record(value)
+    if not isinstance(value, dict):
+        return None
+    tree: Tree = value
     digits = number(tree.get("value"))
     if digits is None:
         return None
@@ -173,7 +186,9 @@ def _typed(tree: Tree, name: str) -> Iterator[Value | None]:
 
 
 def _ratio(value: Any) -> Ratio | None:
-    tree = record(value)
+    if not isinstance(value, dict):
+        return None
+    tree: Tree = value
     numerator, denominator = amount(tree.get("numerator")), amount(tree.get("denominator"))
     return None if numerator is None or denominator is None else Ratio(numerator, denominator)
 

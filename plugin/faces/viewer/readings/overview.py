@@ -11,7 +11,7 @@ from plugin.faces.viewer.readings import history, measurements, reports
 from plugin.faces.viewer.readings.benefits import benefit
 from plugin.faces.viewer.readings.beside import Answer, Beside
 from plugin.faces.viewer.readings.duplicates import with_hints
-from plugin.faces.viewer.readings.elements import Pair, pairs, record, records
+from plugin.faces.viewer.readings.elements import Pair, Tree, pairs, record, records
 from plugin.faces.viewer.readings.reading import Page
 from plugin.faces.viewer.readings.result import Category, Origin, Result
 from plugin.faces.viewer.readings.sections import data_of, reported_section, section_of
@@ -73,14 +73,14 @@ def pages_of(answer: Answer) -> list[Page]:
 
 def read(page: Page) -> Result:
     """One resource as a row; its section is that of its own category."""
-    result = _READERS.get(page.origin.type, history.other)(page)
-    return replace(result, category=section_of(page.origin.type, page.origin.data, _own_categories(page)))
+    return _READERS.get(page.origin.type, history.other)(page)
 
 
 def _page(answer: Answer, shown: Shown, beside: Beside) -> Page:
     kind = _type_of(shown)
     data = data_of(kind, contents(shown.resource))
-    return Page(shown.resource, Origin(answer.feed, shown.reference, kind, data, answer.is_local), beside)
+    section = section_of(kind, data, _own_categories(shown.resource))
+    return Page(shown.resource, Origin(answer.feed, shown.reference, kind, data, answer.is_local, section), beside)
 
 
 def _type_of(shown: Shown) -> str:
@@ -88,8 +88,8 @@ def _type_of(shown: Shown) -> str:
     return kind if isinstance(kind, str) else ""
 
 
-def _own_categories(page: Page) -> list[Pair]:
-    category = page.tree.get("category")
+def _own_categories(tree: Tree) -> list[Pair]:
+    category = tree.get("category")
     return [pair for each in records(category) or [record(category)] for pair in pairs(each)]
 
 
@@ -106,9 +106,13 @@ def _sectioned(read_pages: list[tuple[Page, Result]]) -> list[Result]:
             for member in _reached(result, by_reference):
                 own = by_reference[member].category
                 sections[member] = reported_section(sections.get(member, own), result.category)
-    return [
-        replace(each, category=sections[each.reference]) if each.reference in sections else each for each in results
-    ]
+    return [_moved(each, sections.get(each.reference, each.category)) for each in results]
+
+
+def _moved(result: Result, section: Category) -> Result:
+    if section is result.category:
+        return result
+    return replace(result, origin=replace(result.origin, category=section))
 
 
 def _reached(report: Result, by_reference: Mapping[str, Result]) -> set[str]:

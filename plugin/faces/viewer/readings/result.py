@@ -237,6 +237,8 @@ class Origin:
     """The kind of health data, of `policies/tables/categories.toml`."""
     is_local: bool = False
     """It is the EHR's own."""
+    category: Category = Category.OTHER
+    """Its section of the overview."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,7 +252,6 @@ class Result:
     """When it was so: the draw, the examination, the date of care. Not when it was written."""
     issued: When | None = None
     """When the source released it."""
-    category: Category = Category.OTHER
     value: Value | None = None
     flag: Flag = Flag()
     ranges: tuple[ReferenceRange, ...] = ()
@@ -287,6 +288,11 @@ class Result:
     def reference(self) -> str:
         """`Observation/77`."""
         return self.origin.reference
+
+    @property
+    def category(self) -> Category:
+        """Its section of the overview."""
+        return self.origin.category
 
     @property
     def is_local(self) -> bool:
