@@ -109,17 +109,15 @@ def _alike(one: Result, other: Result) -> HintKind | None:
         return None
     if _is_replacement(one, other) or _is_superseded(one) or _is_superseded(other):
         return None
-    if not _same_test(one, other):
-        return HintKind.SAME_IDENTIFIER if one.identifiers & other.identifiers else None
-    if one.when is None or other.when is None:
-        return HintKind.SAME_IDENTIFIER if one.identifiers & other.identifiers else None
+    shared = HintKind.SAME_IDENTIFIER if one.identifiers & other.identifiers else None
+    if one.when is None or other.when is None or not _same_test(one, other) or _other_specimen(one, other):
+        return shared
     same_value = _same_value(one, other)
     if one.when.precision is Precision.TIME and other.when.precision is Precision.TIME:
-        if one.when.order != other.when.order or _other_specimen(one, other):
-            return HintKind.SAME_IDENTIFIER if one.identifiers & other.identifiers else None
+        if one.when.order != other.when.order:
+            return shared
         return HintKind.SAME_RESULT if same_value else HintKind.OTHER_VALUE
-    same_day = one.when.at.date() == other.when.at.date()
-    return HintKind.SAME_DAY if same_day and same_value and not _other_specimen(one, other) else None
+    return HintKind.SAME_DAY if same_value and one.when.at.date() == other.when.at.date() else shared
 
 
 def _same_test(one: Result, other: Result) -> bool:

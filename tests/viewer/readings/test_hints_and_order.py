@@ -1,0 +1,131 @@
+"""What may be the same is hinted at and never merged; what is listed is in order, and found without its accents."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from plugin.faces.viewer.readings.moment import Precision
+from plugin.faces.viewer.readings.overview import overview
+from plugin.faces.viewer.readings.result import Category, HintKind, Result
+from plugin.faces.viewer.readings.selection import Filter, fold, matching
+from tests.viewer.readings.samples import ALMA, answers, code, quantity, row, told
+
+NINE = "2026-03-02T09:00:00+01:00"
+
+
+def potassium(when: str = NINE, value: str = "5.0", **more: Any) -> dict[str, Any]:
+    return {"code": code("2823-3"), "effectiveDateTime": when, "valueQuantity": quantity(Decimal(value)), **more}
+
+
+def hints(one: dict[str, Any], other: dict[str, Any], feed: str = "other") -> list[HintKind]:
+    """Of `one`, beside `other` of another feed; both are listed."""
+    first = told(one | {"id": "one"})
+    second = told(other | {"id": "other"}, feed=feed)
+    answers_of = [first, second] if feed != "lab" else [told(one | {"id": "one"}, other | {"id": "other"})]
+    listed = overview(answers_of).results
+    assert len(listed) == 2
+    return [hint.kind for each in listed if each.reference == "Observation/one" for hint in each.hints]
+
+
+def test_one_test_at_one_time_with_one_value_may_be_one_result() -> None:
+    assert hints(potassium(), potassium("2026-03-02T08:00:00Z", "5.00")) == [HintKind.SAME_RESULT]
+
+
+def test_another_value_is_a_contradiction_and_no_duplicate() -> None:
+    assert hints(potassium(), potassium(value="5.1")) == [HintKind.OTHER_VALUE]
+
+
+def test_another_time_or_test_is_no_hint() -> None:
+    assert hints(potassium(), potassium("2026-03-02T09:01:00+01:00")) == []
+    assert hints(potassium(), potassium(code=code("2951-2"))) == []
+
+
+def test_a_day_without_a_time_may_be_the_same_when_the_value_is() -> None:
+    assert hints(potassium(), potassium("2026-03-02")) == [HintKind.SAME_DAY]
+    assert hints(potassium(), potassium("2026-03-02", "5.1")) == []
+
+
+def test_two_specimens_of_one_source_are_two_results() -> None:
+    left, right = ({"specimen": {"reference": f"Specimen/{side}"}} for side in ("left", "right"))
+    assert hints(potassium(**left), potassium(**right), feed="lab") == []
+    assert hints(potassium(**left), potassium(**left), feed="lab") == [HintKind.SAME_RESULT]
+
+
+def test_a_shared_business_identifier_is_said() -> None:
+    number = {"identifier": [{"system": "urn:x", "value": "7"}]}
+    assert hints(potassium(**number), potassium("2026-04-01", **number)) == [HintKind.SAME_IDENTIFIER]
+
+
+def test_ids_of_resources_mean_nothing_across_sources() -> None:
+    listed = overview(
+        [told(potassium() | {"id": "x"}), told(potassium("2026-05-01") | {"id": "x"}, feed="other")]
+    ).results
+    assert [each.hints for each in listed] == [(), ()]
+
+
+@pytest.mark.parametrize(
+    ("written", "precision"),
+    [
+        ("2026", Precision.YEAR),
+        ("2026-03", Precision.MONTH),
+        ("2026-03-02", Precision.DAY),
+        (NINE, Precision.TIME),
+        ("2026-02-30", Precision.UNREADABLE),
+        ("last spring", Precision.UNREADABLE),
+    ],
+)
+def test_a_date_keeps_its_precision(written: str, precision: Precision) -> None:
+    when = row(potassium(written)).when
+    assert when is not None
+    assert when.precision is precision
+    assert (when.written is not None) == (precision is Precision.UNREADABLE)
+
+
+def test_a_time_is_that_of_the_sources_clock() -> None:
+    when = row(potassium("2026-03-02T23:30:00-05:00")).when
+    assert when is not None
+    assert (when.at.date(), when.at.hour, when.order.date()) == (date(2026, 3, 2), 23, date(2026, 3, 3))
+
+
+def days(results: list[Result]) -> list[str]:
+    return [each.reference.removeprefix("Observation/") for each in results]
+
+
+def test_order_is_by_moment_across_time_zones_and_undated_last() -> None:
+    late = potassium("2026-03-02T23:30:00-05:00") | {"id": "late"}
+    early = potassium("2026-03-03T01:00:00+01:00") | {"id": "early"}
+    undated = {"code": code("1"), "id": "undated"}
+    assert days(list(overview([told(undated, early, late)]).results)) == ["late", "early", "undated"]
+
+
+def kept(wanted: Filter) -> list[Result]:
+    return matching(overview(answers(ALMA)).results, wanted)
+
+
+def test_filters_hold_together() -> None:
+    found = kept(Filter(date(2026, 11, 1), date(2026, 11, 30), Category.LABORATORY, "city-lab", abnormal=True))
+    assert {str(each.title) for each in found} == {"Créatinine", "Glycémie", "HbA1c", "Potassium", "Hémoglobine"}
+    assert kept(Filter(feed="nowhere")) == []
+
+
+@pytest.mark.parametrize("text", ["creatinine", "CRÉATININE", "  créatinine  beffroi ", "1.50 mg/dl"])
+def test_a_search_ignores_case_and_accents_and_wants_every_word(text: str) -> None:
+    assert "Observation/obs-20417-261116-01" in {each.reference for each in kept(Filter(text=text))}
+    assert kept(Filter(text=f"{text} nowhere-to-be-found")) == []
+
+
+def test_a_status_is_found_by_its_word_in_both_languages() -> None:
+    for text in ("provisoire", "preliminary"):
+        assert "Observation/obs-20417-261116-09" in {each.reference for each in kept(Filter(text=text))}
+
+
+def test_a_month_lies_in_a_period_that_begins_within_it() -> None:
+    """It cannot be told to be older, so it is not left out."""
+    listed = overview([told(potassium("2026-03"), potassium("2026-02"), {"code": code("1")})]).results
+    assert len(matching(listed, Filter(since=date(2026, 3, 15)))) == 2
+
+
+def test_folding_spreads_ligatures() -> None:
+    assert fold("Œdème, Æther, ﬁn") == "oedeme, aether, fin"
