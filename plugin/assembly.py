@@ -6,24 +6,8 @@ Building contacts nobody. Secrets are read here, so a missing or open one stops 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
-from fhir_adapters import registry
-from fhir_adapters.bundle_folder import BundleFolderConfig
-from fhir_adapters.client_identity import ClientIdentity
-from fhir_adapters.client_proof import ClientProof, KeyProof, PrivateKey, SecretProof, private_key
-from fhir_adapters.credential import (
-    BasicCredential,
-    BearerCredential,
-    ClientCredentials,
-    Credential,
-    LaunchToken,
-    NoCredential,
-)
-from fhir_adapters.fhir_rest import FhirRestConfig
-from fhir_adapters.interface import Feed
-from fhir_adapters.third_party import ThirdPartyConfig
-from plugin import __version__
+from plugin import __version__, sources
 from plugin.alerts import AlertKind, Alerts, alerts_of
 from plugin.audit.feed import LogFeed
 from plugin.authentication.fetch import IssuerDocuments
@@ -38,12 +22,11 @@ from plugin.consultation.break_glass import BreakGlass
 from plugin.consultation.feed_line import EhrLine, FeedLine
 from plugin.consultation.gateway import FeedOnOffer, Gateway
 from plugin.consultation.handles import FileAddresses
-from plugin.consultation.launched_ehr import LaunchedEhr
 from plugin.consultation.network_zone import NetworkZones
-from plugin.consultation.opposition import ConsentSource, Oppositions
+from plugin.consultation.opposition import Oppositions
 from plugin.consultation.patient_match import PatientMatches
 from plugin.errors import StateUnavailable
-from plugin.event import LOCAL_FEED, GatewayBody
+from plugin.event import GatewayBody
 from plugin.ledger import writer
 from plugin.ledger.deliveries import Deliveries
 from plugin.ledger.errors import LedgerError
@@ -54,11 +37,8 @@ from plugin.places import place_of
 from plugin.recorder import Recorder
 from plugin.sealing import KeysInvalid, Seal, derived, parse_keys
 from plugin.settings.document import Settings
-from plugin.settings.ehr import ConsentFolder, ConsentServer, Ehr
 from plugin.settings.errors import SettingsError
-from plugin.settings.feed import BundleFolder, FeedEntry, ThirdParty
-from plugin.settings.secret import read_public, read_secret
-from plugin.settings.servers import Auth, BasicAuth, BearerAuth, ClientCredentialsAuth, MtlsAuth, PrivateKeyJwtAuth
+from plugin.settings.secret import read_secret
 from plugin.sinks import Heard, sinks_of
 from plugin.state.callers import Callers
 from plugin.state.handles import Handles
@@ -119,13 +99,13 @@ def assemble(
         rules=rules_in_force,
         feeds={
             entry.id: FeedOnOffer(
-                FeedLine(feed(entry)), entry.types, entry.match, entry.documents, entry.patient_informed
+                FeedLine(sources.feed(entry)), entry.types, entry.match, entry.documents, entry.patient_informed
             )
             for entry in settings.feed
         },
-        ehrs={ehr_id: EhrLine(each) for ehr_id, each in ehr_servers(settings).items()},
+        ehrs={ehr_id: EhrLine(each) for ehr_id, each in sources.ehr_servers(settings).items()},
         ehr_bases=ehr_bases,
-        oppositions=Oppositions(consent_sources(settings)),
+        oppositions=Oppositions(sources.consent_sources(settings)),
         matches=PatientMatches(demo=settings.demo),
         quotas=Quotas(
             settings.state_dir / "quotas.sqlite",
@@ -145,7 +125,7 @@ def assemble(
         zones=NetworkZones(settings.policies.network_zones),
         space=space,
         files=FileAddresses(Handles(settings.state_dir, keys), settings.public_base),
-        launched={ehr_id: launched_ehr(each.ehr) for ehr_id, each in launchable.items()},
+        launched={ehr_id: sources.launched_ehr(each.ehr) for ehr_id, each in launchable.items()},
     )
     return Assembled(
         settings,
@@ -186,11 +166,11 @@ def examine(settings: Settings) -> Rulebook:
     issuers_of(settings)
     introspections(settings)
     alerts_of(settings.alerts, settings.public_base)
-    ehr_servers(settings)
-    consent_sources(settings)
+    sources.ehr_servers(settings)
+    sources.consent_sources(settings)
     launchable_ehrs(settings)
     for entry in settings.feed:
-        feed(entry)
+        sources.feed(entry)
     return rulebook(settings)
 
 
@@ -317,101 +297,3 @@ def introspections(settings: Settings) -> Mapping[str, Introspects]:
         except ValueError as error:
             raise SettingsError(f"ehr.issuer.introspection.url: {error}") from error
     return endpoints
-
-
-def feed(entry: FeedEntry) -> Feed:
-    """The feed that a `[[feed]]` describes. Raises SettingsError."""
-    try:
-        if isinstance(entry, BundleFolder):
-            return registry.build(entry.kind, BundleFolderConfig(entry.id, entry.path))
-        if isinstance(entry, ThirdParty):
-            secrets = {name: read_secret(path, f"feed.secrets.{name}") for name, path in entry.secrets.items()}
-            return registry.build(entry.kind, ThirdPartyConfig(entry.id, entry.options, secrets))
-        credential = own_credential(f"feed '{entry.id}'", "feed.auth", entry.auth)
-        identity = own_certificate("feed.auth", entry.auth)
-        return registry.build(entry.kind, FhirRestConfig(entry.id, entry.base, credential, identity))
-    except ValueError as error:
-        raise SettingsError(f"feed '{entry.id}': {error}") from error
-
-
-def ehr_servers(settings: Settings) -> Mapping[str, Feed]:
-    """Each EHR's FHIR server, asked for a patient's identifiers only."""
-    servers = {}
-    for ehr in settings.ehr:
-        try:
-            credential = own_credential(f"ehr '{ehr.id}'", "ehr.auth", ehr.auth)
-            identity = own_certificate("ehr.auth", ehr.auth)
-            servers[ehr.id] = registry.build("fhir-rest", FhirRestConfig(ehr.id, ehr.fhir_base, credential, identity))
-        except ValueError as error:
-            raise SettingsError(f"ehr '{ehr.id}': {error}") from error
-    return servers
-
-
-def launched_ehr(ehr: Ehr) -> LaunchedEhr:
-    """The lines to an EHR that take the token of a launch, and no credential of our own. Raises SettingsError."""
-    try:
-        server = registry.build("fhir-rest", FhirRestConfig(LOCAL_FEED, ehr.fhir_base, LaunchToken()))
-    except ValueError as error:
-        raise SettingsError(f"ehr '{ehr.id}': {error}") from error
-    return LaunchedEhr(EhrLine(server), FeedLine(server))
-
-
-def consent_sources(settings: Settings) -> Mapping[str, ConsentSource]:
-    """Where each EHR's patients' Consents are, for those that name a place. Raises SettingsError."""
-    return {ehr.id: _consent_source(ehr.id, ehr.consents) for ehr in settings.ehr if ehr.consents is not None}
-
-
-def _consent_source(ehr_id: str, place: ConsentServer | ConsentFolder) -> ConsentSource:
-    name = f"consents of ehr '{ehr_id}'"
-    try:
-        if isinstance(place, ConsentFolder):
-            folder = registry.build(place.kind, BundleFolderConfig(ehr_id, place.path))
-            return ConsentSource(FeedLine(folder), by_patient=False)
-        credential = own_credential(name, "ehr.consents.auth", place.auth)
-        identity = own_certificate("ehr.consents.auth", place.auth)
-        server = registry.build(place.kind, FhirRestConfig(ehr_id, place.base, credential, identity))
-        return ConsentSource(FeedLine(server), by_patient=True)
-    except ValueError as error:
-        raise SettingsError(f"{name}: {error}") from error
-
-
-def own_credential(name: str, key: str, auth: Auth) -> Credential:
-    """The gateway's own credential at a server, its secret read from its file.
-
-    Raises SettingsError, and ValueError for what the file or an address holds.
-    """
-    match auth:
-        case BasicAuth():
-            return BasicCredential(auth.username, read_secret(auth.password_file, f"{key}.password_file"))
-        case BearerAuth():
-            return BearerCredential(read_secret(auth.token_file, f"{key}.token_file"))
-        case ClientCredentialsAuth():
-            secret = read_secret(auth.client_secret_file, f"{key}.client_secret_file")
-            proof: ClientProof = SecretProof(auth.client_id, secret)
-            return ClientCredentials(name, auth.token_url, proof, scope=auth.scope or "")
-        case PrivateKeyJwtAuth():
-            proof = KeyProof(auth.client_id, auth.token_url, _own_key(auth.key_file, f"{key}.key_file"))
-            return ClientCredentials(name, auth.token_url, proof, scope=auth.scope or "")
-        case _:
-            return NoCredential()
-
-
-def own_certificate(key: str, auth: Auth) -> ClientIdentity | None:
-    """The gateway's own certificate for a server that asks for one. Raises SettingsError."""
-    if not isinstance(auth, MtlsAuth):
-        return None
-    certificates = read_public(auth.certificate_file, f"{key}.certificate_file")
-    secret = read_secret(auth.key_file, f"{key}.key_file")
-    authorities = None if auth.ca_file is None else read_public(auth.ca_file, f"{key}.ca_file")
-    try:
-        return ClientIdentity(certificates, secret, authorities)
-    except ValueError as error:
-        raise SettingsError(f"{key}: {error}") from error
-
-
-def _own_key(path: Path, key: str) -> PrivateKey:
-    text = read_secret(path, key)
-    try:
-        return private_key(text)
-    except ValueError as error:
-        raise SettingsError(f"{key}: {path}: {error}") from error

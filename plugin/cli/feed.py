@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from fhir_adapters.interface import Call, Deadline, FeedError
-from plugin import assembly
+from plugin import sources
 from plugin.audit.characters import printable
 from plugin.cli.failure import CANNOT, NO, Failure
 from plugin.cli.given import settings_at
@@ -39,7 +39,7 @@ def check(path: Path, feed_id: str | None) -> None:
 
 def _reached(entry: FeedEntry) -> bool:
     try:
-        source = assembly.feed(entry)
+        source = sources.feed(entry)
     except SettingsError as error:
         raise Failure(str(error), CANNOT) from error
     try:

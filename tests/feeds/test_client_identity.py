@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key as
 from fhir_adapters.client_identity import ClientIdentity
 from fhir_adapters.fhir_rest import FhirRestConfig, FhirRestFeed
 from fhir_adapters.interface import Call, FeedError
-from plugin import assembly
+from plugin import sources
 from plugin.settings.errors import SettingsError
 from plugin.settings.servers import MtlsAuth
 from tests.feeds.authority import Authority
@@ -138,12 +138,12 @@ def test_the_assembly_reads_the_key_as_a_secret_and_names_what_is_wrong(tmp_path
     )
     (tmp_path / "own.key").chmod(0o644)
     with pytest.raises(SettingsError, match=r"feed\.auth\.key_file"):
-        assembly.own_certificate("feed.auth", auth)
+        sources.own_certificate("feed.auth", auth)
     (tmp_path / "own.key").chmod(0o600)
-    assert assembly.own_certificate("feed.auth", auth) == ClientIdentity(certificate, key.strip(), city.pem)
+    assert sources.own_certificate("feed.auth", auth) == ClientIdentity(certificate, key.strip(), city.pem)
     (tmp_path / "ca.pem").unlink()
     with pytest.raises(SettingsError, match=r"feed\.auth\.ca_file"):
-        assembly.own_certificate("feed.auth", auth)
+        sources.own_certificate("feed.auth", auth)
     (tmp_path / "ca.pem").write_text("no authority")
     with pytest.raises(SettingsError, match="PEM"):
-        assembly.own_certificate("feed.auth", auth)
+        sources.own_certificate("feed.auth", auth)

@@ -16,7 +16,7 @@ from fhir_adapters.client_proof import ASSERTION_SECONDS, ASSERTION_TYPE, KeyPro
 from fhir_adapters.credential import ClientCredentials
 from fhir_adapters.fhir_rest import FhirRestFeed
 from fhir_adapters.interface import Call, FeedRefused
-from plugin import assembly
+from plugin import sources
 from plugin.settings.errors import SettingsError
 from plugin.settings.servers import PrivateKeyJwtAuth
 
@@ -137,11 +137,11 @@ def test_the_assembly_reads_the_key_as_a_secret_and_names_what_is_wrong(tmp_path
     )
     path.write_text(text_of(KEY))
     path.chmod(0o640)
-    assembly.own_credential("feed 'city-lab'", "feed.auth", auth)
+    sources.own_credential("feed 'city-lab'", "feed.auth", auth)
     path.chmod(0o604)
     with pytest.raises(SettingsError, match=r"feed\.auth\.key_file"):
-        assembly.own_credential("feed 'city-lab'", "feed.auth", auth)
+        sources.own_credential("feed 'city-lab'", "feed.auth", auth)
     path.chmod(0o600)
     path.write_text(text_of(KEY, kid=None))
     with pytest.raises(SettingsError, match=r"feed\.auth\.key_file.*kid"):
-        assembly.own_credential("feed 'city-lab'", "feed.auth", auth)
+        sources.own_credential("feed 'city-lab'", "feed.auth", auth)

@@ -8,7 +8,7 @@ import pytest
 from fhir_adapters.interface import Call, FeedAnswerInvalid, FeedLinkExpired
 from fhir_adapters.registry import FEEDS, PlugInBroken, UnknownFeedKind, build
 from fhir_adapters.third_party import METHODS, ThirdPartyConfig
-from plugin import assembly
+from plugin import sources
 from plugin.settings.errors import SettingsError
 from plugin.settings.feed import ClaimMatch, ThirdParty
 from tests.feeds.conftest import SHELF, PlugIn
@@ -111,10 +111,10 @@ def test_the_assembly_hands_over_options_and_secrets(
         secrets={"token": secret},
     )
     with pytest.raises(SettingsError, match=r"feed\.secrets\.token"):
-        assembly.feed(entry)
+        sources.feed(entry)
     secret.chmod(0o600)
-    assert assembly.feed(entry).read("Observation", "o1", call) is not None
+    assert sources.feed(entry).read("Observation", "o1", call) is not None
     with pytest.raises(SettingsError, match=r"feed 'files': the plug-in .* refuses its configuration"):
-        assembly.feed(entry.model_copy(update={"options": {}}))
+        sources.feed(entry.model_copy(update={"options": {}}))
     with pytest.raises(SettingsError, match="feed 'files': 'drawer' is no kind of feed"):
-        assembly.feed(entry.model_copy(update={"kind": "drawer"}))
+        sources.feed(entry.model_copy(update={"kind": "drawer"}))

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from fhir_adapters.interface import FeedTimeout, FeedUnavailable, Tree
-from plugin import assembly
+from plugin import sources
 from plugin.app import create_app
 from plugin.consultation.opposition import Oppositions
 from tests.world import CONFIGURATION, EHR_BASE, World, observation
@@ -170,7 +170,7 @@ def test_consents_may_stand_in_a_folder(tmp_path: Path, reference: str, status: 
     world = World(tmp_path, configured('consents = { kind = "bundle-folder", path = "consents" }\n'))
     world.lab.resources.append(observation("plain"))
     gateway = world.assembled.gateway
-    oppositions = Oppositions(assembly.consent_sources(world.settings))
+    oppositions = Oppositions(sources.consent_sources(world.settings))
     world.client = create_app(replace(world.assembled, gateway=replace(gateway, oppositions=oppositions))).test_client()
     assert world.ask(SEARCH).status == 200
     stated = {**consent(type="deny"), "patient": {"reference": reference}}
