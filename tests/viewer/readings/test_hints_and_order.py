@@ -55,7 +55,9 @@ def test_two_specimens_of_one_source_are_two_results() -> None:
 
 def test_a_shared_business_identifier_is_said() -> None:
     number = {"identifier": [{"system": "urn:x", "value": "7"}]}
-    assert hints(potassium(**number), potassium("2026-04-01", **number)) == [HintKind.SAME_IDENTIFIER]
+    for when in ("2026-04-01", "2026", "2026-03", "unknown"):
+        assert hints(potassium(when, **number), potassium("2026-04-02", **number)) == [HintKind.SAME_IDENTIFIER]
+        assert hints(potassium("2026", **number), potassium("2026", **number)) == [HintKind.SAME_IDENTIFIER]
 
 
 def test_ids_of_resources_mean_nothing_across_sources() -> None:

@@ -19,6 +19,9 @@ MAX_HINTS = 12
 MAX_ALIKE = 20
 """Rows compared with each other; more with one test and time is a source that repeats itself, and the first tell it."""
 
+_DAYS = frozenset({Precision.DAY, Precision.TIME})
+"""Dates that name a day."""
+
 _Hints = dict[int, list[Hint]]
 
 
@@ -117,7 +120,8 @@ def _alike(one: Result, other: Result) -> HintKind | None:
         if one.when.order != other.when.order:
             return shared
         return HintKind.SAME_RESULT if same_value else HintKind.OTHER_VALUE
-    return HintKind.SAME_DAY if same_value and one.when.at.date() == other.when.at.date() else shared
+    is_same_day = {one.when.precision, other.when.precision} <= _DAYS and one.when.at.date() == other.when.at.date()
+    return HintKind.SAME_DAY if same_value and is_same_day else shared
 
 
 def _same_test(one: Result, other: Result) -> bool:
