@@ -124,6 +124,7 @@ class Answer:
                 each.reference,
                 ready(each.resource, base, plain=each.contents.plain),
                 place >= asked_for,
+                self._labelling.labels(each).category,
                 () if each.contents.plain else named_files(each.resource, base),
             )
             for place, each in enumerate(shown)

@@ -44,6 +44,8 @@ class Shown:
     resource: Tree
     companion: bool
     """Not asked for; shown because a result refers to it."""
+    category: str
+    """The kind of health data that it is, as the rules have judged and the record says it."""
     files: tuple[NamedFile, ...] = ()
     """That it carries or names; their content stands in a Release only where one was asked for."""
 

@@ -205,7 +205,9 @@ def test_no_shape_of_meta_upsets_the_step(meta: Any) -> None:
     assert {code for code, _ in HANDLING} <= {
         each["code"] for each in shown["meta"]["security"] if isinstance(each.get("code"), str)
     }
-    release = Release(search(), (Shown("Observation/o", shown, False),), PageBinding("r", "hospital", "p"), None)
+    release = Release(
+        search(), (Shown("Observation/o", shown, False, "test-results"),), PageBinding("r", "hospital", "p"), None
+    )
     assert release.confidentiality in (None, "R")
     json.loads(encode(shown))
 
@@ -220,7 +222,7 @@ def test_the_answer_bears_the_strictest_confidentiality_of_what_it_shows() -> No
             )
             for code in codes
         ]
-        shown = tuple(Shown("x", tree, False) for tree in trees)
+        shown = tuple(Shown("x", tree, False, "test-results") for tree in trees)
         return Release(search(), shown, PageBinding("r", "hospital", "p"), None)
 
     assert release("N", "R", "L").confidentiality == "R"

@@ -10,6 +10,8 @@ from plugin.consultation.release import Shown
 from plugin.faces.viewer.readings.beside import Answer
 from plugin.faces.viewer.readings.overview import overview
 from plugin.faces.viewer.readings.result import Result
+from policies.coding import contents
+from policies.labels import category_of
 
 SAMPLES = Path(__file__).parents[3] / "sample_fhir"
 ALMA = {"city-lab": "lab-20417", "imaging": "img-50361", "insurer": "inr-7001"}
@@ -33,8 +35,14 @@ def answer(folder: str, patient: str) -> Answer:
     for each in resources(folder):
         whose = each.get("subject", each.get("patient", {})).get("reference")
         if whose == f"Patient/{patient}" or (whose is None and each["resourceType"] != "Patient"):
-            shown.append(Shown(f"{each['resourceType']}/{each['id']}", each, companion=whose is None))
+            shown.append(_shown(each, companion=whose is None))
     return Answer(folder, tuple(shown))
+
+
+def _shown(resource: dict[str, Any], *, companion: bool) -> Shown:
+    """With the category that the consultation would have found."""
+    kind = resource["resourceType"]
+    return Shown(f"{kind}/{resource['id']}", resource, companion, category_of(kind, contents(resource).codings))
 
 
 def answers(patient: dict[str, str]) -> list[Answer]:
@@ -46,7 +54,7 @@ def told(*trees: dict[str, Any], feed: str = "lab", local: bool = False) -> Answ
     shown = []
     for place, tree in enumerate(trees):
         whole = {"resourceType": "Observation", "id": f"o{place}"} | tree
-        shown.append(Shown(f"{whole['resourceType']}/{whole['id']}", whole, companion=False))
+        shown.append(_shown(whole, companion=False))
     return Answer(feed, tuple(shown), local)
 
 

@@ -14,9 +14,8 @@ from plugin.faces.viewer.readings.duplicates import with_hints
 from plugin.faces.viewer.readings.elements import Pair, Tree, pairs, record, records
 from plugin.faces.viewer.readings.reading import Page
 from plugin.faces.viewer.readings.result import Category, Origin, Result
-from plugin.faces.viewer.readings.sections import data_of, reported_section, section_of
+from plugin.faces.viewer.readings.sections import reported_section, section_of
 from plugin.faces.viewer.readings.selection import newest_first
-from policies.coding import contents
 from policies.vocabulary.resource_types import DIRECTORY
 
 _READERS: Final[Mapping[str, Callable[[Page], Result]]] = {
@@ -78,9 +77,9 @@ def read(page: Page) -> Result:
 
 def _page(answer: Answer, shown: Shown, beside: Beside) -> Page:
     kind = _type_of(shown)
-    data = data_of(kind, contents(shown.resource))
-    section = section_of(kind, data, _own_categories(shown.resource))
-    return Page(shown.resource, Origin(answer.feed, shown.reference, kind, data, answer.is_local, section), beside)
+    section = section_of(kind, shown.category, _own_categories(shown.resource))
+    origin = Origin(answer.feed, shown.reference, kind, shown.category, answer.is_local, section)
+    return Page(shown.resource, origin, beside)
 
 
 def _type_of(shown: Shown) -> str:

@@ -5,8 +5,6 @@ from typing import Final
 
 from plugin.faces.viewer.readings.elements import Pair
 from plugin.faces.viewer.readings.result import Category
-from policies.coding import Contents
-from policies.labels import category_of
 
 _BY_TYPE: Final[Mapping[str, Category]] = {
     "DocumentReference": Category.DOCUMENTS,
@@ -34,11 +32,6 @@ _MICROBIOLOGY: Final[frozenset[Pair]] = frozenset(
     (system, code) for system in _V2_SECTIONS for code in ("MB", "MCB", "MYC", "PAR", "VR")
 )
 """Diagnostic service sections (HL7 table 0074): microbiology, mycobacteriology, mycology, parasitology, virology."""
-
-
-def data_of(resource_type: str, contents: Contents) -> str:
-    """The kind of health data, as rules and records have it."""
-    return category_of(resource_type, contents.codings)
 
 
 def section_of(resource_type: str, data: str, categories: Iterable[Pair]) -> Category:
