@@ -1,13 +1,16 @@
 """What several rooms' tests share."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.world import World
+
+CHROMIUM = "/usr/bin/chromium"
 
 # A machine may be busy: how long an example takes says nothing of the code. Where CI is set, the profile that this one
 # starts from leaves nothing to chance.
@@ -24,6 +27,22 @@ settings.load_profile("unhurried")
 def world(tmp_path: Path) -> World:
     """A hospital, two feeds and the gateway between them."""
     return World(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium, one for all rooms: Playwright starts once in a process. Skipped where there is none."""
+    from playwright.sync_api import Error, sync_playwright
+
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"{CHROMIUM} is not there: install Debian's package chromium")
+    with sync_playwright() as playwright:
+        try:
+            running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        except Error as error:
+            pytest.skip(f"Chromium does not start: {error}")
+        yield running
+        running.close()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -11,14 +11,11 @@ import pytest
 
 from demo.addresses import Addresses, PortError
 
-playwright = pytest.importorskip("playwright.sync_api")
-
 CHECKOUT = Path(__file__).resolve().parents[2]
-CHROMIUM = Path("/usr/bin/chromium")
 MILLISECONDS = 60_000
 """A browser on a busy machine."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -47,14 +44,6 @@ def demo(tmp_path: Path) -> Iterator[Addresses]:
     finally:
         process.terminate()
         process.wait(30)
-
-
-@pytest.fixture
-def browser() -> Iterator[object]:
-    with playwright.sync_playwright() as running:
-        started = running.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 def views(context: object) -> dict[str, dict[str, object]]:
@@ -93,3 +82,4 @@ def test_an_ehr_opens_the_viewer_in_a_frame_and_in_a_tab(demo: Addresses, browse
     )
     assert listed.stdout.count("session:opened") == 2
     assert all(each["value"] not in listed.stdout for each in context.cookies())
+    context.close()
