@@ -66,26 +66,29 @@ def stretch(text: str) -> Stretch:
     found = _DATE_TIME.fullmatch(text)
     if found is None:
         raise ValueError("not a date")
-    part = found.groupdict()
-    year, month, day = int(part["year"]), int(part["month"] or 1), int(part["day"] or 1)
-    start = datetime(year, month, day, tzinfo=UTC)
-    if part["month"] is None:
-        return _lasting(start, timedelta(days=(datetime(year, 12, 31, tzinfo=UTC) - start).days + 1))
-    if part["day"] is None:
-        return _lasting(start, timedelta(days=monthrange(year, month)[1]))
-    if part["hour"] is None:
-        return _lasting(start, timedelta(days=1))
-    length = timedelta(minutes=1)
-    start = start.replace(hour=int(part["hour"]), minute=int(part["minute"]))
-    if part["second"] is not None:
-        length = timedelta(seconds=1)
-        # A leap second has no datetime of its own; it is taken as the second before it.
-        start = start.replace(second=min(int(part["second"]), 59) if part["second"] == "60" else int(part["second"]))
-    if part["fraction"] is not None:
-        digits = part["fraction"][:6]
+    year, month, day, hour, minute, second, fraction, zone = found.groups()
+    digits = (fraction or "")[:6]
+    start = datetime(
+        int(year),
+        int(month or 1),
+        int(day or 1),
+        int(hour or 0),
+        int(minute or 0),
+        59 if second == "60" else int(second or 0),  # a leap second has no datetime of its own: the second before it
+        int(digits.ljust(6, "0")),
+        tzinfo=UTC,
+    )
+    if month is None:
+        length = timedelta(days=(datetime(start.year, 12, 31, tzinfo=UTC) - start).days + 1)
+    elif day is None:
+        length = timedelta(days=monthrange(start.year, start.month)[1])
+    elif hour is None:
+        length = timedelta(days=1)
+    elif second is None:
+        length = timedelta(minutes=1)
+    else:
         length = timedelta(microseconds=10 ** (6 - len(digits)))
-        start = start.replace(microsecond=int(digits.ljust(6, "0")))
-    return _lasting(_in_utc(start, part["zone"]), length)
+    return _lasting(_in_utc(start, zone), length)
 
 
 def stretches(value: Any) -> list[Stretch]:
