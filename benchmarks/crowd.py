@@ -28,6 +28,8 @@ CONNECTIONS, MANY = 32, 500
 SECONDS = 6.0
 MOST_RATE = 1_000.0
 """Requests a second that our open loop makes on a core without waiting for itself."""
+TROUBLED_RATE = 20.0
+"""Looks a second at a feed in trouble: far more than it can answer in time, and no load on the processors."""
 PIECES = 10
 """In which growth is looked for: the first of them fills what is remembered."""
 
@@ -132,12 +134,12 @@ def _many(crowd: Crowd, gateway: Server) -> dict[str, Any]:
 
 
 def _beside_trouble(crowd: Crowd, gateway: Server, rate: float) -> dict[str, Any]:
-    """Reads of the sound feeds by an open loop, while others ask a feed in trouble as fast as it lets them."""
+    """Reads of the sound feeds, while others ask a feed in trouble TROUBLED_RATE times a second, both by open loops."""
     sound = crowd.requests(gateway, "read", inside.PATHS["read"])
     found = {}
     for feed in folder.TROUBLED:
         prepared = crowd.requests(gateway, feed, lambda person, feed=feed: f"/fhir/{feed}/{_one(person)}")
-        with load.meanwhile(gateway.port, prepared, connections=CONNECTIONS, seconds=SECONDS * 2):
+        with load.meanwhile(gateway.port, prepared, rate=TROUBLED_RATE, seconds=SECONDS * 2):
             found[feed] = _told(load.steadily(gateway.port, sound, rate=rate / 2, seconds=SECONDS))
     return found
 

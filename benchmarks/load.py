@@ -65,9 +65,9 @@ def steadily(port: int, requests: Path, *, rate: float, seconds: float) -> Load:
 
 
 @contextmanager
-def meanwhile(port: int, requests: Path, *, connections: int, seconds: float) -> Iterator[None]:
-    """A closed loop beside the block, for `seconds` at most; it ends with the block."""
-    command = [sys.executable, "-m", "benchmarks.load_loop", str(port), str(requests), str(connections), str(seconds)]
+def meanwhile(port: int, requests: Path, *, rate: float, seconds: float) -> Iterator[None]:
+    """An open loop beside the block, for `seconds` at most; it ends with the block."""
+    command = [sys.executable, "-m", "benchmarks.open_loop", str(port), str(requests), str(rate), str(seconds)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=CHECKOUT, env=environment()) as beside:
         try:
             yield

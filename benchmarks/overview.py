@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks import machine
@@ -20,6 +21,8 @@ from benchmarks.folder import CHECKOUT, environment
 from demo.addresses import Addresses, PortError
 from fhir_adapters.interface import Call, Deadline, Page
 from plugin import assembly
+from plugin.consultation.fetch import QUESTIONS_AT_ONCE
+from plugin.faces.viewer.looks import OVERVIEW_TYPES
 from plugin.settings.file import load
 
 RESULT = Path(__file__).with_name("results") / "overview.json"
@@ -94,15 +97,22 @@ def _launched(browser: Browser, addresses: Addresses) -> str:
 
 
 def _slowest_source(configuration: Path) -> Callable[[], object]:
-    """The longest of the searches that the overview makes, asked through the gateway's own adapter, and parsed."""
-    line = assembly.assemble(load(configuration)).gateway.feeds["city-lab"].line
+    """All searches that the overview makes at the laboratory, as many at once, through the gateway's own adapter."""
+    offer = assembly.assemble(load(configuration)).gateway.feeds["city-lab"]
+    line = offer.line
 
-    def search(patient: str) -> Page:
-        return line.search("Observation", (("patient", f"Patient/{patient}"), ("_count", "201")), _call())
+    types = [each for each in OVERVIEW_TYPES if each in offer.types]
+
+    def search(patient: str, resource_type: str = "Observation") -> Page:
+        return line.search(resource_type, (("patient", f"Patient/{patient}"), ("_count", "201")), _call())
+
+    def whole(patient: str) -> list[Page]:
+        with ThreadPoolExecutor(QUESTIONS_AT_ONCE) as several:
+            return list(several.map(lambda each: search(patient, each), types))
 
     patients = [entry.resource["id"] for entry in line.search("Patient", (), _call()).entries]
     longest = max(patients, key=lambda each: len(search(each).entries))
-    return lambda: search(longest)
+    return lambda: whole(longest)
 
 
 def _call() -> Call:
