@@ -127,8 +127,8 @@ class FhirRestFeed:
     def file(self, url: str, call: Call) -> FeedFile | None:
         """See `Feed`. A `Binary/<id>` may come as the resource or as what it holds (R4 Binary, section 2.40.3).
 
-        Any other resource is FeedAnswerInvalid: what lies at an address is a file, and no second way to ask for
-        results.
+        Any other resource, and FHIR in any other format, is FeedAnswerInvalid: what lies at an address is a file, and
+        no second way to ask for results.
         """
         address = self._reach.resolve(url)
         answer = self._ask(address, call, accept=_FILE_ACCEPTED)
@@ -136,9 +136,11 @@ class FhirRestFeed:
             return None
         self._expect_success(answer)
         content_type = answer.headers.get("content-type", "")
-        if not _is_json(content_type):
-            return FeedFile(content_type, answer.body)
         source = f"an answer of {self._name}"
+        if not _is_json(content_type):
+            if _is_fhir(content_type):
+                raise FeedAnswerInvalid(f"{source} is no file")
+            return FeedFile(content_type, answer.body)
         segments = self._reach.relative(address).split("/")
         if len(segments) != 3 or segments[1] != "Binary":
             raise FeedAnswerInvalid(f"{source} is no file")
@@ -249,6 +251,12 @@ def _is_json(content_type: str) -> bool:
     media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
     charsets = {part.partition("=")[2].strip('"') for part in parameters if part.startswith("charset=")}
     return media_type in _JSON_TYPES and charsets <= {"utf-8"}
+
+
+def _is_fhir(content_type: str) -> bool:
+    """Whether it is said to be resources in some format, those before R4 among them (`application/xml+fhir`)."""
+    media_type = content_type.partition(";")[0].strip().lower()
+    return media_type in _JSON_TYPES or "fhir" in media_type
 
 
 def _tells_of_failure(outcome: Tree) -> bool:

@@ -437,6 +437,26 @@ def test_json_that_is_no_binary_is_no_file(asking: Asking, call: Call, place: st
 
 
 @pytest.mark.parametrize(
+    "kind",
+    [
+        "application/fhir+xml",
+        "application/fhir+xml;charset=UTF-8",
+        "application/xml+fhir",
+        "application/fhir+turtle",
+        "application/fhir+ndjson",
+        "application/json+fhir",
+        "application/fhir+json; charset=iso-8859-1",
+    ],
+)
+@pytest.mark.parametrize("place", ["Observation?patient=p2&_format=xml", "Patient/p2?_format=xml", "Binary/b1"])
+def test_fhir_in_another_format_is_no_file(asking: Asking, call: Call, place: str, kind: str) -> None:
+    """`_format` in a document's address would else bring results, unjudged, that JSON does not."""
+    feed, _ = asking(answer(b"<Bundle xmlns='http://hl7.org/fhir'/>", kind=kind))
+    with pytest.raises(FeedAnswerInvalid):
+        feed.file(place, call)
+
+
+@pytest.mark.parametrize(
     ("status", "error"),
     [("302 Found", FeedLinkRefused), ("403 Forbidden", FeedRefused), ("503 Busy", FeedUnavailable),
      ("500 Broken", FeedAnswerInvalid)],
