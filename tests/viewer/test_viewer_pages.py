@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from fhir_adapters.interface import FeedTimeout
-from tests.launch.launching import configuration
+from tests.launch.launching import LaunchWorld, configuration
 from tests.viewer.clinic import Clinic
-from tests.world import observation
+from tests.world import MemoryFeed, observation
 
 POTASSIUM = {
     "code": {"coding": [{"system": "http://loinc.org", "code": "2823-3"}], "text": "Potassium"},
@@ -237,3 +237,20 @@ def test_a_source_that_nobody_knows_is_not_asked(clinic: Clinic) -> None:
 def test_a_configuration_may_have_no_title_for_a_feed(tmp_path: Path) -> None:
     clinic = Clinic(tmp_path, configuration().replace("title =", "# title ="))
     assert "city-lab" in clinic.get().text
+
+
+def test_the_banner_and_the_looks_of_a_page_never_share_a_record_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The id of a record is on the page and in the log: it has to name one look, however many sources a site has."""
+    text = configuration()
+    imaging = text[text.rindex("[[feed]]") :]
+    for number in range(2, 9):
+        name = f"imaging{number}"
+        text += "\n" + imaging.replace('"imaging"', f'"{name}"', 1)
+        monkeypatch.setattr(LaunchWorld, name, MemoryFeed(name, "https://imaging.example/fhir"), raising=False)
+    clinic = Clinic(tmp_path, text)
+    assert clinic.get("together").status == 200
+    ids = [body["record"] for body in clinic.world.named() if body["action"].startswith("consultation:")]
+    assert len(ids) == 10
+    assert len(set(ids)) == len(ids)

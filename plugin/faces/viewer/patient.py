@@ -21,8 +21,8 @@ from plugin.faces.viewer.readings.text import Text
 from policies.vocabulary.consultation import ClinicalConsultation
 from policies.vocabulary.interactions import Delivery, Interaction, Level
 
-NUMBER: Final = 9
-"""Of the banner's consultation among those of its page: none asks so many feeds."""
+NUMBER: Final = 0
+"""Of the banner's consultation among those of its page: looks at feeds count from 1, however many feeds there are."""
 MAX_KEPT: Final = 1_000
 """Views in memory; beyond, all are read anew."""
 
