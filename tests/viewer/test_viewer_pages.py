@@ -254,3 +254,22 @@ def test_the_banner_and_the_looks_of_a_page_never_share_a_record_id(
     ids = [body["record"] for body in clinic.world.named() if body["action"].startswith("consultation:")]
     assert len(ids) == 10
     assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("feed/elsewhere", "unknown-feed"),
+        ("part/elsewhere", "unknown-feed"),
+        ("trend/abc", "unknown-address"),
+    ],
+)
+def test_an_address_that_is_none_is_refused_with_a_record(clinic: Clinic, path: str, reason: str) -> None:
+    """Who tries addresses has a name, and the log tells it."""
+    clinic.get()
+    before = len(clinic.world.named())
+    assert clinic.get(path).status == 404
+    (record,) = clinic.world.named()[before:]
+    assert (record["action"], record["reason"]) == ("consultation:denied", reason)
+    assert record["person"]["subject"] == "dr-roy"
+    assert "elsewhere" not in str(record["feed"])

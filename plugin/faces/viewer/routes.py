@@ -7,7 +7,7 @@ slow feed holds nothing up. Without script each feed is a link.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import structlog
 from flask import Blueprint, Flask, Response, g, request
@@ -19,6 +19,7 @@ from plugin.errors import ConsultError, Refused
 from plugin.faces.http import Malformed
 from plugin.faces.pages.view_cookie import drop_view
 from plugin.faces.viewer import emergency, overview, purpose, reimbursements, trend
+from plugin.faces.viewer.documents.opened import nowhere
 from plugin.faces.viewer.documents.routes import Documents
 from plugin.faces.viewer.entrance import Entered, Entrance, go, origin
 from plugin.faces.viewer.informed import Told
@@ -92,7 +93,7 @@ class Viewer:
 
     def part(self, entered: Entered, feed: str) -> Response:
         """What one feed shows, for a frame that is there already."""
-        shown = self._feed(feed)
+        shown = self._feed(entered, feed)
         wanted = overview.read_choice(request.args, frozenset(self.feeds))
         found = look(self.gateway, entered.credential, shown, self._question(entered, wanted), entered.origin())
         text = self.entrance.part(
@@ -102,7 +103,7 @@ class Viewer:
 
     def feed(self, entered: Entered, feed: str) -> Response:
         """What one feed shows, as a page of its own."""
-        return self._looked(entered, [self._feed(feed)])
+        return self._looked(entered, [self._feed(entered, feed)])
 
     def together(self, entered: Entered) -> Response:
         """What all feeds show, on one page that waits for them."""
@@ -116,7 +117,9 @@ class Viewer:
 
     def trend(self, entered: Entered, analyte: str) -> Response:
         """One test over time, at all sources and in the EHR's own record, on one page that waits for them."""
-        path = f"trend/{trend.asked_analyte(analyte)}"
+        if not trend.is_analyte(analyte):
+            self._refuse(entered, Reason.UNKNOWN_ADDRESS)
+        path = f"trend/{analyte}"
         feeds = [*self._feeds(), trend.LOCAL]
         asked = trend.question(self.told.of(entered.view.id, _words()))
         found = looks(self.gateway, entered.credential, trend.measuring(feeds), asked, entered.origin())
@@ -132,7 +135,7 @@ class Viewer:
 
     def inform(self, entered: Entered, feed: str) -> Response:
         """The clinician's word that the patient was told; it is good for looks at this feed in the next minutes."""
-        shown = self._feed(feed)
+        shown = self._feed(entered, feed)
         if request.form.get("informed") != "yes":
             return go(entered.at(f"feed/{shown.id}"))
         back = request.form.get("back", "")
@@ -187,10 +190,15 @@ class Viewer:
     def _feeds(self) -> list[ShownFeed]:
         return list(self.feeds.values())
 
-    def _feed(self, name: str) -> ShownFeed:
+    def _feed(self, entered: Entered, name: str) -> ShownFeed:
         if name not in self.feeds:
-            raise Refused(Reason.UNKNOWN_FEED)
+            self._refuse(entered, Reason.UNKNOWN_FEED)
         return self.feeds[name]
+
+    def _refuse(self, entered: Entered, reason: Reason) -> NoReturn:
+        """By the gateway, which records it."""
+        self.gateway.consult(entered.credential, nowhere("", reason), entered.origin())
+        raise Refused(reason)
 
     def _dispatched(self, handlers: Mapping[str, Handler]) -> Callable[..., Response]:
         def answer(view: str, **places: str) -> Response:

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from plugin.errors import Refused
 from plugin.event import LOCAL_FEED
 from plugin.faces.pages.wording import Language, Word, clock, short_day
 from plugin.faces.viewer.course_words import ABNORMAL, CHART, CHART_EXTREMES, CHART_SPAN, CHART_TABLE, VALUES
@@ -23,7 +22,6 @@ from plugin.faces.viewer.readings.result import Standing
 from plugin.faces.viewer.readings.trend import KEY_LENGTH, Entry, Series, trends
 from plugin.faces.viewer.rows import Rows
 from plugin.faces.viewer.words import STANDINGS
-from policies.vocabulary.consultation import Reason
 
 FORBIDDEN: Final = 403
 
@@ -34,11 +32,9 @@ _ANALYTE: Final = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}")
 _PAGES: Final = re.compile(rf"reimbursements|trend/{_ANALYTE.pattern}")
 
 
-def asked_analyte(text: str) -> str:
-    """The analyte that an address names. Raises Refused for what cannot be one."""
-    if _ANALYTE.fullmatch(text) is None:
-        raise Refused(Reason.UNKNOWN_ADDRESS)
-    return text
+def is_analyte(text: str) -> bool:
+    """Whether an address can name an analyte so."""
+    return _ANALYTE.fullmatch(text) is not None
 
 
 def is_page(path: str) -> bool:
