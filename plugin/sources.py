@@ -32,6 +32,9 @@ from plugin.settings.feed import BundleFolder, FeedEntry, ThirdParty
 from plugin.settings.secret import read_public, read_secret
 from plugin.settings.servers import Auth, BasicAuth, BearerAuth, ClientCredentialsAuth, MtlsAuth, PrivateKeyJwtAuth
 
+FHIR_REST = "fhir-rest"
+"""The registry's name for a FHIR server."""
+
 
 def feed(entry: FeedEntry) -> Feed:
     """The feed that a `[[feed]]` describes. Raises SettingsError."""
@@ -41,9 +44,7 @@ def feed(entry: FeedEntry) -> Feed:
         if isinstance(entry, ThirdParty):
             secrets = {name: read_secret(path, f"feed.secrets.{name}") for name, path in entry.secrets.items()}
             return registry.build(entry.kind, ThirdPartyConfig(entry.id, entry.options, secrets))
-        credential = own_credential(f"feed '{entry.id}'", "feed.auth", entry.auth)
-        identity = own_certificate("feed.auth", entry.auth)
-        return registry.build(entry.kind, FhirRestConfig(entry.id, entry.base, credential, identity))
+        return _server(f"feed '{entry.id}'", entry.id, entry.base, "feed.auth", entry.auth)
     except ValueError as error:
         raise SettingsError(f"feed '{entry.id}': {error}") from error
 
@@ -53,9 +54,7 @@ def ehr_servers(settings: Settings) -> Mapping[str, Feed]:
     servers = {}
     for ehr in settings.ehr:
         try:
-            credential = own_credential(f"ehr '{ehr.id}'", "ehr.auth", ehr.auth)
-            identity = own_certificate("ehr.auth", ehr.auth)
-            servers[ehr.id] = registry.build("fhir-rest", FhirRestConfig(ehr.id, ehr.fhir_base, credential, identity))
+            servers[ehr.id] = _server(f"ehr '{ehr.id}'", ehr.id, ehr.fhir_base, "ehr.auth", ehr.auth)
         except ValueError as error:
             raise SettingsError(f"ehr '{ehr.id}': {error}") from error
     return servers
@@ -64,7 +63,7 @@ def ehr_servers(settings: Settings) -> Mapping[str, Feed]:
 def launched_ehr(ehr: Ehr) -> LaunchedEhr:
     """The lines to an EHR that take the token of a launch, and no credential of our own. Raises SettingsError."""
     try:
-        server = registry.build("fhir-rest", FhirRestConfig(LOCAL_FEED, ehr.fhir_base, LaunchToken()))
+        server = registry.build(FHIR_REST, FhirRestConfig(LOCAL_FEED, ehr.fhir_base, LaunchToken()))
     except ValueError as error:
         raise SettingsError(f"ehr '{ehr.id}': {error}") from error
     return LaunchedEhr(EhrLine(server), FeedLine(server))
@@ -81,12 +80,17 @@ def _consent_source(ehr_id: str, place: ConsentServer | ConsentFolder) -> Consen
         if isinstance(place, ConsentFolder):
             folder = registry.build(place.kind, BundleFolderConfig(ehr_id, place.path))
             return ConsentSource(FeedLine(folder), by_patient=False)
-        credential = own_credential(name, "ehr.consents.auth", place.auth)
-        identity = own_certificate("ehr.consents.auth", place.auth)
-        server = registry.build(place.kind, FhirRestConfig(ehr_id, place.base, credential, identity))
+        server = _server(name, ehr_id, place.base, "ehr.consents.auth", place.auth)
         return ConsentSource(FeedLine(server), by_patient=True)
     except ValueError as error:
         raise SettingsError(f"{name}: {error}") from error
+
+
+def _server(name: str, feed_id: str, base: str, key: str, auth: Auth) -> Feed:
+    """A FHIR server, with our own credential there as the settings under `key` have it. Raises as `own_credential`."""
+    return registry.build(
+        FHIR_REST, FhirRestConfig(feed_id, base, own_credential(name, key, auth), own_certificate(key, auth))
+    )
 
 
 def own_credential(name: str, key: str, auth: Auth) -> Credential:
