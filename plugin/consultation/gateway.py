@@ -251,18 +251,13 @@ class Gateway:
         feed = self.feeds.get(asked.feed)
         return Circumstances(
             hour=_hour(),
-            type_offered=self._offers(asked),
+            type_offered=False,  # said of each type where it is judged
             suspended=self._suspended(identity, (Kind.FEED, asked.feed)),
             feed_wants_informed=feed is not None and feed.wants_informed,
             patient_informed=asked.patient_informed and asked.delivery is Delivery.RENDERED,
             break_glass=broken,
             network_zone=self.zones.of(origin.address),
         )
-
-    def _offers(self, asked: ClinicalConsultation) -> bool:
-        """Whether the feed is configured for what is asked first, or alone."""
-        feed = self.feeds.get(asked.feed)
-        return feed is not None and asked.resource_type in feed.types
 
     def _suspended(self, identity: Identity, *also: tuple[Kind, str]) -> bool:
         """Whether the person, the client or what is asked is stopped. Raises StateUnavailable.
@@ -280,8 +275,11 @@ class Gateway:
         """2: quotas, the core rules, the shape of the request, the token's scopes; of a page, type by type."""
         self._charge(attempt, identity, asked.patient or identity.launch_patient)
 
+        feed = self.feeds.get(asked.feed)
+
         def permitted(each: ClinicalConsultation) -> tuple[Rules, Scope]:
-            around = replace(circumstances, type_offered=self._offers(each))
+            offered = feed is not None and each.resource_type in feed.types
+            around = replace(circumstances, type_offered=offered)
             core = decide_core(attempt.rulebook, identity, each, around)
             return core.rules, permission(identity, each, core)
 
