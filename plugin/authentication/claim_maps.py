@@ -12,7 +12,7 @@ from typing import Any
 from plugin.authentication import claim_reading as read
 from plugin.errors import TokenInvalid
 from plugin.settings.ehr import ClaimTable, Issuer
-from policies.vocabulary.identity import Coding
+from policies.vocabulary.identity import Coding, Person
 from policies.vocabulary.purposes import ACT_REASON
 
 
@@ -35,6 +35,20 @@ class Described:
     person_id: str | None = None
     """The patient whose data is asked for, by an identifier and not by an id at the EHR. It says nothing of the user,
     whatever BALP makes of it, and counts only where a feed is matched by claim."""
+
+    def person(self, issuer: str, subject: str, name: str | None = None) -> Person:
+        """Whom it describes; `name` where no claim that the map knows tells it."""
+        return Person(
+            issuer=issuer,
+            subject=subject,
+            name=self.name or name,
+            fhir_user=self.fhir_user,
+            national_identifier=self.national_identifier,
+            roles=self.roles,
+            organisation=self.organisation,
+            organisation_id=self.organisation_id,
+            assurance=self.assurance,
+        )
 
 
 ClaimMap = Callable[[Mapping[str, Any]], Described]

@@ -15,7 +15,7 @@ from plugin.authentication.token_checks import VerifiedToken
 from plugin.errors import TokenInvalid
 from plugin.settings.ehr import Auditors, ClientSettings, Issuer
 from policies.vocabulary import scopes
-from policies.vocabulary.identity import Client, Identity, Person, Subject
+from policies.vocabulary.identity import Client, Identity, Subject
 from policies.vocabulary.purposes import PurposeSource
 
 _SCOPE = re.compile(r"[\x21-\x7e]+")
@@ -44,17 +44,7 @@ def identity(verified: VerifiedToken) -> Identity:
         ehr=listing.ehr.id,
         subject=kind_of_subject(claims, verified.client_id, described, grants, listing.issuer),
         # A token without `sub` speaks for its client (IUA 2.4: then sub = client_id).
-        person=Person(
-            issuer=listing.issuer.issuer,
-            subject=claims.get("sub") or verified.client_id,
-            name=described.name,
-            fhir_user=described.fhir_user,
-            national_identifier=described.national_identifier,
-            roles=described.roles,
-            organisation=described.organisation,
-            organisation_id=described.organisation_id,
-            assurance=described.assurance,
-        ),
+        person=described.person(listing.issuer.issuer, claims.get("sub") or verified.client_id),
         client=Client(
             verified.client_id,
             renders_only=listing.client is not None and listing.client.renders_only,

@@ -13,7 +13,7 @@ from plugin.authentication import claim_reading as read
 from plugin.authentication.backchannel import Granted
 from plugin.authentication.bearer_token import hashed_reference
 from plugin.settings.ehr import Ehr, Issuer
-from policies.vocabulary.identity import Client, Identity, Person
+from policies.vocabulary.identity import Client, Identity
 from policies.vocabulary.purposes import PurposeSource
 
 
@@ -29,17 +29,7 @@ def identity(verified: Mapping[str, Any], granted: Granted, ehr: Ehr, issuer: Is
     return Identity(
         ehr=ehr.id,
         subject=claims.kind_of_subject(verified, client_id, described, grants, issuer),
-        person=Person(
-            issuer=issuer.issuer,
-            subject=verified["sub"],
-            name=described.name or read.text(verified.get("name")),
-            fhir_user=described.fhir_user,
-            national_identifier=described.national_identifier,
-            roles=described.roles,
-            organisation=described.organisation,
-            organisation_id=described.organisation_id,
-            assurance=described.assurance,
-        ),
+        person=described.person(issuer.issuer, verified["sub"], read.text(verified.get("name"))),
         client=Client(client_id),
         grants=grants,
         launch_patient=read.patient_id(granted.context.get("patient")),
