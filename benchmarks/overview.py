@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks import machine
 from benchmarks.browser import Browser
 from benchmarks.folder import CHECKOUT, environment
-from demo.addresses import Addresses, PortError
+from demo.addresses import Addresses
 from fhir_adapters.interface import Call, Deadline, Page
 from plugin import assembly
 from plugin.consultation.fetch import QUESTIONS_AT_ONCE
@@ -66,7 +66,7 @@ def main() -> int:
 
 @contextlib.contextmanager
 def _demonstration(place: Path) -> Iterator[Addresses]:
-    addresses = _free()
+    addresses = Addresses.free(range(26_500, 27_400, 10))
     command = [sys.executable, "-m", "demo.run", "--port-base", str(addresses.port_base), "--state", str(place / "run")]
     with subprocess.Popen(command, cwd=CHECKOUT, env=environment(), stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -77,15 +77,6 @@ def _demonstration(place: Path) -> Iterator[Addresses]:
         finally:
             process.terminate()
             process.wait(30)
-
-
-def _free() -> Addresses:
-    for base in range(26_500, 27_400, 10):
-        addresses = Addresses(base)
-        with contextlib.suppress(PortError):
-            addresses.require_free()
-            return addresses
-    raise SystemExit("Not measured: no free ports.")
 
 
 def _launched(browser: Browser, addresses: Addresses) -> str:

@@ -2,7 +2,10 @@
 
 import errno
 import socket
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Self
 
 HOST = "127.0.0.1"
 DEFAULT_PORT_BASE = 8080
@@ -20,6 +23,16 @@ class Addresses:
     """The port of each part, and the URLs that follow from it, without a trailing slash."""
 
     port_base: int = DEFAULT_PORT_BASE
+
+    @classmethod
+    def free(cls, bases: Iterable[int]) -> Self:
+        """Those from the first of `bases` whose ports are all free now. Raises PortError if there is none."""
+        for base in bases:
+            addresses = cls(base)
+            with suppress(PortError):
+                addresses.require_free()
+                return addresses
+        raise PortError("no free ports")
 
     @property
     def ports(self) -> dict[str, int]:

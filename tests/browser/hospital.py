@@ -60,7 +60,7 @@ class Town:
 @contextlib.contextmanager
 def town(folder: Path) -> Iterator[Town]:
     """Everything started."""
-    addresses = Addresses(_free_base())
+    addresses = Addresses.free(_bases())
     hospital = build_hospital(addresses, SAMPLES)
     state = folder / "demo"
     fresh_folder(state)
@@ -101,22 +101,8 @@ def _watch(app: Flask, running: Town) -> None:
             running.asked_of_ehr.append((request.method, request.path))
 
 
-def _free_base() -> int:
-    """A base whose ports nobody holds now."""
-    for base in _bases():
-        ports = Addresses(base).ports.values()
-        if all(_is_free(port) for port in ports):
-            return base
-    raise RuntimeError("no ports are free")
-
-
 def _bases() -> Iterable[int]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         first = 20_000 + probe.getsockname()[1] % 20_000
     return range(first, first + 2_000, 20)
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0

@@ -1,6 +1,5 @@
 """`python -m demo.run`, as a newcomer starts it: one command, a first result, and nothing left behind."""
 
-import contextlib
 import os
 import re
 import signal
@@ -23,11 +22,10 @@ pytestmark = pytest.mark.slow
 def addresses():
     """A port base whose ports are all free now; tests in parallel processes look in different places."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    for base in range(21_000 + worker * 20 * STEP, HIGHEST_PORT_BASE, STEP):
-        with contextlib.suppress(PortError):
-            Addresses(base).require_free()
-            return Addresses(base)
-    pytest.skip("no free ports")
+    try:
+        return Addresses.free(range(21_000 + worker * 20 * STEP, HIGHEST_PORT_BASE, STEP))
+    except PortError as taken:
+        pytest.skip(str(taken))
 
 
 def command(addresses, state, *options):

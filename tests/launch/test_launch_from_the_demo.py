@@ -1,6 +1,5 @@
 """The whole of SMART App Launch with the pretend EHR: real sockets, a real authorization server, a real browser."""
 
-import contextlib
 import os
 import subprocess
 import sys
@@ -22,13 +21,10 @@ pytestmark = pytest.mark.slow
 def demo(tmp_path: Path) -> Iterator[Addresses]:
     """The running demonstration."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    for base in range(24_500 + worker * 200, 24_700 + worker * 200, 10):
-        addresses = Addresses(base)
-        with contextlib.suppress(PortError):
-            addresses.require_free()
-            break
-    else:
-        pytest.skip("no free ports")
+    try:
+        addresses = Addresses.free(range(24_500 + worker * 200, 24_700 + worker * 200, 10))
+    except PortError as taken:
+        pytest.skip(str(taken))
     command = [sys.executable, "-m", "demo.run", "--port-base", str(addresses.port_base)]
     process = subprocess.Popen(
         [*command, "--state", str(tmp_path / "run")],
