@@ -29,16 +29,19 @@ class Connections:
     async def ask(self, request: bytes) -> bytes:
         """The head of the answer, its body read. Raises OSError, IncompleteReadError or TimeoutError."""
         reader, writer = self._idle.pop() if self._idle else await self._opened()
+        whole = False
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 writer.write(request)
                 head = await reader.readuntil(b"\r\n\r\n")
                 await reader.readexactly(length(head))
-        except BaseException:
-            self._open -= 1
-            writer.close()
-            raise
-        self._idle.append((reader, writer))
+            whole = True
+        finally:
+            if whole:
+                self._idle.append((reader, writer))
+            else:
+                self._open -= 1
+                writer.close()
         return head
 
     async def _opened(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
