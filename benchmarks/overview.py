@@ -21,7 +21,7 @@ from benchmarks.folder import CHECKOUT, environment
 from demo.addresses import Addresses
 from fhir_adapters.interface import Call, Deadline, Page
 from plugin import assembly
-from plugin.consultation.fetch import QUESTIONS_AT_ONCE
+from plugin.consultation.feed_line import QUESTIONS_AT_ONCE
 from plugin.faces.viewer.looks import OVERVIEW_TYPES
 from plugin.settings.file import load
 

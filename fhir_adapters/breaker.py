@@ -54,21 +54,27 @@ class Bulkhead:
     def __init__(self, places: int, waiting: int) -> None:
         self._places = threading.BoundedSemaphore(places)
         self._waiting = threading.BoundedSemaphore(waiting)
+        self._stuck = False
+        """Somebody waited in vain, and no place has been given back since: nobody else waits."""
 
     @contextmanager
     def place(self) -> Iterator[bool]:
-        """Hold a place; yields False if there was none within PATIENCE_SECONDS."""
+        """Hold a place; yields False if there was none within PATIENCE_SECONDS, or none is to be expected."""
         held = self._places.acquire(blocking=False) or self._waited()
         try:
             yield held
         finally:
             if held:
+                self._stuck = False
                 self._places.release()
 
     def _waited(self) -> bool:
-        if not self._waiting.acquire(blocking=False):
+        if self._stuck or not self._waiting.acquire(blocking=False):
             return False
         try:
-            return self._places.acquire(timeout=PATIENCE_SECONDS)
+            held = self._places.acquire(timeout=PATIENCE_SECONDS)
         finally:
             self._waiting.release()
+        if not held:
+            self._stuck = True
+        return held

@@ -36,8 +36,8 @@ from plugin.settings.errors import SettingsError
 from plugin.settings.values import pair
 from plugin.telemetry import LIBRARIES, configure_logging
 
-THREADS = 16
-"""Of one worker: twice those that may work at once, so that a refusal never waits for a place."""
+THREADS = 24
+"""Of one worker: three times those that may work at once, since most of them wait for a feed."""
 BACKLOG = 256
 HEADER_BUFFER = 65_536
 """Bytes that a request line with its headers may take before the server drops the connection."""

@@ -1,10 +1,13 @@
 """The line to one feed: a bulkhead, so that a hung one never holds more than its share of threads; a breaker, so that
 one that is down is not asked again and again; and the translation of its errors into ours.
+
+Whoever asks leaves their place at work meanwhile (`admission.away`).
 """
 
 import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Self, TypeVar
@@ -20,25 +23,34 @@ from fhir_adapters.interface import (
     Page,
     Tree,
 )
+from plugin.consultation.admission import away
 from plugin.errors import EhrUnreachable, FeedBusy, FeedFailed, FeedTooSlow
 
-SLOTS = 4
-"""Consultations that may be at one feed at a time in one process: half of the eight that may work."""
+SLOTS = 8
+"""Consultations of one process that may wait for one feed's answer at a time. No fewer than the failures that open the
+breaker: of a feed that hangs, one deadline is waited for and no second."""
 WAITING = 4
-"""Consultations that may wait for a slot; with those at the feed, half of the sixteen threads of a process."""
+"""Consultations that may wait for a slot; with those at the feed, half of the threads of a process."""
+WAITING_FOR_EHR = 16
+"""All threads but those at the EHR: each look whose patient is not known yet needs it, and a morning begins so."""
+QUESTIONS_AT_ONCE = 6
+"""That a page which needs several searches puts to its feed at a time, as a browser would."""
 
+Thing = TypeVar("Thing")
 Answer = TypeVar("Answer")
 
 
 class FeedLine:
     """A feed as the steps of a consultation ask it: Feed's read, search and page, raising ConsultError."""
 
+    most_waiting = WAITING
+
     def __init__(self, feed: Feed, clock: Callable[[], float] = time.monotonic) -> None:
         self.id = feed.id
         self.base = feed.base
         self._feed = feed
         self._breaker = Breaker(clock)
-        self._bulkhead = Bulkhead(SLOTS, WAITING)
+        self._bulkhead = Bulkhead(SLOTS, self.most_waiting)
         self._bearer: str | None = None
 
     def bearing(self, token: str) -> Self:
@@ -46,14 +58,6 @@ class FeedLine:
         line = copy.copy(self)
         line._bearer = token
         return line
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """A place at this feed for as long as the block lasts. Raises FeedBusy."""
-        with self._bulkhead.place() as held:
-            if not held:
-                raise FeedBusy("busy")
-            yield
 
     def read(self, resource_type: str, resource_id: str, call: Call) -> Tree | None:
         return self._ask(lambda: self._feed.read(resource_type, resource_id, self._carrying(call)))
@@ -64,6 +68,17 @@ class FeedLine:
     def page(self, name: str, call: Call) -> Page:
         return self._ask(lambda: self._feed.page(name, self._carrying(call)))
 
+    def side_by_side(self, ask: Callable[[Self, Thing], Answer], things: Iterable[Thing]) -> list[Answer]:
+        """What `ask` answers for each of `things`, in their order; QUESTIONS_AT_ONCE of them at a time.
+
+        They hold one place between them, so each is asked on the line that `ask` is given. Raises what the first that
+        fails raises.
+        """
+        line = copy.copy(self)
+        line._bulkhead = Bulkhead(QUESTIONS_AT_ONCE, 0)
+        with self._waiting(), ThreadPoolExecutor(QUESTIONS_AT_ONCE, thread_name_prefix=f"page-{self.id}") as several:
+            return list(several.map(lambda thing: ask(line, thing), things))
+
     def _carrying(self, call: Call) -> Call:
         return call if self._bearer is None else replace(call, bearer=self._bearer)
 
@@ -71,23 +86,32 @@ class FeedLine:
         return self._ask(lambda: self._feed.file(url, self._carrying(call)))
 
     def _ask(self, question: Callable[[], Answer]) -> Answer:
-        if not self._breaker.allows():
-            raise self.left_alone()
-        answered = False
-        try:
-            answer = question()
-            answered = True
-        except FeedError as error:
-            # A feed that answers wrongly is there: only silence opens the breaker.
-            answered = not isinstance(error, FeedUnavailable | FeedTimeout)
-            raise self.failure(error) from error
-        finally:
-            self._breaker.heard(answered=answered)
-        return answer
+        with self._waiting():
+            if not self._breaker.allows():
+                raise self.unavailable("breaker-open")
+            answered = False
+            try:
+                answer = question()
+                answered = True
+            except FeedError as error:
+                # A feed that answers wrongly is there: only silence opens the breaker.
+                answered = not isinstance(error, FeedUnavailable | FeedTimeout)
+                raise self.failure(error) from error
+            finally:
+                self._breaker.heard(answered=answered)
+            return answer
 
-    def left_alone(self) -> FeedBusy | EhrUnreachable:
-        """Our error while the breaker is open."""
-        return FeedBusy("breaker-open")
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """Away from work, and in a place at this feed, for as long as the block lasts."""
+        with away(), self._bulkhead.place() as held:
+            if not held:
+                raise self.unavailable("busy")
+            yield
+
+    def unavailable(self, kind: str) -> FeedBusy | EhrUnreachable:
+        """Our error where it is not asked: `busy` or `breaker-open`."""
+        return FeedBusy(kind)
 
     def failure(self, error: FeedError) -> FeedFailed | EhrUnreachable:
         """Our error for the feed's."""
@@ -97,7 +121,9 @@ class FeedLine:
 class EhrLine(FeedLine):
     """The line to an EHR's FHIR server, which is asked for a patient's identifiers only."""
 
-    def left_alone(self) -> EhrUnreachable:
+    most_waiting = WAITING_FOR_EHR
+
+    def unavailable(self, kind: str) -> EhrUnreachable:
         return EhrUnreachable()
 
     def failure(self, error: FeedError) -> EhrUnreachable:

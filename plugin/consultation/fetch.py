@@ -1,7 +1,6 @@
 """Step 5: ask the feed, only for what was permitted; page by page, until the caller has enough or a cap is met."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 from fhir_adapters.interface import Call, Entry, FeedLinkExpired, Page
 from plugin.consultation.feed_line import FeedLine
@@ -17,8 +16,6 @@ MAX_UPSTREAM_PAGES = 50
 
 MOST_AT_ONCE = 200
 """Results that a feed is asked for in one answer; a whole page of several searches may take several."""
-QUESTIONS_AT_ONCE = 6
-"""That a page which needs several searches puts to its feed at a time, as a browser would."""
 
 
 def one(asked: ClinicalConsultation, patient: str, match: Match, feed: FeedLine, call: Call) -> Entry | None:
@@ -68,15 +65,14 @@ def together(
     Of an answer with more than `most` resources the rest is not read: it is more than one look may be.
     """
 
-    def whole(resource_type: str) -> list[Read]:
+    def whole(line: FeedLine, resource_type: str) -> list[Read]:
         read: list[Read] = []
-        for read, _ in pages(asked.of_types(resource_type), match, ceiling(resource_type), feed, call):
+        for read, _ in pages(asked.of_types(resource_type), match, ceiling(resource_type), line, call):
             if len(read) > most:
                 break
         return read
 
-    with ThreadPoolExecutor(QUESTIONS_AT_ONCE, thread_name_prefix=f"page-{feed.id}") as several:
-        return [each for read in several.map(whole, asked.types) for each in read]
+    return [each for read in feed.side_by_side(whole, asked.types) for each in read]
 
 
 def _linked(name: str, feed: FeedLine, call: Call) -> Page:

@@ -324,7 +324,7 @@ class Gateway:
         feed = self.feeds[asked.feed]
         patient = asked.patient or identity.launch_patient or ""
         binding = PageBinding(identity.person.key, identity.ehr, patient)
-        with feed.line.held(), self.admission.place():
+        with self.admission.place():
             call = Call(deadline.sooner(FEED_SECONDS), attempt.origin.record)
             match = self.matches.match(identity, patient, feed.match, self.ehrs[identity.ehr], feed.line, call)  # 4
             if isinstance(match, NoMatch):

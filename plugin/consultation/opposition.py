@@ -78,15 +78,14 @@ def _consents(source: ConsentSource, patient: str, call: Call) -> list[Tree] | N
     """
     found: list[Tree] = []
     wanted = (("patient", f"Patient/{patient}"),) if source.by_patient else (("_count", "1000"),)
-    with source.line.held():
-        page = source.line.search("Consent", wanted, call)
-        for read in range(1, MAX_PAGES + 1):
-            stated = [each.resource for each in page.entries if each.resource["resourceType"] == "Consent"]
-            found += [consent for consent in stated if _names(consent, patient)]
-            if page.next is None:
-                return found if len(found) <= MAX_CONSENTS else None
-            if read < MAX_PAGES:
-                page = source.line.page(page.next, call)
+    page = source.line.search("Consent", wanted, call)
+    for read in range(1, MAX_PAGES + 1):
+        stated = [each.resource for each in page.entries if each.resource["resourceType"] == "Consent"]
+        found += [consent for consent in stated if _names(consent, patient)]
+        if page.next is None:
+            return found if len(found) <= MAX_CONSENTS else None
+        if read < MAX_PAGES:
+            page = source.line.page(page.next, call)
     return None
 
 

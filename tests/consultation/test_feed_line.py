@@ -1,16 +1,18 @@
 """One laboratory that hangs or falls takes nothing from the others, and is asked again when it may have recovered."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
 from fhir_adapters.breaker import FAILURES_TO_OPEN, OPEN_SECONDS, Breaker, Bulkhead
 from fhir_adapters.interface import Call, Deadline, FeedAnswerInvalid, FeedError, FeedTimeout, FeedUnavailable
+from plugin.cli.serve import THREADS
 from plugin.consultation.admission import PLACES, Admission
-from plugin.consultation.feed_line import SLOTS, WAITING, FeedLine
-from plugin.errors import FeedBusy, FeedFailed, FeedTooSlow, Overloaded
+from plugin.consultation.feed_line import SLOTS, WAITING, EhrLine, FeedLine
+from plugin.errors import EhrUnreachable, FeedBusy, FeedFailed, FeedTooSlow, Overloaded
 from tests.world import LAB_BASE, MemoryFeed
 
 CALL = Call(Deadline.after(60), "r.1")
@@ -119,43 +121,92 @@ def test_errors_are_translated_without_their_words(
     assert "x" not in str(raised.value).split()
 
 
-def holders(line: FeedLine, release: threading.Event, number: int) -> Iterator[threading.Thread]:
-    """Threads that hold a place until `release`; each has it when this returns."""
-    for _ in range(number):
-        inside = threading.Event()
+class Hung(MemoryFeed):
+    """A laboratory that does not answer until told to."""
 
-        def hold(inside: threading.Event = inside) -> None:
-            with line.held():
-                inside.set()
-                release.wait(60)
+    def __init__(self) -> None:
+        super().__init__("lab", LAB_BASE)
+        self.asked, self.told = threading.Semaphore(0), threading.Event()
 
-        thread = threading.Thread(target=hold)
-        thread.start()
-        assert inside.wait(60)
-        yield thread
+    def read(self, *_: object) -> None:
+        """Nothing, once told."""
+        self.asked.release()
+        assert self.told.wait(60)
 
 
-def test_a_hung_feed_never_holds_more_than_its_share(
-    line: FeedLine, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Half of the places; beyond, its callers are refused, and another feed's find theirs."""
+@contextmanager
+def waiting(line: FeedLine, hung: Hung) -> Iterator[None]:
+    """As many as may wait for a hung laboratory's answer, while the block lasts; all have had it after."""
+    with ThreadPoolExecutor(SLOTS) as several:
+        answers = [several.submit(line.read, "Observation", "o1", CALL) for _ in range(SLOTS)]
+        try:
+            assert all(hung.asked.acquire(timeout=60) for _ in answers)
+            yield
+        finally:
+            hung.told.set()
+        assert [answer.result() for answer in answers] == [None] * SLOTS
+
+
+def test_a_hung_feed_never_holds_more_than_its_share(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the threads; beyond, its callers are refused, and another feed's find theirs."""
     monkeypatch.setattr("fhir_adapters.breaker.PATIENCE_SECONDS", 0.01)
+    hung = Hung()
+    line = FeedLine(hung, clock)
     other = FeedLine(MemoryFeed("imaging", "https://imaging.example/fhir"), clock)
-    release = threading.Event()
-    threads = list(holders(line, release, SLOTS))
-    try:
-        with pytest.raises(FeedBusy) as refused, line.held():
-            pytest.fail("there was a place too many")
+    with waiting(line, hung):
+        with pytest.raises(FeedBusy) as refused:
+            line.read("Observation", "o1", CALL)
         assert refused.value.feed_answer == "busy"
-        with other.held():
-            assert other.read("Observation", "o1", CALL) is None
-    finally:
-        release.set()
-        for thread in threads:
-            thread.join()
-    with line.held():
-        pass
-    assert PLACES // 2 == SLOTS == WAITING
+        assert other.read("Observation", "o1", CALL) is None
+    assert line.read("Observation", "o1", CALL) is None
+    assert SLOTS + WAITING == THREADS // 2
+    assert SLOTS >= FAILURES_TO_OPEN, "those that waited through one deadline open the breaker; nobody waits for two"
+
+
+def test_nobody_waits_behind_one_that_waited_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A feed that hangs holds a thread for each question, and none for those that could only be refused later."""
+    monkeypatch.setattr("fhir_adapters.breaker.PATIENCE_SECONDS", 0.01)
+    bulkhead = Bulkhead(1, 1)
+    with bulkhead.place():
+        with bulkhead.place() as second:
+            assert not second
+        monkeypatch.setattr("fhir_adapters.breaker.PATIENCE_SECONDS", 600)
+        with bulkhead.place() as third:
+            assert not third
+    with bulkhead.place() as fourth:
+        assert fourth
+
+
+def test_who_waits_for_a_feed_leaves_the_place_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Feeds that hang would take every place between them; a failed question comes back to its place as well."""
+    monkeypatch.setattr("plugin.consultation.admission.PATIENCE_SECONDS", 0.01)
+    admission = Admission(1)
+
+    def others(ask: Callable[[], object]) -> bool:
+        with ThreadPoolExecutor(1) as other:
+            return other.submit(ask).exception() is None
+
+    def work() -> None:
+        with admission.place():
+            pass
+
+    class Feed(MemoryFeed):
+        """One at which others find a place while it is asked."""
+
+        def read(self, *_: object) -> None:
+            assert others(work)
+            raise FeedTimeout("x")
+
+    line = FeedLine(Feed("lab", LAB_BASE))
+    ehr = EhrLine(Feed("ehr", LAB_BASE))
+    with admission.place():
+        for each, expected in ((line, FeedTooSlow), (ehr, EhrUnreachable), (line, FeedTooSlow)):
+            with pytest.raises(expected):
+                each.read("Observation", "o1", CALL)
+            assert not others(work)
+        assert line.side_by_side(lambda _, thing: (thing, others(work)), "ab") == [("a", True), ("b", True)]
+        assert not others(work)
+    assert others(work)
 
 
 def test_only_so_many_wait() -> None:
@@ -167,15 +218,22 @@ def test_only_so_many_wait() -> None:
         assert again
 
 
-def test_a_place_is_given_back_whatever_happens_in_it(line: FeedLine) -> None:
+def test_a_place_is_given_back_whatever_happens_in_it(line: FeedLine, feed: MemoryFeed) -> None:
     """A leak would close the feed for good."""
+    feed.failure = ZeroDivisionError()  # type: ignore[assignment]
+    for _ in range(FAILURES_TO_OPEN - 1):
+        with pytest.raises(ZeroDivisionError):
+            line.read("Observation", "o1", CALL)
+    feed.failure = None
     for _ in range(SLOTS * 2):
-        with pytest.raises(ZeroDivisionError), line.held():
-            _ = 1 // 0
+        assert line.side_by_side(lambda own, thing: (own.read(thing, "1", CALL), thing), "ab") == [
+            (None, "a"),
+            (None, "b"),
+        ]
 
 
 def test_admission_has_its_places_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server has twice the threads, so that refusals never wait for one."""
+    """The server has more threads, so that refusals never wait for one."""
     monkeypatch.setattr("plugin.consultation.admission.PATIENCE_SECONDS", 0.01)
     admission = Admission()
     with ExitStack() as stack:

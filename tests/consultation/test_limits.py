@@ -11,6 +11,7 @@ from fhir_adapters.interface import Call, Page
 from plugin.alerts import Alerts
 from plugin.consultation import fetch
 from plugin.consultation import gateway as gateway_module
+from plugin.consultation.admission import Admission
 from plugin.consultation.feed_line import SLOTS
 from plugin.settings.errors import SettingsError
 from plugin.state.quotas import Quotas
@@ -185,7 +186,7 @@ def test_counters_that_fail_show_nothing(world: World, tmp_path: Any) -> None:
 
 
 def test_one_hung_feed_leaves_the_other_answering(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All the places that the laboratory may take are taken; imaging is looked at meanwhile."""
+    """All that may wait for the laboratory do; imaging is looked at meanwhile, though one alone may be at work."""
     monkeypatch.setattr("fhir_adapters.breaker.PATIENCE_SECONDS", 0.01)
     inside, release = threading.Semaphore(0), threading.Event()
 
@@ -201,7 +202,7 @@ def test_one_hung_feed_leaves_the_other_answering(world: World, monkeypatch: pyt
 
     feeds = dict(world.assembled.gateway.feeds)
     feeds["city-lab"] = replace(feeds["city-lab"], line=type(feeds["city-lab"].line)(Hung()))  # type: ignore[arg-type]
-    rebuilt(world, feeds=feeds)
+    rebuilt(world, feeds=feeds, admission=Admission(1))
     tokens = [world.token() for _ in range(SLOTS)]
     clients = [world.client.application.test_client() for _ in tokens]
     threads = [
