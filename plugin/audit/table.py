@@ -17,9 +17,11 @@ COLUMNS = (
     "row", "position", "time", "tenant", "action", "outcome", "reason", "person_issuer", "person_subject",
     "person_name", "roles", "organisation", "client", "address", "purpose", "patient_ehr", "patient", "feed", "asked",
     "released", "categories", "withheld", "foreign", "delivery", "care_relation", "rules", "log_reason", "note",
-    "request", "record", "statement",
+    "request", "record", "statement", "break_glass", "break_glass_reason",
 )  # fmt: skip
-"""`row` is `head`, `record` or `foot`; `statement` is JSON and stands in head and foot only."""
+"""`row` is `head`, `record` or `foot`; `statement` is JSON and stands in head and foot only. `break_glass` is the id of
+the record of the opening: in that record, in that of its end, and in each look that was made under it. New columns
+come last, for who reads by position."""
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """What makes a spreadsheet compute a cell instead of showing it; such a cell gets an apostrophe in front."""
@@ -29,7 +31,7 @@ def record(header: Mapping[str, Any], body: Body) -> bytes:
     """One row without its end."""
     person, client, asked = body.get("person", {}), body.get("client", {}), body.get("asked", {})
     released = body.get("released", ())
-    callers = body.get("callers")
+    callers, glass = body.get("callers"), body.get("break_glass", {})
     note = body.get("note") or (orjson.dumps(callers).decode() if callers else None)
     cells = {
         "row": "record",
@@ -62,6 +64,8 @@ def record(header: Mapping[str, Any], body: Body) -> bytes:
         "note": note,
         "request": body.get("request"),
         "record": body.get("record"),
+        "break_glass": glass.get("opening"),
+        "break_glass_reason": glass.get("reason"),
     }
     return _row(cells)
 

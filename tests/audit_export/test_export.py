@@ -188,6 +188,19 @@ def rows(lines: list[bytes]) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
+def test_a_row_says_under_which_emergency_access_it_was() -> None:
+    """Whoever reviews an emergency sorts by it: the opening, each look made under it, its end."""
+    under = bodies.consultation(break_glass={"opening": "req-77.1"}, purpose={"codes": ["BTG"]})
+    told = [bodies.break_glass(), under, bodies.ended_by_itself(), bodies.consultation()]
+    _, *found, _ = rows(exported(log_of(told), form="csv"))
+    assert [(row["break_glass"], row["break_glass_reason"]) for row in found] == [
+        ("req-77.1", "other"),
+        ("req-77.1", ""),
+        ("req-77.1", "other"),
+        ("", ""),
+    ]
+
+
 def test_a_row_has_the_facts_that_people_sort_by() -> None:
     """Golden."""
     head, row, foot = rows(exported(log_of([bodies.consultation()]), form="csv"))
