@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from policies import rulebook
 from tests.world import World
 
 CHROMIUM = "/usr/bin/chromium"
@@ -21,6 +22,23 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("unhurried")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def rules_made_once() -> Iterator[None]:
+    """Equal texts are the same rules, and immutable: a thousand worlds need not parse them a thousand times."""
+    made: dict[tuple[Any, ...], rulebook.Rulebook] = {}
+    make = rulebook.made_of
+
+    def made_of(texts: rulebook.Texts) -> rulebook.Rulebook:
+        key = (texts.schema, *texts.policies.items(), None, *texts.tables.items())
+        if key not in made:
+            made[key] = make(texts)
+        return made[key]
+
+    rulebook.made_of = made_of
+    yield
+    rulebook.made_of = make
 
 
 @pytest.fixture
