@@ -52,7 +52,7 @@ import multiprocessing, sys
 from granian import Granian
 from granian.constants import Interfaces
 from granian.http import HTTP1Settings
-from plugin.cli.serve import BACKLOG, HEADER_BUFFER, THREADS
+from plugin.cli.workers import BACKLOG, HEADER_BUFFER, THREADS
 multiprocessing.set_start_method("spawn", force=True)
 Granian(
     sys.argv[1], factory=True, address="{host}", port=int(sys.argv[2]), interface=Interfaces.WSGI,

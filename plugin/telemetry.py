@@ -13,7 +13,7 @@ from collections.abc import MutableMapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, TextIO, cast
+from typing import Any, Final, TextIO, cast
 
 import orjson
 import structlog
@@ -30,13 +30,26 @@ QUOTA_REFUSALS = Counter("vitrine_quota_refusals", "Looks that were refused beca
 ALERTS = Counter("vitrine_alerts", "Alerts that were raised, by kind.", ["kind"])
 ALERTS_NOT_TOLD = Counter("vitrine_alerts_not_told", "Alerts that a receiver was not told of.")
 
-# Of the supervising process alone: there is one of each.
-SINK_AGE = Gauge("vitrine_ledger_sink_age_seconds", "For how long a sink has lacked the newest checkpoint.", ["sink"])
+ONE: Final = "max"
+"""Of a gauge that the supervising process alone sets: in the files of the others it is absent, or 0."""
+
+SINK_AGE = Gauge(
+    "vitrine_ledger_sink_age_seconds",
+    "For how long a sink has lacked the newest checkpoint.",
+    ["sink"],
+    multiprocess_mode=ONE,
+)
 SINK_FORKS = Counter("vitrine_ledger_forks", "Checkpoints of a sink that the log does not continue.", ["sink"])
-VERIFIED_AT = Gauge("vitrine_ledger_verified_timestamp_seconds", "When the log was last verified and found unbroken.")
+VERIFIED_AT = Gauge(
+    "vitrine_ledger_verified_timestamp_seconds",
+    "When the log was last verified and found unbroken.",
+    multiprocess_mode=ONE,
+)
 VERIFICATIONS = Counter("vitrine_ledger_verifications", "Scheduled verifications, by what they found.", ["result"])
-SPACE_FREE = Gauge("vitrine_ledger_space_free_bytes", "Free where the log and the state are.")
-CLOCK_OFFSET = Gauge("vitrine_clock_offset_seconds", "By how much this machine's clock is ahead.", ["against"])
+SPACE_FREE = Gauge("vitrine_ledger_space_free_bytes", "Free where the log and the state are.", multiprocess_mode=ONE)
+CLOCK_OFFSET = Gauge(
+    "vitrine_clock_offset_seconds", "By how much this machine's clock is ahead.", ["against"], multiprocess_mode=ONE
+)
 
 NO_FEED = "none"
 """Stands for the feed of a consultation that names none of ours."""

@@ -6,7 +6,7 @@ from socketserver import ThreadingMixIn
 from typing import Any, Protocol
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -34,32 +34,12 @@ class Standing(Protocol):
 
 
 class AllProcesses:
-    """The metrics of the workers, which meet in files, and of this process, which supervises them; each name once."""
+    """The metrics of the workers and of this process, which supervises them: they meet in files. Each name once."""
 
     def collect(self) -> Iterator[Metric]:
         """See prometheus_client's Collector."""
-        found: dict[str, Metric] = {}
-        workers = MultiProcessCollector(CollectorRegistry())  # type: ignore[no-untyped-call]
-        for metric in (*workers.collect(), *REGISTRY.collect()):  # type: ignore[no-untyped-call]
-            if not metric.name.startswith(OURS):
-                continue
-            if metric.name in found:
-                _add(found[metric.name], metric)
-            else:
-                found[metric.name] = metric
-        yield from found.values()
-
-
-def _add(to: Metric, more: Metric) -> None:
-    """Counts of the same labels are one; when each began is nobody's question."""
-    counts: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
-    for sample in (*to.samples, *more.samples):
-        if not sample.name.endswith("_created"):
-            key = (sample.name, tuple(sorted(sample.labels.items())))
-            counts[key] = counts.get(key, 0.0) + sample.value
-    to.samples = []
-    for (name, labels), value in counts.items():
-        to.add_sample(name, dict(labels), value)
+        metrics = MultiProcessCollector(CollectorRegistry()).collect()  # type: ignore[no-untyped-call]
+        return (metric for metric in metrics if metric.name.startswith(OURS))
 
 
 class _Handler(WSGIRequestHandler):

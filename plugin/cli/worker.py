@@ -1,4 +1,4 @@
-"""One serving process: the application, and what goes on beside the requests. Loaded anew in each worker."""
+"""One serving process: the application, and what goes on beside the requests. Loaded once, in the zygote."""
 
 import atexit
 import gc
@@ -37,23 +37,23 @@ LEAST_LIFE = 6.0
 """Seconds. Of a worker that ends within 5.5 s granian thinks that all would, and stops serving for good; while a disk
 fails, successors must go on trying."""
 
-BORN = time.monotonic()
 log = structlog.get_logger()
 
 
 def application() -> object:
     """The WSGI application of this process, for the configuration at $VITRINE_CONFIG."""
+    born = time.monotonic()
     configure_logging()
     # Meant for the process that supervises; a signal to all of the group must not end this one.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         settings = load(Path(os.environ[CONFIG_VARIABLE]))
         accepted = assembly.accepted_rules(settings)
-        assembled = assembly.assemble(settings, _Leaving(), _rules(settings, accepted))
+        assembled = assembly.assemble(settings, _Leaving(born), _rules(settings, accepted))
         assembly.check_ledger(assembled.ledger)
     except SettingsError as error:
         log.critical(str(error))
-        time.sleep(_rest_of_life())
+        time.sleep(_rest_of_life(born))
         sys.exit(CANNOT)
     threading.Thread(target=_each_minute, args=(assembled,), daemon=True, name="callers").start()
     follower = Follower(accepted, assembled.gateway.rules, assembled.recorder)
@@ -124,17 +124,18 @@ def _forget_ended(assembled: assembly.Assembled) -> None:
 class _Leaving:
     """Ends the process, once, when it can never append again. Until then every answer is a 503."""
 
-    def __init__(self) -> None:
+    def __init__(self, born: float) -> None:
+        self._born = born
         self._once = threading.Lock()
 
     def __call__(self) -> None:
         if not self._once.acquire(blocking=False):
             return
-        timer = threading.Timer(max(DAMAGE_DELAY, _rest_of_life()), os._exit, (DAMAGE_EXIT,))
+        timer = threading.Timer(max(DAMAGE_DELAY, _rest_of_life(self._born)), os._exit, (DAMAGE_EXIT,))
         timer.daemon = True
         timer.start()
         log.critical("the ledger failed; this worker ends and its successor checks it")
 
 
-def _rest_of_life() -> float:
-    return max(0.0, LEAST_LIFE - (time.monotonic() - BORN))
+def _rest_of_life(born: float) -> float:
+    return max(0.0, LEAST_LIFE - (time.monotonic() - born))

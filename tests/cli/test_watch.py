@@ -1,5 +1,7 @@
 """What the supervising process notices becomes a record, an alert, a gauge and a warning, once each."""
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -11,8 +13,21 @@ from plugin.event import AuditAction
 from plugin.ledger.clock import Clock, ahead_of_date
 from plugin.ledger.deliveries import SinkStatus
 from plugin.ledger.space import FreeSpace
-from plugin.telemetry import ALERTS, CLOCK_OFFSET, SINK_AGE
+from plugin.telemetry import CLOCK_OFFSET, SINK_AGE
 from tests.stories.test_space import FLOOR, LOW, Disk
+
+TWO_PROCESSES = """
+import os
+from plugin.telemetry import ALERTS, CLOCK_OFFSET, SPACE_FREE
+ALERTS.labels("sink-stale").inc()
+if os.fork() == 0:
+    ALERTS.labels("sink-stale").inc()
+    os._exit(0)
+os.wait()
+CLOCK_OFFSET.labels("steady").set(-3)
+SPACE_FREE.set(7)
+"""
+"""A process that supervises, and a worker that was forked."""
 
 
 class Remembered:
@@ -168,9 +183,13 @@ def test_readyz_tells_warnings_and_is_not_ready_without_space(watch, world, disk
 def test_metrics_of_workers_and_of_the_supervisor_are_one_page_with_each_name_once(tmp_path, monkeypatch):
     """A doubled family is no valid exposition, and half a count is a wrong one."""
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
-    ALERTS.labels("sink-stale").inc()
-    metrics = list(AllProcesses().collect())
-    names = [metric.name for metric in metrics]
+    subprocess.run([sys.executable, "-c", TWO_PROCESSES], check=True, timeout=60)
+    metrics = {metric.name: metric for metric in AllProcesses().collect()}
+    names = [metric.name for metric in AllProcesses().collect()]
     assert len(set(names)) == len(names)
-    assert {"vitrine_alerts", "vitrine_ledger_sink_age_seconds", "vitrine_ledger_batch_records"} <= set(names)
     assert all(name.startswith("vitrine_") for name in names)
+    assert [sample.value for sample in metrics["vitrine_alerts"].samples] == [2.0]
+    assert [(sample.labels, sample.value) for sample in metrics["vitrine_clock_offset_seconds"].samples] == [
+        ({"against": "steady"}, -3.0)
+    ]
+    assert [sample.value for sample in metrics["vitrine_ledger_space_free_bytes"].samples] == [7.0]

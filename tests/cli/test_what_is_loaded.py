@@ -24,9 +24,18 @@ def test_every_noun_has_its_command_and_help() -> None:
         assert CliRunner().invoke(main, [noun, "--help"]).exit_code == 0
 
 
-def test_a_worker_loads_neither_commands_nor_the_driver_of_a_database() -> None:
-    """Each costs memory in every worker, and time at every start."""
-    script = f"import sys, plugin.cli.worker; sys.exit({{'{DRIVER}', 'plugin.cli.audit'}} & set(sys.modules) != set())"
+def test_a_worker_is_forked_from_what_it_needs_and_nothing_that_must_not_be_shared() -> None:
+    """Each command and driver costs memory in every worker, and time at every start; a thread, a file that is open or a
+    connection would be copied into each.
+    """
+    script = f"""if True:
+        import os, sys
+        before = set(os.listdir("/proc/self/fd"))
+        import plugin.cli.supervise
+        assert len(os.listdir("/proc/self/task")) == 1
+        assert set(os.listdir("/proc/self/fd")) == before
+        assert not {{'{DRIVER}', 'plugin.cli.audit'}} & set(sys.modules)
+    """
     assert subprocess.run([sys.executable, "-c", script], check=False, timeout=120).returncode == 0
 
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -234,16 +234,18 @@ class Deployment:
     def workers(self) -> list[int]:
         """The ids of the serving processes."""
         assert self.process is not None
-        found = []
+        parents = {}
         for stat in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                text = stat.read_text()
-                parent = int(text.rpartition(")")[2].split()[1])
-                line = (stat.parent / "cmdline").read_bytes()
-            except (OSError, ValueError):
-                continue
-            if parent == self.process.pid and b"spawn_main" in line:
-                found.append(int(stat.parent.name))
+            with suppress(OSError, ValueError):
+                state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+                if state != "Z":
+                    parents[int(stat.parent.name)] = int(parent)
+        return [pid for pid, parent in parents.items() if parents.get(parent) == self.process.pid]
+
+    @property
+    def zygote(self) -> int:
+        """The id of the process that they are forked from."""
+        (found,) = {int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]) for pid in self.workers()}
         return found
 
     def memory(self) -> int:

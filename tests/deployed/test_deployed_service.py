@@ -178,6 +178,19 @@ def test_a_worker_that_is_killed_is_replaced(gateway):
     assert gateway.ask(OBSERVATION).status == 200
 
 
+def test_without_the_process_that_workers_are_forked_from_the_gateway_ends_whole(deployment):
+    """Whoever keeps it running starts it anew; a worker left behind would hold its port."""
+    deployment.start()
+    (worker,) = deployment.workers()
+    os.kill(deployment.zygote, signal.SIGKILL)
+    assert deployment.ask(OBSERVATION).status == 200
+    os.kill(worker, signal.SIGKILL)
+    assert deployment.process.wait(30) == 2
+    deployment.process = None
+    assert actions(deployment)[-1] == "gateway:stopped"
+    assert "critical" in {line["level"] for line in deployment.log_lines()}
+
+
 def test_a_worker_whose_ledger_fails_ends_and_its_successor_serves(deployment):
     """An I/O error leaves the file in a state that this process cannot know: a new one checks it first.
 

@@ -1,0 +1,118 @@
+"""The process that supervises `vitrine serve`: the start checks, the workers, and a clean stop. Logs JSON to stderr."""
+
+import gc
+import threading
+from datetime import timedelta
+from pathlib import Path
+from wsgiref.simple_server import WSGIServer
+
+import structlog
+
+from plugin import assembly
+from plugin.alerts import alerts_of
+from plugin.cli.alarms import Alarms
+from plugin.cli.checkpoints import delivered
+from plugin.cli.config import warnings_of
+from plugin.cli.failure import CANNOT, Failure
+from plugin.cli.given import place_at
+from plugin.cli.operations import operations_server
+from plugin.cli.reload import accept_at_start, reloaded
+from plugin.cli.serve import cannot_listen
+from plugin.cli.verification import Verification, command, verified
+from plugin.cli.watch import Watch, watched
+from plugin.cli.workers import Workers
+from plugin.cli.zygote import Zygote
+from plugin.errors import RecordUnavailable
+from plugin.event import AuditAction
+from plugin.ledger.place import LedgerPlace
+from plugin.settings.document import Settings
+from plugin.settings.errors import SettingsError
+from plugin.settings.values import pair
+from plugin.telemetry import LIBRARIES, configure_logging
+
+FLUSH_SECONDS = 1.0
+"""Given to alerts under way when the gateway stops."""
+
+log = structlog.get_logger()
+
+
+def supervise(settings: Settings, path: Path, anew: threading.Event) -> None:
+    """Serve until a signal ends it. `anew` asks for the rules to be read anew; `path` is where `settings` were read.
+
+    Ends with a Failure, or with its exit code, where it cannot serve.
+    """
+    configure_logging()
+    place = place_at(settings)
+    # Before anything is opened or a thread begins: what the workers are forked from has neither.
+    zygote = Zygote()
+    gc.enable()
+    listen = pair(settings.listen)
+    alarms = _alarms(settings)
+    watch = Watch(alarms, assembly.free_space(settings), place.view)
+    operations = _operations(settings, listen, place, watch)
+    _check(settings)
+    threading.Thread(target=operations.serve_forever, daemon=True, name="operations").start()
+    with (
+        watched(watch),
+        verified(_verification(settings, place, path, alarms)),
+        delivered(settings, watch),
+        reloaded(settings, path, anew),
+    ):
+        try:
+            Workers(zygote, anew, listen, settings.workers, LIBRARIES).run()
+        except (OSError, SystemExit) as error:  # what granian raises when it could not begin, or gives up
+            log.critical("the workers could not go on serving")
+            raise SystemExit(CANNOT) from error
+        finally:
+            _record_stop(settings)
+    alarms.flush(FLUSH_SECONDS)
+
+
+def _alarms(settings: Settings) -> Alarms:
+    try:
+        return Alarms(settings, alerts_of(settings.alerts, settings.public_base))
+    except SettingsError as error:
+        raise Failure(str(error), CANNOT) from error
+
+
+def _verification(settings: Settings, place: LedgerPlace, path: Path, alarms: Alarms) -> Verification | None:
+    seconds = settings.ledger.verify_seconds()
+    if seconds is None:
+        return None
+    return Verification(place, command(path), timedelta(seconds=seconds), alarms)
+
+
+def _check(settings: Settings) -> None:
+    """Everything that a worker will need, before one is started; and the record of the start."""
+    try:
+        assembled = assembly.assemble(settings)
+        assembly.check_ledger(assembled.ledger)
+        warnings = [*warnings_of(settings), *assembly.check_sinks(settings)]
+    except SettingsError as error:
+        raise Failure(str(error), CANNOT) from error
+    for warning in warnings:
+        log.warning(warning)
+    note = "the gateway was started" + (f"; warned: {'; '.join(warnings)}" if warnings else "")
+    try:
+        accept_at_start(settings, assembled.gateway.rules.now())
+        assembled.recorder.operational(AuditAction.GATEWAY_STARTED, note)
+    except SettingsError as error:
+        raise Failure(str(error), CANNOT) from error
+    except RecordUnavailable as error:
+        raise Failure(f"ledger: {error}", CANNOT) from error
+    assembled.ledger.close()
+
+
+def _record_stop(settings: Settings) -> None:
+    try:
+        assembly.operational_recorder(settings).operational(AuditAction.GATEWAY_STOPPED, "the gateway was stopped")
+    except (SettingsError, RecordUnavailable):
+        log.error("the stop could not be recorded")
+
+
+def _operations(settings: Settings, served: tuple[str, int], place: LedgerPlace, watch: Watch) -> WSGIServer:
+    listen = pair(settings.ops_listen)
+    try:
+        return operations_server(listen, served, place.view, watch)
+    except OSError as error:
+        raise cannot_listen("ops_listen", settings.ops_listen, error) from error

@@ -1,0 +1,69 @@
+"""The HTTP server: granian with its limits, workers forked from the zygote. What they run is `plugin.cli.worker`."""
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.server.mp import MPServer, WorkerProcess
+
+from plugin.cli import worker
+from plugin.cli.failure import CANNOT
+from plugin.cli.zygote import Zygote, ZygoteEnded
+
+THREADS = 16
+"""Of one worker: twice those that may work at once, so that a refusal never waits for a place."""
+BACKLOG = 256
+HEADER_BUFFER = 65_536
+"""Bytes that a request line with its headers may take before the server drops the connection."""
+HEADER_SECONDS = 30
+"""How long a client may take over them, and how long a connection is kept for its next request."""
+STOP_SECONDS = 8
+"""Given to requests under way, which have a deadline of as much; with what follows, a stop takes less than ten."""
+
+
+class Workers(MPServer):
+    """Serving processes that share one port; those that end by themselves are replaced."""
+
+    def __init__(
+        self, zygote: Zygote, anew: threading.Event, listen: tuple[str, int], workers: int | None, log: dict[str, Any]
+    ) -> None:
+        """`anew` is set at each SIGHUP; `workers`: None for one each core; `log`: for logging.config.dictConfig."""
+        super().__init__(
+            f"{worker.__name__}:application",
+            factory=True,
+            address=listen[0],
+            port=listen[1],
+            interface=Interfaces.WSGI,
+            workers=workers or os.cpu_count() or 1,
+            blocking_threads=THREADS,
+            backlog=BACKLOG,
+            http=HTTPModes.http1,  # the limits below are those of HTTP/1.1
+            http1_settings=HTTP1Settings(max_buffer_size=HEADER_BUFFER, header_read_timeout=HEADER_SECONDS * 1000),
+            websockets=False,
+            log_dictconfig=log,
+            respawn_failed_workers=True,
+            workers_kill_timeout=STOP_SECONDS,
+        )
+        self._zygote, self._anew = zygote, anew
+
+    def run(self) -> None:
+        """Serve until a signal ends it. Raises OSError, SystemExit: it could not begin, or gives up."""
+        try:
+            self.serve()
+        except ZygoteEnded:
+            self.shutdown(CANNOT)  # type: ignore[no-untyped-call]
+
+    def signal_handler_reload(self, *_: object) -> None:
+        """Have the rules read anew, instead of granian's own answer: new workers, which drop what is under way."""
+        self._anew.set()
+
+    def _spawn_worker(  # type: ignore[override]
+        self, idx: int, target: Callable[..., object], callback_loader: Callable[..., Any]
+    ) -> WorkerProcess:
+        worker = super()._spawn_worker(idx, target, callback_loader)
+        made = worker.inner  # not started
+        worker.inner = self._zygote.worker(made._target, made._args)
+        return worker

@@ -1,0 +1,84 @@
+"""The process that workers are forked from, seen from the process that supervises."""
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from plugin.cli.zygote import Zygote
+
+SUPERVISING = """
+import atexit, os, signal, sys, threading, time
+from pathlib import Path
+from plugin.cli.zygote import Zygote, ZygoteEnded
+
+def serves(folder, name):
+    Path(folder, name).write_text(f"{os.getppid()} {threading.active_count()}")
+    atexit.register(lambda: Path(folder, name + "-ended").touch())
+    if name == "until told":
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+        Path(folder, "listening").touch()
+        time.sleep(60)
+
+def wait(path):
+    while not path.exists():
+        time.sleep(0.01)
+
+folder = Path(sys.argv[1])
+zygote = Zygote()
+threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+brief = zygote.worker(serves, (str(folder), "brief"))
+brief.start()
+brief.join()
+assert not brief.is_alive()
+brief.terminate()  # too late, and no harm
+lasting = zygote.worker(serves, (str(folder), "until told"))
+lasting.start()
+wait(folder / "listening")
+lasting.join(0.01)
+assert lasting.is_alive()
+lasting.terminate()
+lasting.join(30)
+assert not lasting.is_alive()
+assert (folder / "brief-ended").exists() and (folder / "until told-ended").exists()
+parent, threads = (folder / "until told").read_text().split()
+assert threads == "1"
+os.kill(int(parent), signal.SIGTERM)  # a terminal's, meant for all
+third = zygote.worker(serves, (str(folder), "third"))
+third.start()
+third.join()
+os.kill(int(parent), signal.SIGKILL)
+os.waitpid(int(parent), 0)
+try:
+    zygote.worker(serves, (str(folder), "fourth")).start()
+except ZygoteEnded:
+    print("ended", end="")
+"""
+
+
+def test_workers_are_born_with_one_thread_asked_to_end_and_ended_as_programs_are(tmp_path):
+    """A lock that another thread held would be held for ever; what a worker owes the log is paid at its end."""
+    done = subprocess.run(
+        [sys.executable, "-c", SUPERVISING, str(tmp_path)], capture_output=True, check=False, timeout=120
+    )
+    assert (done.stdout, done.stderr, done.returncode) == (b"ended", b"", 0)
+
+
+def test_it_ends_when_the_supervising_process_does():
+    """Nobody would ask it for anything any more."""
+    script = "from plugin.cli.zygote import Zygote; Zygote(); print('here', end='')"
+    # The pipe ends with the last process that holds it.
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, timeout=120)
+    assert done.stdout == b"here"
+
+
+def test_a_process_with_several_threads_is_not_forked():
+    """Whatever its other threads hold would be held for ever in the workers."""
+    enough = threading.Event()
+    other = threading.Thread(target=enough.wait)
+    other.start()
+    with pytest.raises(RuntimeError, match="several threads"):
+        Zygote()
+    enough.set()
+    other.join()
