@@ -83,7 +83,7 @@ def _viewer(assembled: Assembled) -> Viewer:
         FormTokens(keys, settings.public_base),
         credential_of,
         {ehr.id: ehr.launch.frame_ancestors for ehr in settings.ehr if ehr.launch is not None},
-        Patients(gateway).of,
+        Patients(gateway, assembled.sessions.names).of,
         lambda view: style_of(view.style),
     )
     feeds = {

@@ -320,4 +320,5 @@ def _view(identity: Identity, claims: Mapping[str, Any], granted: Granted, launc
         purpose=identity.purposes[0] if identity.purposes else None,
         need_patient_banner=granted.context.get("need_patient_banner") is not False,
         style=colours(launchable.style, style) if isinstance(style, str) else {},
+        patient_readable=identity.grants.ceiling("Patient", "r", launch_patient=True).allowed,
     )

@@ -13,10 +13,18 @@ from typing import Protocol
 
 from plugin.attempt import Asked, Attempt
 from plugin.authentication.credential import LaunchSession, NoCredential
-from plugin.errors import CallerThrottled, IssuerUnreachable, Refused, Unidentified, ViewUnknown
+from plugin.errors import (
+    CallerThrottled,
+    IssuerUnreachable,
+    Refused,
+    StateUnavailable,
+    Unidentified,
+    ViewUnknown,
+)
 from plugin.ledger.space import FreeSpace
 from plugin.recorder import Recorder
 from plugin.settings.launch import LaunchSettings
+from plugin.state.patient_names import PatientNames
 from plugin.state.rules_in_force import RulesInForce
 from plugin.state.views import Session, View, Views
 from plugin.strangers import Strangers
@@ -112,6 +120,8 @@ class LaunchSessions:
     attempts: Attempts
     clock: Callable[[], float] = time.time
     reports: Reports = field(default_factory=Reports)
+    names: PatientNames = field(default_factory=PatientNames)
+    """Forgotten here when their view ends, wherever it was ended."""
 
     def session(self, credential: Shown) -> Session:
         """All that is kept of it: for who identifies, not for pages. It is thereby used."""
@@ -163,6 +173,7 @@ class LaunchSessions:
         """
         with self.attempts.of(SessionAct(SessionStep.CLOSING), origin) as attempt:
             session = self._entered(attempt, credential)
+            self.names.forget(session.view.id)
             self.views.forget(session.view.id)
             # If it cannot be: the token ends by itself within the hour, and nobody here has it any more.
             with suppress(IssuerUnreachable):
@@ -182,8 +193,9 @@ class LaunchSessions:
     def forget_ended(self) -> int:
         """Forget views that have ended by themselves, and give tokens back that would still be good; how many.
 
-        Raises StateUnavailable.
+        What this process remembers of the patients of views that are over is forgotten too. Raises StateUnavailable.
         """
+        self._forget_names()
         ended = self.views.take_ended(self.clock())
         for session in ended:
             ehr = self.ehrs.get(session.view.ehr)
@@ -191,6 +203,14 @@ class LaunchSessions:
                 with suppress(IssuerUnreachable):
                     ehr.revoke(session.token)
         return len(ended)
+
+    def _forget_names(self) -> None:
+        known = self.names.views()
+        standing: frozenset[str] = frozenset()  # which ones stand cannot be told while the state cannot be read: none
+        with suppress(StateUnavailable):
+            standing = self.views.standing(known, self.clock())
+        for view in known - standing:
+            self.names.forget(view)
 
     def _entered(self, attempt: Attempt, credential: Shown) -> Session:
         self._require_room(attempt.origin)

@@ -6,7 +6,7 @@ a hash is kept. The file alone opens nothing, and cannot make a view longer. Wha
 
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,8 @@ class View:
     """False: the EHR shows already who the patient is."""
     style: Mapping[str, str]
     """The EHR's colours, `color_…` -> `#rrggbb`, where it has told them (SMART's `smart_style_url`)."""
+    patient_readable: bool = False
+    """The scopes that were granted reach the EHR's own word on who the patient is. Whether it is told, rules decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,17 @@ class Views:
         with self._database.writing() as connection:
             connection.execute(f"DELETE FROM views WHERE name IN ({places})", names)  # noqa: S608 - question marks only
             return bool(connection.changes())
+
+    def standing(self, views: Collection[str], now: float) -> frozenset[str]:
+        """Those of `views` that have neither been closed nor ended by themselves."""
+        question = "SELECT 1 FROM views WHERE name = ?1 AND until > ?2 AND used > ?2 - ?3"
+        with self._database.reading() as connection:
+            return frozenset(
+                view
+                for view in views
+                for name in self._names.all(view)
+                if list(connection.execute(question, (name, now, IDLE_SECONDS)))
+            )
 
     def take_ended(self, now: float) -> list[Session]:
         """Forget those that have ended by themselves; those of them that can be read, once in all processes."""

@@ -104,6 +104,16 @@ def test_a_closed_view_is_not_revived_by_what_was_under_way(views: Views) -> Non
         views.find("view-1", SECRET, NOW)
 
 
+def test_it_is_told_which_ones_stand_whichever_key_named_them(views: Views, tmp_path: Path) -> None:
+    """For memory that must not outlive a view that another process ended."""
+    rotated = Views(tmp_path, [NEW, OLD])
+    assert rotated.standing(["view-1", "view-2"], NOW) == {"view-1"}
+    assert rotated.standing(["view-1"], NOW + IDLE_SECONDS) == frozenset()
+    assert rotated.standing([], NOW) == frozenset()
+    views.forget("view-1")
+    assert rotated.standing(["view-1"], NOW) == frozenset()
+
+
 def test_an_answer_counts_once_for_all_processes(views: Views, tmp_path: Path) -> None:
     assert views.answered("state-1", NOW + 600)
     assert not Views(tmp_path, [OLD]).answered("state-1", NOW + 600)

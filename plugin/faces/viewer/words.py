@@ -9,6 +9,7 @@ PAGE: Final[Mapping[str, Word | Counted]] = {
     "title": Word("Résultats externes", "Outside results"),
     "patient": Word("Patient", "Patient"),
     "patient_of_record": Word("Le patient du dossier ouvert", "The patient of the open record"),
+    "patient_unnamed": Word("(son nom n’est pas connu ici)", "(the name is not known here)"),
     "born": Word("né(e) le", "born"),
     "close": Word("Terminer", "Close"),
     "overview": Word("Vue d’ensemble", "Overview"),
