@@ -222,6 +222,7 @@ _SESSION_ACTIONS: dict[SessionStep, tuple[AuditAction, AuditAction]] = {
     SessionStep.OPENING: (AuditAction.SESSION_OPENED, AuditAction.SESSION_REFUSED),
     SessionStep.PURPOSE: (AuditAction.PURPOSE_STATED, AuditAction.PURPOSE_REFUSED),
     SessionStep.CLOSING: (AuditAction.SESSION_CLOSED, AuditAction.SESSION_FAILED),
+    SessionStep.REPORTING: (AuditAction.PAGE_REFUSED, AuditAction.PAGE_REFUSED),
     SessionStep.PRINTING: (AuditAction.PAGE_PRINTED, AuditAction.SESSION_FAILED),
     SessionStep.COPYING: (AuditAction.PAGE_COPIED, AuditAction.SESSION_FAILED),
 }

@@ -52,6 +52,8 @@ class AuditAction(StrEnum):
     PAGE_PRINTED = "page:printed"
     """The browser of who looks reported it; nothing prevents it, and a report can be missing."""
     PAGE_COPIED = "page:copied"
+    PAGE_REFUSED = "page:refused"
+    """A report of something else, which nobody's page makes."""
     LEDGER_GAP = "ledger:gap"
     RELEASE_WITHDRAWN = "release:withdrawn"
     LEDGER_PURGED = "ledger:purged"

@@ -120,6 +120,7 @@ EVENTS: Final[Mapping[str, tuple[Element, Element]]] = {
     AuditAction.PURPOSE_REFUSED.value: (PATIENT_RECORD, coding(LIFECYCLE, "attest")),
     AuditAction.PAGE_PRINTED.value: (PATIENT_RECORD, coding(LIFECYCLE, "report")),
     AuditAction.PAGE_COPIED.value: (PATIENT_RECORD, coding(LIFECYCLE, "extract")),
+    AuditAction.PAGE_REFUSED.value: (PATIENT_RECORD, coding(LIFECYCLE, "report")),
     AuditAction.BREAK_GLASS_OPENED.value: (SECURITY_ALERT, _OVERRIDE),
     AuditAction.BREAK_GLASS_DENIED.value: (SECURITY_ALERT, _OVERRIDE),
     AuditAction.BREAK_GLASS_FAILED.value: (SECURITY_ALERT, _OVERRIDE),

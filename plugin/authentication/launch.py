@@ -215,6 +215,10 @@ class Launches:
         with self._attempt(origin):
             raise LaunchMalformed
 
+    def refuse(self, error: Refused, origin: Origin) -> None:
+        """Count a request that is no part of a launch. Nobody is identified by it."""
+        self.attempts.strangers.refused(error, origin)
+
     def ehr_of(self, state: str | None, cookie: str | None) -> str | None:
         """The id of the EHR that the launch of `state` is of, as far as `cookie` says: for who may frame a page."""
         try:

@@ -86,7 +86,7 @@ class Sessions(Protocol):
     def close(self, credential: Shown, origin: Origin) -> None:
         """See LaunchSessions."""
 
-    def report(self, credential: Shown, step: SessionStep, origin: Origin) -> None:
+    def report(self, credential: Shown, step: SessionStep | None, origin: Origin) -> None:
         """See LaunchSessions."""
 
 
@@ -148,14 +148,15 @@ class LaunchSessions:
     def state_purpose(self, credential: Shown, purpose: str, origin: Origin) -> View:
         """Keep what the person says that the looks are for; the view with it.
 
-        It is stated once. When this returns, that is recorded. Raises Refused (recorded as well) for what nobody may
-        state here, or if another purpose was stated before; RecordUnavailable.
+        It is stated once, whichever of the person's windows is first: what is stated first excludes every other, also
+        where its record fails and it is to be stated again. When this returns, that is recorded. Raises Refused
+        (recorded as well) for what nobody may state here, or if another purpose was stated before; RecordUnavailable.
         """
         with self.attempts.of(SessionAct(SessionStep.PURPOSE), origin) as attempt:
             session = self._entered(attempt, credential)
             if purpose not in STATABLE:
                 raise Refused(Reason.ACCESS_DENIED, rules=("purpose-stated",))
-            if session.view.purpose not in (None, purpose):
+            if purpose != (session.view.purpose or self.views.first_purpose(session.view, purpose)):
                 raise Refused(Reason.PURPOSE_STATED, rules=("purpose-stated",))
             if session.view.purpose is None:
                 identity = replace(session.identity, purposes=(purpose,), purpose_source=PurposeSource.DECLARED)
@@ -179,11 +180,15 @@ class LaunchSessions:
             with suppress(IssuerUnreachable):
                 self.ehrs[session.view.ehr].revoke(session.token)
 
-    def report(self, credential: Shown, step: SessionStep, origin: Origin) -> None:
+    def report(self, credential: Shown, step: SessionStep | None, origin: Origin) -> None:
         """Record that the browser reports that who looks is PRINTING or COPYING; of one view MAX_REPORTS times.
 
-        Raises RecordUnavailable.
+        None is a report of nothing that we know: it raises Refused and is recorded. Raises RecordUnavailable.
         """
+        if step is None:
+            with self.attempts.of(SessionAct(SessionStep.REPORTING), origin) as attempt:
+                self._entered(attempt, credential)
+                raise Refused(Reason.INVALID_VALUE, rules=("shape",), about="what")
         view = self.view(credential, origin)
         if not self.reports.admits(view.id):
             return

@@ -35,6 +35,9 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS views (
   name BLOB NOT NULL PRIMARY KEY, until REAL NOT NULL, used REAL NOT NULL, sealed TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS purposes (
+  name BLOB NOT NULL PRIMARY KEY, purpose TEXT NOT NULL, until REAL NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS answered (name BLOB NOT NULL PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID;
 PRAGMA secure_delete = ON;
 """
@@ -134,11 +137,30 @@ class Views:
                 (self._closed(session, secret), *names),
             )
 
+    def first_purpose(self, view: View, purpose: str) -> str:
+        """The purpose that was stated first for `view`, in whichever process; `purpose`, if none was before.
+
+        It stands alone from then on, until the view ends. That it is recorded and kept is left to the caller.
+        """
+        names = self._names.all(view.id)
+        places = ",".join("?" * len(names))
+        with self._database.writing() as connection:
+            question = f"SELECT purpose FROM purposes WHERE name IN ({places})"  # noqa: S608 - question marks only
+            stated: list[Any] = list(connection.execute(question, names))
+            if stated:
+                return str(stated[0][0])
+            connection.execute(
+                "INSERT INTO purposes (name, purpose, until) VALUES (?, ?, ?)",
+                (self._name(view.id), purpose, view.expires_at),
+            )
+            return purpose
+
     def forget(self, view: str) -> bool:
         """It is over; False if it was before."""
         names = self._names.all(view)
         places = ",".join("?" * len(names))
         with self._database.writing() as connection:
+            connection.execute(f"DELETE FROM purposes WHERE name IN ({places})", names)  # noqa: S608 - question marks only
             connection.execute(f"DELETE FROM views WHERE name IN ({places})", names)  # noqa: S608 - question marks only
             return bool(connection.changes())
 
@@ -162,6 +184,7 @@ class Views:
                 )
             )
             connection.execute("DELETE FROM answered WHERE until <= ?", (now,))
+            connection.execute("DELETE FROM purposes WHERE until <= ?", (now,))
         return [kept.session for (sealed,) in rows if (kept := self._read(sealed)) is not None]
 
     def answered(self, state: str, until: float) -> bool:

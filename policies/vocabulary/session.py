@@ -17,6 +17,8 @@ class SessionStep(StrEnum):
     OPENING = "opening"
     PURPOSE = "purpose"
     CLOSING = "closing"
+    REPORTING = "reporting"
+    """The browser reports of its reader what we have no word for."""
     PRINTING = "printing"
     """The browser reports that its reader prints: nothing prevents it, and whether paper came of it nobody knows."""
     COPYING = "copying"

@@ -184,6 +184,7 @@ SESSION_OUTCOMES = {
     AuditAction.PURPOSE_REFUSED: Outcome.REFUSED,
     AuditAction.PAGE_PRINTED: Outcome.SUCCESS,
     AuditAction.PAGE_COPIED: Outcome.SUCCESS,
+    AuditAction.PAGE_REFUSED: Outcome.REFUSED,
 }
 
 

@@ -256,5 +256,22 @@ def test_an_ehr_that_names_another_login_service_is_not_followed(
 def test_only_get_reaches_a_launch(launching: LaunchWorld, method: str) -> None:
     """A program that looks at links before people do must not spend a code."""
     address = launching.login.log_in(launching.begun().headers["Location"])
-    assert launching.client.open(address, method=method, base_url="https://vitrine.example").status_code == 405
+    for each in (address, "/launch/hospital"):
+        answer = launching.client.open(each, method=method, base_url="https://vitrine.example")
+        assert (answer.status_code, answer.headers["Allow"]) == (405, "GET")
+    (counted,) = [body for body in launching.bodies() if body["action"] == "callers:refused"]
+    assert (counted["reason"], counted["callers"]["family"]) == ("method-not-allowed", "launch")
     assert launching.back(address).status_code == 303
+
+
+@pytest.mark.parametrize(
+    "path", ["/launch", "/launch/", "/launch/hospital/more", "/launch/callback/x", "/view", "/view/"]
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
+def test_an_address_beside_the_launches_and_views_is_counted(launching: LaunchWorld, path: str, method: str) -> None:
+    """Whoever tries addresses leaves a trace, here as elsewhere."""
+    answer = launching.client.open(path, method=method, base_url="https://vitrine.example")
+    assert answer.status_code == 404
+    (counted,) = launching.bodies()
+    assert (counted["action"], counted["reason"]) == ("callers:refused", "unknown-address")
+    assert counted["callers"]["family"] == ("launch" if path.startswith("/launch") else "viewer")

@@ -9,7 +9,9 @@ import pytest
 from fhir_adapters.interface import FeedRefused, FeedTimeout
 from plugin.authentication.credential import LaunchSession, NoCredential
 from plugin.errors import FeedFailed, RecordUnavailable, Refused, ScopeInsufficient, Unidentified, ViewOver, ViewUnknown
-from plugin.event import LOCAL_FEED
+from plugin.event import LOCAL_FEED, Body
+from plugin.ledger.writer import Position
+from plugin.recorder import Recorder
 from plugin.settings.rules import TighterLimits
 from plugin.state.suspensions import Kind, Suspension
 from policies.vocabulary.consultation import ClinicalConsultation, Origin
@@ -96,6 +98,51 @@ def test_a_purpose_is_stated_once(launching: LaunchWorld) -> None:
         launching.assembled.sessions.state_purpose(credential, "ETREAT", ORIGIN)
     assert launching.last()["reason"] == "purpose-stated"
     assert launching.assembled.sessions.view(credential, ORIGIN).purpose == "TREAT"
+
+
+def test_two_windows_of_one_view_cannot_state_two_purposes_at_once(
+    launching: LaunchWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second comes while the first is being recorded: it is refused, and the log does not say that it stood."""
+    sessions = launching.assembled.sessions
+    credential = launching.credential(view_of(launching))
+    append, nested = Recorder.append, []
+
+    def meanwhile(recorder: Recorder, body: Body, **more: Any) -> Position:
+        if body["action"] == "purpose:stated" and not nested:
+            nested.append(body)
+            with pytest.raises(Refused):
+                sessions.state_purpose(credential, "ETREAT", Origin("req-2", "192.0.2.7", "viewer"))
+            sessions.state_purpose(credential, "TREAT", Origin("req-3", "192.0.2.7", "viewer"))
+        return append(recorder, body, **more)
+
+    monkeypatch.setattr(Recorder, "append", meanwhile)
+    sessions.state_purpose(credential, "TREAT", ORIGIN)
+    assert sessions.view(credential, ORIGIN).purpose == "TREAT"
+    told = [(body["action"], body["reason"], body["purpose"]["codes"]) for body in launching.named()[1:]]
+    assert told == [
+        ("purpose:refused", "purpose-stated", []),
+        ("purpose:stated", None, ["TREAT"]),
+        ("purpose:stated", None, ["TREAT"]),
+    ]
+
+
+def test_a_purpose_that_could_not_be_recorded_is_not_kept_and_still_excludes_another(
+    launching: LaunchWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is shown under it before it is stated again; another one takes another launch."""
+    sessions, credential = launching.assembled.sessions, launching.credential(view_of(launching))
+
+    def full(*_: object, **__: object) -> None:
+        raise RecordUnavailable
+
+    with monkeypatch.context() as broken, pytest.raises(RecordUnavailable):
+        broken.setattr(Recorder, "append", full)
+        sessions.state_purpose(credential, "TREAT", ORIGIN)
+    assert sessions.view(credential, ORIGIN).purpose is None
+    with pytest.raises(Refused):
+        sessions.state_purpose(credential, "COC", ORIGIN)
+    assert sessions.state_purpose(credential, "TREAT", ORIGIN).purpose == "TREAT"
 
 
 def test_a_stated_emergency_needs_a_rule_of_its_own(launching: LaunchWorld) -> None:

@@ -114,6 +114,17 @@ def test_it_is_told_which_ones_stand_whichever_key_named_them(views: Views, tmp_
     assert rotated.standing(["view-1"], NOW) == frozenset()
 
 
+def test_a_view_has_one_first_purpose_in_all_processes(views: Views, tmp_path: Path) -> None:
+    """Whichever key names it; and the next launch begins anew."""
+    assert views.first_purpose(VIEW, "TREAT") == "TREAT"
+    assert Views(tmp_path, [NEW, OLD]).first_purpose(VIEW, "ETREAT") == "TREAT"
+    assert views.first_purpose(replace(VIEW, id="view-2"), "ETREAT") == "ETREAT"
+    views.forget("view-1")
+    assert views.first_purpose(VIEW, "COC") == "COC"
+    views.take_ended(NOW + 3600)
+    assert views.first_purpose(VIEW, "TREAT") == "TREAT"
+
+
 def test_an_answer_counts_once_for_all_processes(views: Views, tmp_path: Path) -> None:
     assert views.answered("state-1", NOW + 600)
     assert not Views(tmp_path, [OLD]).answered("state-1", NOW + 600)

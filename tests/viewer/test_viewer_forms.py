@@ -131,8 +131,15 @@ def test_reports_of_one_view_end_so_that_a_script_fills_no_log(clinic: Clinic) -
     assert sum(body["action"] == "page:printed" for body in clinic.world.named()) == 20
 
 
-def test_what_is_no_report_is_refused(clinic: Clinic) -> None:
-    assert clinic.post("screen", {"form": clinic.get().form, "what": "scroll"}).status == 400
+def test_what_is_no_report_is_refused_and_recorded(clinic: Clinic) -> None:
+    """Only a page of ours reports, and it knows two words: whoever sends another one has a name. Not what was sent."""
+    form = clinic.get().form
+    for what in ("scroll", "", "x" * 5_000):
+        assert clinic.post("screen", {"form": form, "what": what}).status == 400
+        record = clinic.world.last()
+        assert (record["action"], record["outcome"], record["reason"]) == ("page:refused", "4", "invalid-value")
+        assert (record["person"]["subject"], record["patient"], record["rules"]) == ("dr-roy", "p1", ["shape"])
+        assert "scroll" not in str(record)
 
 
 def test_closing_ends_the_view_and_says_so(clinic: Clinic) -> None:

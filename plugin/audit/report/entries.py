@@ -29,6 +29,7 @@ _TOLD_BY_LOOKS = frozenset(
         str(AuditAction.PURPOSE_STATED),
         str(AuditAction.PAGE_PRINTED),
         str(AuditAction.PAGE_COPIED),
+        str(AuditAction.PAGE_REFUSED),
     }
 )
 """Each look says for itself who looked, what for, and whether the patient was told. That a browser reported a print or

@@ -12,12 +12,12 @@ from flask import Blueprint, Flask, Response, g, request
 
 from plugin.authentication.launch import BEGUN_SECONDS, Begun, Launches
 from plugin.authentication.launch import Response as Answer
-from plugin.errors import ConsultError, LaunchMalformed
+from plugin.errors import ConsultError, LaunchMalformed, Refused
 from plugin.faces.http import Malformed
 from plugin.faces.launch.words import OTHERWISE, PROBLEMS, WORDS
 from plugin.faces.pages import view_cookie
 from plugin.faces.pages.page import Frame, Pages, chosen_language
-from policies.vocabulary.consultation import Origin
+from policies.vocabulary.consultation import Origin, Reason
 
 FAMILY = "launch"
 """Of routes, in records and counts."""
@@ -46,13 +46,16 @@ class LaunchFace:
         # Rules without methods: HEAD, which Flask would add, must not spend a code.
         app.url_map.add(app.url_rule_class("/launch/callback", endpoint="launch.callback"))
         app.url_map.add(app.url_rule_class("/launch/<ehr>", endpoint="launch.begin"))
+        for pattern in ("/launch", "/launch/<path:_>"):
+            app.url_map.add(app.url_rule_class(pattern, endpoint="launch.elsewhere"))
+        app.view_functions["launch.elsewhere"] = self.elsewhere
         app.view_functions["launch.callback"] = self.callback
         app.view_functions["launch.begin"] = self.begin
 
     def begin(self, ehr: str) -> Response:
         """From the EHR to its login; in a frame by a step in between, that shows whether the browser keeps a cookie."""
         if request.method != "GET":
-            return _only_get()
+            return self._only_get()
         g.launching = ehr
         issuer, launch, state = self._given("iss", "launch", "state")
         framed = view_cookie.is_framed()
@@ -74,7 +77,7 @@ class LaunchFace:
     def callback(self) -> Response:
         """From the EHR's login to the view."""
         if request.method != "GET":
-            return _only_get()
+            return self._only_get()
         state, code, issuer, error = self._given("state", "code", "iss", "error")
         kept = view_cookie.launch_cookie(state)
         g.launching = self.launches.ehr_of(state, kept)
@@ -93,6 +96,21 @@ class LaunchFace:
         if any(len(each) > 1 or not all(0 < len(value) <= MAX_VALUE for value in each) for each in values):
             self.launches.refuse_malformed(_origin())
         return tuple(each[0] if each else None for each in values)
+
+    def elsewhere(self, _: str = "") -> Response:
+        """Nothing is there, whoever asks."""
+        return self._not_here(Reason.UNKNOWN_ADDRESS)
+
+    def _only_get(self) -> Response:
+        response = self._not_here(Reason.METHOD_NOT_ALLOWED)
+        response.headers["Allow"] = "GET"
+        return response
+
+    def _not_here(self, reason: Reason) -> Response:
+        """Counted, and told."""
+        refused = Refused(reason)
+        self.launches.refuse(refused, _origin())
+        return self._refused(refused)
 
     def _refused(self, error: ConsultError) -> Response:
         reason = LaunchMalformed.reason if isinstance(error, Malformed) else error.reason
@@ -130,12 +148,6 @@ def _address(ehr: str, **parameters: str | None) -> str:
 def _to(address: str, status: int = 302) -> Response:
     response = Response(status=status)
     response.headers["Location"] = address
-    return response
-
-
-def _only_get() -> Response:
-    response = Response("Method Not Allowed\n", 405, content_type="text/plain; charset=utf-8")
-    response.headers["Allow"] = "GET"
     return response
 
 

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
+from plugin.errors import LaunchMalformed
 from plugin.faces.pages.wording import Counted, Word
+from policies.vocabulary.consultation import Reason
 
 _AGAIN: Final = Word(
     "Fermez cette fenêtre et ouvrez de nouveau la consultation depuis le dossier du patient.",
@@ -17,15 +19,18 @@ _TELL: Final = Word(
     "Si cela se reproduit, prévenez votre support informatique et donnez-lui la référence ci-dessous.",
     "If it happens again, tell your IT support, with the reference below.",
 )
+_NO_LAUNCH: Final = (
+    Word(
+        "La consultation s’ouvre depuis le dossier d’un patient, pas par cette adresse.",
+        "The view opens from a patient’s record, not by this address.",
+    ),
+    _AGAIN,
+)
 
 PROBLEMS: Final[Mapping[str, tuple[Word, Word]]] = {
-    "launch-malformed": (
-        Word(
-            "La consultation s’ouvre depuis le dossier d’un patient, pas par cette adresse.",
-            "The view opens from a patient’s record, not by this address.",
-        ),
-        _AGAIN,
-    ),
+    LaunchMalformed.reason: _NO_LAUNCH,
+    Reason.METHOD_NOT_ALLOWED: _NO_LAUNCH,
+    Reason.UNKNOWN_ADDRESS: _NO_LAUNCH,
     "launch-foreign": (
         Word(
             "Cette ouverture ne vient pas d’un logiciel de dossier patient connu ici.",

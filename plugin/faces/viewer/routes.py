@@ -69,7 +69,8 @@ class Viewer:
             # Rules without methods: HEAD and OPTIONS are refused like all others, not answered by the framework.
             app.url_map.add(Rule(pattern, endpoint=endpoint))
         app.view_functions["viewer.elsewhere"] = self._elsewhere
-        app.url_map.add(Rule("/view/<path:_>", endpoint="viewer.elsewhere"))
+        for pattern in ("/view", "/view/<path:_>"):
+            app.url_map.add(Rule(pattern, endpoint="viewer.elsewhere"))
 
     def _addresses(self) -> Sequence[tuple[str, str, Mapping[str, Handler]]]:
         return (
@@ -170,8 +171,6 @@ class Viewer:
     def report_screen(self, entered: Entered) -> Response:
         """The page's script reports that its reader prints or copies."""
         step = REPORTED.get(request.form.get("what", ""))
-        if step is None:
-            raise Refused(Reason.INVALID_VALUE, about="what")
         self.entrance.sessions.report(entered.credential, step, entered.origin())
         return Response(status=204)
 
@@ -247,7 +246,7 @@ class Viewer:
         response.headers["Allow"] = ", ".join(allow)
         return response
 
-    def _elsewhere(self, _: str) -> Response:
+    def _elsewhere(self, _: str = "") -> Response:
         return self._not_here(Refused(Reason.UNKNOWN_ADDRESS), ())
 
     def _malformed(self, error: Malformed) -> Response:
