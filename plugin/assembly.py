@@ -268,6 +268,15 @@ def deliveries(
     return Deliveries(reader, key, sinks_of(settings.ledger.sinks, key, heard), place.kept, on_fork=on_fork)
 
 
+def examine_sinks(settings: Settings) -> None:
+    """Raises SettingsError where a sink cannot be used as it is configured. Opens none of them."""
+    try:
+        key = Reader(place_of(settings).view).keys().current
+    except LedgerError as error:
+        raise SettingsError(f"ledger: {error}") from error
+    sinks_of(settings.ledger.sinks, key)
+
+
 def check_sinks(settings: Settings) -> list[str]:
     """A warning for each sink that cannot be asked. Raises SettingsError where one holds what the ledger lost."""
     if not settings.ledger.sinks:

@@ -8,9 +8,11 @@ import click
 from plugin import assembly
 from plugin.cli.failure import CANNOT, NO, Failure
 from plugin.cli.given import settings_at
+from plugin.consultation.patient_match import INS_TEST_SYSTEMS
 from plugin.sealing import new_key
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
+from plugin.settings.feed import IdentifierMatch
 from plugin.settings.file import load
 
 TEMPLATE = """\
@@ -83,6 +85,7 @@ def check(path: Path) -> None:
         rules = assembly.examine(settings)
         if _has_ledger(settings):
             assembly.check_ledger(assembly.open_ledger(settings))
+            assembly.examine_sinks(settings)
         else:
             click.echo("there is no ledger yet: `vitrine audit init` makes it, with its key", err=True)
     except SettingsError as error:
@@ -107,6 +110,14 @@ def warnings_of(settings: Settings) -> list[str]:
         found.append("ehr.client: no client is listed as renders_only, so the FHIR facade answers nobody")
     if settings.demo:
         found.append("demo: test identities are accepted")
+    else:
+        found += [
+            f"feed.match.systems of feed '{feed.id}': {system} is of test identities, which match nobody without demo"
+            for feed in settings.feed
+            if isinstance(feed.match, IdentifierMatch)
+            for system in feed.match.systems
+            if system in INS_TEST_SYSTEMS
+        ]
     return found
 
 

@@ -10,7 +10,17 @@ from plugin.settings.ehr import Ehr, Issuer
 from plugin.settings.feed import RESERVED_FEED_IDS, FeedEntry, SameIdMatch
 from plugin.settings.ledger import LedgerSettings
 from plugin.settings.rules import Limits, PolicySettings
-from plugin.settings.values import BaseUrl, HostPort, Location, Network, Section, WebOrigin
+from plugin.settings.values import (
+    BaseUrl,
+    Flag,
+    HostPort,
+    Location,
+    ProxyNetwork,
+    Section,
+    WebOrigin,
+    Whole,
+    share_a_socket,
+)
 
 
 class Settings(Section):
@@ -19,17 +29,17 @@ class Settings(Section):
     listen: HostPort = "127.0.0.1:8080"
     ops_listen: HostPort = "127.0.0.1:9090"
     """/healthz /readyz /metrics, never on `listen`."""
-    workers: int | None = Field(default=None, ge=1, le=64)
+    workers: Whole | None = Field(default=None, ge=1, le=64)
     """Processes; one per core by default."""
     state_dir: Location = Field(default=Path("state"), validate_default=True)
     """Sessions and counters; never results."""
     key_file: Location = Field(default=Path("secrets/vitrine.keys"), validate_default=True)
     """Seals links and sessions; `vitrine config init` makes it."""
-    trusted_proxies: tuple[Network, ...] = ()
+    trusted_proxies: tuple[ProxyNetwork, ...] = ()
     """Networks whose X-Forwarded-For counts."""
     cors_origins: tuple[WebOrigin, ...] = ()
     """Whose pages may call the facade."""
-    demo: bool = False
+    demo: Flag = False
     """Accept test identities (INS test roots)."""
     ledger: LedgerSettings = Field(default_factory=dict, validate_default=True)
     alerts: AlertSettings = AlertSettings()
@@ -37,6 +47,13 @@ class Settings(Section):
     limits: Limits = Limits()
     ehr: tuple[Ehr, ...] = Field(min_length=1)
     feed: tuple[FeedEntry, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _metrics_are_elsewhere(self) -> Self:
+        """What is for the operator alone must not stand where everybody asks, whichever came up first."""
+        if share_a_socket(self.listen, self.ops_listen):
+            raise ValueError("ops_listen: must be another address than listen")
+        return self
 
     @model_validator(mode="after")
     def _ids_are_distinct(self) -> Self:

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from plugin.settings.launch import LaunchSettings
 from plugin.settings.ledger import Period, RetentionClass
 from plugin.settings.servers import Auth, NoAuth
-from plugin.settings.values import ExactUrl, Id, Location, Section, Text, Url
+from plugin.settings.values import ExactUrl, Flag, Id, Location, Section, Text, Url
 
 
 class Introspection(Section):
@@ -16,7 +16,7 @@ class Introspection(Section):
     url: ExactUrl
     client_id: Text
     client_secret_file: Location
-    implied_audience: bool = False
+    implied_audience: Flag = False
     """An answer without `aud` is meant for us: only for a server that answers for nobody else's tokens."""
 
 
@@ -68,7 +68,7 @@ class Issuer(Section):
     issuer: ExactUrl
     jwks_uri: ExactUrl | None = None
     """Where the keys are; by default the issuer's discovery document says."""
-    advertised: bool = False
+    advertised: Flag = False
     """The one that our discovery documents describe; needed where there are several."""
     tokens: Literal["jwt", "opaque"] = "jwt"
     """`opaque`: this issuer is asked about each of its tokens, JWTs included, and takes those that are no JWTs."""
@@ -76,10 +76,9 @@ class Issuer(Section):
     audiences: tuple[Text, ...] = ()
     """Default: `public_base`/fhir, or the base of the feed that is asked."""
     algorithms: tuple[Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"], ...] = (
-        "RS256",
-        "ES256",
+        Field(default=("RS256", "ES256"), min_length=1)
     )
-    types: tuple[Text, ...] = ("at+jwt",)
+    types: tuple[Text, ...] = Field(default=("at+jwt",), min_length=1)
     """The `typ` header, compared without case and without `application/`."""
     claims: Claims = "smart"
     """Where its tokens say who is asking."""
@@ -108,7 +107,7 @@ class ConsentFolder(Section):
 
 class ClientSettings(Section):
     id: Text
-    renders_only: bool = False
+    renders_only: Flag = False
     """The controller's word that this client displays and never stores. Without it: no structured data."""
     default_purpose: Literal["TREAT"] | None = None
     """The purpose of a token that names none."""

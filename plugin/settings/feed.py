@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from plugin.settings.servers import Auth, NoAuth
-from plugin.settings.values import Id, Location, Section, Text, Url
+from plugin.settings.values import Flag, Id, Location, Section, Text, Url
 from policies.vocabulary.resource_types import CONSULTABLE
 from policies.vocabulary.security_labels import STRICTNESS
 
@@ -50,7 +50,7 @@ class FeedSettings(Section):
     match: Match
     types: tuple[Literal[CONSULTABLE], ...] = CONSULTABLE  # type: ignore[valid-type]
     """Resource types that are asked of this feed; all that the gateway knows by default."""
-    patient_informed: bool = False
+    patient_informed: Flag = False
     """Looked at in the viewer only, with the clinician's word that the patient was told and did not object."""
     documents: Literal[CONFIDENTIALITIES] | None = None  # type: ignore[valid-type]
     """The v3-Confidentiality that its whole documents have at least; by default their own labels alone count."""

@@ -6,12 +6,14 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, Discriminator, Field, model_validator
 
-from plugin.settings.values import HostPort, Location, Section, Text, Url
+from plugin.settings.values import Flag, HostPort, Location, Section, Text, Url, Whole
 
 DEFAULT_PATH = "ledger/vitrine.sqlite"
 NEVER = "never"
 OWNER_OPTION = "--owner-dsn-file"
 """By which the operator names the role that owns the tables in PostgreSQL: the gateway's own file never does."""
+_BESIDE_THE_LEDGER = ("-wal", "-shm", "-journal", ".checkpoints")
+"""Endings of what stands beside a ledger that is a file."""
 _INTERVAL = re.compile(r"([1-9][0-9]{0,2}) (hour|day)s?")
 _DAYS = re.compile(r"[1-9][0-9]{0,4} days")
 
@@ -84,17 +86,17 @@ class LedgerSettings(Section):
     """Signs checkpoints. Whoever holds it can rewrite history that no sink has seen."""
     sinks: tuple[SinkSettings, ...] = ()
     """Where checkpoints go, so that the owner of this machine alone cannot cut the log unnoticed."""
-    space_floor_mb: int = Field(default=256, ge=0, le=1 << 20)
+    space_floor_mb: Whole = Field(default=256, ge=0, le=1 << 20)
     """MiB that must be free where the ledger is, or every request is refused: a record with its indexes takes about
     3 kB, so this holds what an outage still has to record, SQLite's log, and the work of the purge that makes room.
     0 leaves it to the disk: then too nothing is released that cannot be recorded, but refusals may go uncounted."""
-    anonymous_space_floor_mb: int = Field(default=1024, ge=0, le=1 << 20)
+    anonymous_space_floor_mb: Whole = Field(default=1024, ge=0, le=1 << 20)
     """Below this callers without a credential are refused, and refusals of unidentified callers are recorded as counts
     only: whoever floods the gateway from outside meets this floor before a clinician meets the other one."""
     verify_every: Interval = "1 day"
     """How often `serve` re-reads and verifies the whole ledger, at the lowest priority: hours or days, or "never" where
     something else does it."""
-    public: bool = False
+    public: Flag = False
     """Serve the signed head, hashes and proofs under `/ledger/`: how many records there are, and nothing of them."""
     retention: dict[RetentionClass, Period] = Field(default_factory=dict)
     """How long the records of each class are kept before `vitrine audit purge` may empty them. A class that is not
@@ -112,6 +114,16 @@ class LedgerSettings(Section):
         if "path" in given:
             raise ValueError("path and dsn_file: the ledger is in a file or in PostgreSQL, not in both")
         return given
+
+    @model_validator(mode="after")
+    def _checkpoints_go_elsewhere(self) -> Self:
+        """A sink that appends to a file of the ledger would break it."""
+        own = {self.key_file, self.dsn_file, self.purge_dsn_file, self.path}
+        if self.path is not None:
+            own |= {self.path.with_name(self.path.name + ending) for ending in _BESIDE_THE_LEDGER}
+        if any(isinstance(sink, FileSinkSettings) and sink.path in own for sink in self.sinks):
+            raise ValueError("sinks: a file of the ledger itself is no place elsewhere")
+        return self
 
     @model_validator(mode="after")
     def _strangers_are_refused_first(self) -> Self:

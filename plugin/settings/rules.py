@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from plugin.settings.values import Id, Location, Network, Section, Text
+from plugin.settings.values import Id, Location, Network, Section, Text, Whole
 
 
 class PolicySettings(Section):
@@ -44,8 +44,8 @@ class TighterLimits(Section):
     """`system|code`, as the rules have it."""
     client: Text | None = None
     """One that the configuration lists."""
-    patients_per_person_hour: int | None = Field(default=None, ge=1, le=60)
-    consultations_per_person_hour: int | None = Field(default=None, ge=1, le=600)
+    patients_per_person_hour: Whole | None = Field(default=None, ge=1, le=60)
+    consultations_per_person_hour: Whole | None = Field(default=None, ge=1, le=600)
 
     @model_validator(mode="after")
     def _says_whose_and_what(self) -> Self:
@@ -59,8 +59,8 @@ class TighterLimits(Section):
 class Limits(Section):
     """May tighten the built-in quotas, never widen: a view is not an extractor."""
 
-    patients_per_person_hour: int = Field(default=60, ge=1, le=60)
-    consultations_per_person_hour: int = Field(default=600, ge=1, le=600)
-    resources_per_consultation: int = Field(default=1000, ge=1, le=1000)
+    patients_per_person_hour: Whole = Field(default=60, ge=1, le=60)
+    consultations_per_person_hour: Whole = Field(default=600, ge=1, le=600)
+    resources_per_consultation: Whole = Field(default=1000, ge=1, le=1000)
     tighter: tuple[TighterLimits, ...] = ()
     """The tightest of all that hold for somebody counts."""

@@ -1,11 +1,15 @@
 """What the tables of the configuration file are made of: URLs, paths, addresses, names."""
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+
+_WRITABLE = re.compile(r"[\x21-\x7e]*")
+"""RFC 3986: what else stands in an address is percent-encoded, or no part of it at all."""
 
 
 class Section(BaseModel):
@@ -15,6 +19,8 @@ class Section(BaseModel):
 
 
 def _exact_url(value: str) -> str:
+    if not _WRITABLE.fullmatch(value):
+        raise ValueError("is not a URL: it is written in visible ASCII, the name of a host in its `xn--` form")
     try:
         parts = urlsplit(value)
         host, _ = parts.hostname, parts.port
@@ -29,6 +35,9 @@ def _exact_url(value: str) -> str:
 
 def _without_slash(value: str) -> str:
     return value.rstrip("/")
+
+
+_EVERY_HOST = frozenset({"0.0.0.0", "::"})  # noqa: S104 - to know it, not to listen on it
 
 
 def is_loopback(host: str) -> bool:
@@ -75,8 +84,20 @@ def pair(address: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def share_a_socket(one: str, other: str) -> bool:
+    """True if two HostPorts cannot both be listened on: one port, of one host or of all."""
+    (host, port), (other_host, other_port) = pair(one), pair(other)
+    return port == other_port and (host == other_host or bool({host, other_host} & _EVERY_HOST))
+
+
 def _network(value: str) -> str:
     ipaddress.ip_network(value)
+    return value
+
+
+def _some_network(value: str) -> str:
+    if ipaddress.ip_network(value).prefixlen == 0:
+        raise ValueError("is everybody, who could then say to be anywhere")
     return value
 
 
@@ -92,3 +113,8 @@ BaseUrl = Annotated[Url, AfterValidator(_base)]
 WebOrigin = Annotated[ExactUrl, AfterValidator(_origin)]
 """Scheme, host and port of a page, as in the header `Origin`."""
 Network = Annotated[str, AfterValidator(_network)]
+ProxyNetwork = Annotated[Network, AfterValidator(_some_network)]
+Flag = Annotated[bool, Field(strict=True)]
+"""`true` or `false`: a text that might mean one is refused, whichever it means."""
+Whole = Annotated[int, Field(strict=True)]
+"""A number; neither a text nor `true`."""

@@ -114,6 +114,22 @@ def test_config_check_says_no_to_what_would_not_serve(place):
     assert "ledger" in vitrine(place.path, "config", "check", code=NO).stderr
 
 
+def test_config_check_says_no_to_a_sink_that_could_not_be_used(place):
+    """The start would; who configures a witness should not have to restart to find out."""
+    witness = '{ kind = "witness", url = "https://witness.example", vkey = "none" }'
+    place.path.write_text(f"{place.path.read_text()}\n[ledger]\nsinks = [{witness}]\n")
+    assert "ledger.sinks.0" in vitrine(place.path, "config", "check", code=NO).stderr
+
+
+def test_config_check_says_that_test_identities_match_nobody(place):
+    """Without `demo` every patient would have no qualified identifier, and nothing would say why."""
+    text = place.path.read_text()
+    rest = 'kind = "bundle-folder"\npath = "."\n'
+    match = 'match = { by = "identifier", systems = ["urn:oid:1.2.250.1.213.1.4.10"] }\n'
+    place.path.write_text(text.replace("demo = true", "demo = false") + f'[[feed]]\nid = "tried"\n{rest}{match}')
+    assert "feed 'tried'" in vitrine(place.path, "config", "check").stderr
+
+
 def test_feed_check_tells_what_a_feed_offers_and_hides_what_a_terminal_obeys(place):
     statement = {
         "resourceType": "CapabilityStatement",

@@ -47,6 +47,21 @@ def test_a_large_body_is_refused(length: int | None) -> None:
         FormReader().read(request(io.BytesIO(b"x" * (MAX_BYTES + 1)), length))
 
 
+@pytest.mark.parametrize(
+    ("arrived", "said"),
+    [
+        (b"patient=p1&code=21", {"CONTENT_LENGTH": "22"}),
+        (b"", {"CONTENT_LENGTH": "22"}),
+        (b"", {"HTTP_TRANSFER_ENCODING": "chunked"}),
+    ],
+)
+def test_a_body_that_broke_off_is_no_search(arrived: bytes, said: dict[str, str]) -> None:
+    """Half of what was asked would show more than the whole of it, or nothing where there is something."""
+    cut = Request(request(io.BytesIO(arrived)).environ | said)
+    with pytest.raises(FormUnreadable):
+        FormReader().read(cut)
+
+
 def test_silent_clients_hold_a_bounded_number_of_threads() -> None:
     """Beyond it nobody's body is read until one of them hangs up; reading by address goes on."""
     reader, clients = FormReader(readers=2), [Silent(), Silent()]

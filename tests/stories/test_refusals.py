@@ -272,6 +272,7 @@ def by_tricks_of_headers() -> Iterator[Row]:
             "application/fhir+ndjson",
             "image/*",
             "application/fhir+json;q=0",
+            "application/fhir+json; fhirVersion=5.0",
         ):
             headers = (("Accept", wanted),)
             yield Row("GET", f"/fhir/city-lab/{path}", NOT_ACCEPTABLE, interaction, headers=headers)

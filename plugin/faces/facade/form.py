@@ -48,4 +48,17 @@ class FormReader:
             self._places.release()
         if len(body) > MAX_BYTES:
             raise FormTooLarge
+        if not _is_whole(body, request):
+            raise FormUnreadable
         return body
+
+
+def _is_whole(body: bytes, request: Request) -> bool:
+    """False for what broke off on its way: half a search asks for more than the whole one.
+
+    The server ends a body that broke off as it ends one that did not. A length tells; of one in chunks nothing does,
+    and who sends chunks has something to say.
+    """
+    if request.content_length is not None:
+        return len(body) == request.content_length
+    return body != b"" or "Transfer-Encoding" not in request.headers

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl
 
 from flask import Request
+from werkzeug.http import parse_options_header
 
 from plugin.authentication.credential import Credential, from_authorization
 from plugin.faces.facade.address import Target, target
@@ -23,6 +24,8 @@ MAX_FIELDS = 100
 
 OVERRIDES = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
 _ACCEPTED = ("application/fhir+json", "application/json")
+R4, R4_RELEASE = "4.0", "4.0.1"
+"""What `fhirVersion` of a media type may ask for (R4 3.1.0.1.9); servers take its patch release for it as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +217,11 @@ def _accept_objection(request: Request, place: Target, named: Collection[str]) -
 
 
 def _accepts_json(request: Request) -> bool:
-    """Media type parameters such as `fhirVersion=4.0` or `charset` say nothing against JSON."""
+    """True where JSON of R4 will do. Another `fhirVersion` is another format; no other parameter says anything."""
     if not request.accept_mimetypes:
         return True
-    wanted = [(value.partition(";")[0].strip().lower(), quality) for value, quality in request.accept_mimetypes]
-    return any(quality > 0 and value in (*_ACCEPTED, "application/*", "*/*") for value, quality in wanted)
+    wanted = [parse_options_header(value) for value, quality in request.accept_mimetypes if quality > 0]
+    return any(
+        kind.lower() in (*_ACCEPTED, "application/*", "*/*") and options.get("fhirversion", R4) in (R4, R4_RELEASE)
+        for kind, options in wanted
+    )
