@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final, Literal, NamedTuple
 
 from babel import Locale
-from babel.dates import format_date, format_datetime, format_time
+from babel.dates import get_month_names
 from babel.numbers import format_decimal
 
 Language = Literal["fr", "en"]
@@ -19,6 +19,14 @@ DEFAULT: Final[Language] = "en"
 
 _LOCALES: Final[Mapping[Language, Locale]] = {"fr": Locale("fr"), "en": Locale("en", "GB")}
 """English with the day before the month: an American date would read as another day in a European hospital."""
+
+_Months = Mapping[Language, Mapping[int, str]]
+_MONTHS: Final[_Months] = {name: dict(get_month_names("wide", locale=each)) for name, each in _LOCALES.items()}
+_SHORT_MONTHS: Final[_Months] = {
+    name: dict(get_month_names("abbreviated", locale=each)) for name, each in _LOCALES.items()
+}
+"""The only words of a date. Both languages put day, month and year in one order, so that a page with some hundred dates
+has nothing to look up for each."""
 
 
 class Word(NamedTuple):
@@ -68,27 +76,27 @@ def known_language(text: str | None) -> Language | None:
 
 def day(moment: date, language: Language) -> str:
     """`2 mars 2026`, `2 Mar 2026`"""
-    return format_date(moment, "d MMM y", locale=_LOCALES[language])
+    return f"{short_day(moment, language)} {moment.year}"
 
 
 def month(moment: date, language: Language) -> str:
     """`mars 2026`, `March 2026`"""
-    return format_date(moment, "MMMM y", locale=_LOCALES[language])
+    return f"{_MONTHS[language][moment.month]} {moment.year}"
 
 
 def short_day(moment: date, language: Language) -> str:
     """`2 mars`, `2 Mar`"""
-    return format_date(moment, "d MMM", locale=_LOCALES[language])
+    return f"{moment.day} {_SHORT_MONTHS[language][moment.month]}"
 
 
 def instant(moment: datetime, language: Language) -> str:
     """Day and clock of `moment`, in the zone that it has."""
-    return format_datetime(moment, "d MMM y, HH:mm", locale=_LOCALES[language])
+    return f"{day(moment, language)}, {clock(moment, language)}"
 
 
 def clock(moment: datetime, language: Language) -> str:
-    """`14:05`"""
-    return format_time(moment, "HH:mm", locale=_LOCALES[language])
+    """`14:05`, in both languages."""
+    return f"{moment.hour:02}:{moment.minute:02}"
 
 
 def number_text(number: Decimal | int, language: Language) -> str:

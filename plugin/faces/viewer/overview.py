@@ -16,7 +16,7 @@ from plugin.faces.viewer.readings import overview as reading
 from plugin.faces.viewer.readings.beside import Answer
 from plugin.faces.viewer.readings.result import Category, Result
 from plugin.faces.viewer.readings.selection import Filter, by_category, matching
-from plugin.faces.viewer.rows import Rows
+from plugin.faces.viewer.rows import Row, Rows
 from plugin.faces.viewer.words import CATEGORIES, PERIODS
 
 EVERYTHING: Final = "all"
@@ -88,13 +88,13 @@ def told(
     ]
     read = reading.overview(answers)
     kept = matching(read.results, chosen(choice))
+    rows = Rows(entered.frame.language, {each.id: each for each in feeds}, entered.at, _files(answers))
     return {
         **frame(choice, feeds, words),
         "looks": found,
         "counts": {each.feed.id: sum(result.feed == each.feed.id for result in kept) for each in found},
         "mistaken": {each.feed.id: sum(result.feed == each.feed.id for result in read.mistaken) for each in found},
-        "sections": sections(kept),
-        "rows": Rows(entered.frame.language, {each.id: each for each in feeds}, entered.at, _files(answers)),
+        "sections": sections(kept, rows),
         "none_left": bool(read.results) and not kept,
     }
 
@@ -120,6 +120,9 @@ def chosen(choice: Choice) -> Filter:
     )
 
 
-def sections(results: Sequence[Result]) -> list[tuple[str, Word, list[Result]]]:
-    """Name, title and results of each section that has any."""
-    return [(str(each), CATEGORIES[each], listed) for each, listed in by_category(results).items()]
+def sections(results: Sequence[Result], rows: Rows) -> list[tuple[str, Word, list[Row]]]:
+    """Name, title and rows of each section that has any."""
+    return [
+        (str(each), CATEGORIES[each], [rows.row(result) for result in listed])
+        for each, listed in by_category(results).items()
+    ]

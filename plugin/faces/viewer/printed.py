@@ -1,11 +1,11 @@
 """Values of a reading as one line of text in a language: the digits of the source, the words of the page."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from babel import Locale
-from babel.numbers import get_currency_symbol
 
-from plugin.faces.pages.wording import Language, Word, day, instant, month
+from plugin.faces.pages.wording import LANGUAGES, Language, Word, day, instant, month
 from plugin.faces.viewer.readings.code_words import WORDS
 from plugin.faces.viewer.readings.moment import Precision, When
 from plugin.faces.viewer.readings.result import ReferenceRange
@@ -23,6 +23,8 @@ from plugin.faces.viewer.readings.values import (
     Value,
 )
 
+_SIGNS: Final[Mapping[Language, Mapping[str, str]]] = {each: dict(Locale(each).currency_symbols) for each in LANGUAGES}
+"""Of currencies, by their code; one that has none is its own."""
 _SPACE: Final = "\u00a0"
 """Between a number and its unit, which stay on one line."""
 _YES, _NO = Word("oui", "yes"), Word("non", "no")
@@ -96,7 +98,7 @@ def money(value: Money, language: Language) -> str:
     told = number(value.number, language)
     if not value.currency:
         return told
-    sign = get_currency_symbol(value.currency, Locale(language))
+    sign = _SIGNS[language].get(value.currency, value.currency)
     return f"{told}{_SPACE}{sign}" if language == "fr" else f"{sign}{told}"
 
 

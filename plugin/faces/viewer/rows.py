@@ -1,15 +1,16 @@
 """One row of the overview as a template prints it: a Result's words in one language. Escaping is the template's."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from plugin.faces.pages.wording import Language
 from plugin.faces.viewer.looks import ShownFeed
 from plugin.faces.viewer.printed import moment, printed, reference_range, term
 from plugin.faces.viewer.readings.moment import Precision
 from plugin.faces.viewer.readings.result import Basis, Flag, Hint, HintKind, Level, Part, Result, Standing
-from plugin.faces.viewer.readings.trend import analyte_of, part_analyte_of
+from plugin.faces.viewer.readings.trend import Analyte, analyte_of, part_analyte_of, trend_key
 from plugin.faces.viewer.words import DETAILS, HINTS, LEVELS, STANDINGS, TYPES
 
 _TOLD_OF_REPORTS = frozenset({HintKind.REPORTED_IN, HintKind.REPORTS})
@@ -29,6 +30,70 @@ _SAME_LENGTH = 8
 """Hexadecimal digits: within one page and one patient."""
 
 
+class Mark(NamedTuple):
+    """That a value is abnormal, or that its source contradicts itself."""
+
+    kind: str
+    """Which of the page's colours goes with it."""
+    told: str
+    """A sign and a word where it is abnormal, else ""."""
+    is_compared: bool
+    """It is we who say so."""
+    disagrees: str
+    """What the source's range says, where that contradicts the source's word."""
+
+
+class PartLine(NamedTuple):
+    """A component's line."""
+
+    title: str
+    value: str
+    mark: Mark | None
+    ranges: str
+    trend: str
+
+
+class Below(NamedTuple):
+    """What stands below a row until it is opened."""
+
+    members: Sequence[tuple[str, str]]
+    """Anchor, "" where it is not on the page, and title."""
+    reports: Sequence[tuple[str, str, str]]
+    """Words, anchor and title."""
+    details: Sequence[tuple[str, str]]
+    """Name and value."""
+    notes: Sequence[str]
+    left_out: int
+
+
+class Row(NamedTuple):
+    """Everything that a row prints, worked out once: a template asks for nothing twice. "" where there is nothing."""
+
+    anchor: str
+    feed: str
+    same: str
+    """A word that results of one test at one time share, whatever their source."""
+    is_abnormal: bool
+    when: str
+    machine_time: str
+    title: str
+    trend: str
+    standing: str
+    status: str
+    below: Below | None
+    hints: Sequence[tuple[str, str, str, str]]
+    """Words, anchor, title of the other, and its source where that is another one."""
+    document: str
+    """Under which path of the view it is opened, if it is more than its row says."""
+    has_files: bool
+    value: str
+    mark: Mark | None
+    parts: Sequence[PartLine]
+    ranges: str
+    source: str
+    performers: str
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
     """Prints results in one language."""
@@ -38,37 +103,43 @@ class Rows:
     at: Callable[..., str]
     files: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """(feed, reference) -> the first of its files that can be opened."""
+    _addresses: dict[Analyte, str] = field(default_factory=dict, repr=False)
+    """Of trends: an overview shows each analyte many times."""
 
-    def document(self, result: Result) -> str:
-        """Under which path of the view it is opened, if it is more than its row says; else ""."""
-        if result.origin.is_local or not (result.attachments or result.has_narrative):
-            return ""
-        file = self.files.get((result.feed, result.origin.reference))
-        return f"document/{result.feed}/{result.origin.reference}" + (f"/{file}" if file else "")
+    def row(self, result: Result) -> Row:
+        """One row."""
+        title = self._title(result)
+        return Row(
+            result.anchor,
+            result.feed,
+            _same(result),
+            result.is_abnormal,
+            self._when(result),
+            _machine_time(result),
+            title,
+            self._trend(analyte_of(result)),
+            result.standing,
+            self._status(result),
+            self._below(result),
+            [self._hint(result, each) for each in result.hints if each.kind not in _TOLD_OF_REPORTS][:_MAX_HINTS],
+            self._document(result),
+            bool(result.attachments),
+            printed(result.value, self.language),
+            self.mark(result.flag),
+            [self._part(result, each) for each in result.parts],
+            self._ranges(result),
+            self.source(result.feed),
+            ", ".join([name.shown for name in result.performers]),
+        )
 
-    def title(self, result: Result) -> str:
-        """What it is."""
-        if result.title is not None:
-            return term(result.title, self.language)
-        return TYPES[result.origin.type].said(self.language) if result.origin.type in TYPES else ""
-
-    def value(self, result: Result | Part) -> str:
-        return printed(result.value, self.language)
-
-    def ranges(self, result: Result | Part) -> str:
-        return "; ".join(filter(None, (reference_range(each, self.language) for each in result.ranges)))
-
-    def when(self, result: Result) -> str:
-        """When it was so, else when it was released."""
-        told = result.when or result.issued
-        return moment(told, self.language) if told is not None else ""
-
-    def machine_time(self, result: Result) -> str:
-        """The same for `<time datetime>` and for sorting in the page; "" where there is no date."""
-        told = result.when or result.issued
-        if told is None or not told.is_dated:
-            return ""
-        return told.order.strftime("%Y-%m-%dT%H:%MZ")
+    def mark(self, flag: Flag) -> Mark | None:
+        """None where there is nothing to mark."""
+        told = self.flag(flag)
+        disagrees = LEVELS[flag.disagrees].said(self.language) if flag.disagrees is not None else ""
+        if not told and not disagrees:
+            return None
+        kind = "critical" if flag.level.startswith("critical") else "abnormal"
+        return Mark(kind, told, flag.is_abnormal and flag.basis is Basis.RANGE, disagrees)
 
     def flag(self, flag: Flag) -> str:
         """A sign and a word where it is abnormal, else ""."""
@@ -78,61 +149,84 @@ class Rows:
             return "! " + ", ".join(term(each, self.language) for each in flag.words)
         return LEVELS[flag.level].said(self.language)
 
-    def flag_kind(self, flag: Flag) -> str:
-        """Which of the page's colours goes with it."""
-        return "critical" if flag.level.startswith("critical") else "abnormal"
+    def source(self, feed_id: str) -> str:
+        """A source's title."""
+        feed = self.feeds.get(feed_id)
+        return feed.title.said(self.language) if feed is not None else ""
 
-    def is_compared(self, flag: Flag) -> bool:
-        """It is we who say so."""
-        return flag.is_abnormal and flag.basis is Basis.RANGE
+    def _title(self, result: Result) -> str:
+        if result.title is not None:
+            return term(result.title, self.language)
+        return TYPES[result.origin.type].said(self.language) if result.origin.type in TYPES else ""
 
-    def disagrees(self, flag: Flag) -> str:
-        """What the source's range says, where that contradicts the source's word."""
-        return LEVELS[flag.disagrees].said(self.language) if flag.disagrees is not None else ""
+    def _when(self, result: Result) -> str:
+        """When it was so, else when it was released."""
+        told = result.when or result.issued
+        return moment(told, self.language) if told is not None else ""
 
-    def status(self, result: Result) -> str:
+    def _status(self, result: Result) -> str:
         """Nothing for what a reader expects: that a result is final, a claim in force, a medicine handed out."""
         expected = _EXPECTED.get(result.origin.type)
         if result.standing is Standing.FINAL or (result.status is not None and result.status.key == expected):
             return ""
         return STANDINGS[result.standing].said(self.language) or printed(result.status, self.language)
 
-    def source(self, feed_id: str) -> str:
-        feed = self.feeds.get(feed_id)
-        return feed.title.said(self.language) if feed is not None else ""
+    def _ranges(self, result: Result | Part) -> str:
+        return "; ".join(filter(None, [reference_range(each, self.language) for each in result.ranges]))
 
-    def hints(self, result: Result) -> list[tuple[str, Hint, str]]:
-        """Words, hint and title of the other, but for a report and its parts."""
-        return [self._hint(each) for each in result.hints if each.kind not in _TOLD_OF_REPORTS][:_MAX_HINTS]
-
-    def reports(self, result: Result) -> list[tuple[str, Hint, str]]:
-        """Those."""
-        return [self._hint(each) for each in result.hints if each.kind is HintKind.REPORTED_IN]
-
-    def _hint(self, hint: Hint) -> tuple[str, Hint, str]:
-        title = term(hint.title, self.language) if hint.title is not None else ""
-        return HINTS[hint.kind].said(self.language), hint, title or self.source(hint.feed)
-
-    def details(self, result: Result) -> list[tuple[str, str]]:
-        """Name and value of each further fact."""
-        return [(DETAILS[each.name].said(self.language), printed(each.value, self.language)) for each in result.details]
-
-    def text(self, value: object) -> str:
-        """A Term, a Text or another value."""
-        return printed(value, self.language)  # type: ignore[arg-type]
-
-    def same(self, result: Result) -> str:
-        """A word that results of one test at one time share, whatever their source; "" where that cannot be told."""
-        if result.when is None or result.when.precision is not Precision.TIME or not result.codes:
+    def _trend(self, analyte: Analyte | None) -> str:
+        """The address of the course of an analyte."""
+        if analyte is None:
             return ""
-        told = f"{sorted(result.codes)[0]}{result.when.order}".encode(errors="replace")
-        return hashlib.sha256(told).hexdigest()[:_SAME_LENGTH]
+        known = self._addresses.get(analyte)
+        if known is None:
+            known = self._addresses[analyte] = self.at(f"trend/{trend_key(analyte)}")
+        return known
 
-    def trend(self, result: Result, part: Part | None = None) -> str:
-        """The address of the course of what a result, or a component of it, measures; "" where there is none."""
-        analyte = analyte_of(result) if part is None else part_analyte_of(result, part)
-        return self.at(f"trend/{analyte}") if analyte else ""
+    def _part(self, result: Result, part: Part) -> PartLine:
+        return PartLine(
+            term(part.title, self.language),
+            printed(part.value, self.language),
+            self.mark(part.flag),
+            self._ranges(part),
+            self._trend(part_analyte_of(result, part)),
+        )
 
-    def has_more(self, result: Result) -> bool:
-        """Whether anything stands below the row."""
-        return bool(result.details or result.notes or result.members or result.left_out or self.reports(result))
+    def _document(self, result: Result) -> str:
+        if result.origin.is_local or not (result.attachments or result.has_narrative):
+            return ""
+        file = self.files.get((result.feed, result.origin.reference))
+        return f"document/{result.feed}/{result.origin.reference}" + (f"/{file}" if file else "")
+
+    def _hint(self, result: Result, hint: Hint) -> tuple[str, str, str, str]:
+        return (*self._other(hint), self.source(hint.feed) if hint.feed != result.feed else "")
+
+    def _other(self, hint: Hint) -> tuple[str, str, str]:
+        title = term(hint.title, self.language) if hint.title is not None else ""
+        return HINTS[hint.kind].said(self.language), hint.anchor, title or self.source(hint.feed)
+
+    def _below(self, result: Result) -> Below | None:
+        reports = [self._other(each) for each in result.hints if each.kind is HintKind.REPORTED_IN]
+        if not (result.details or result.notes or result.members or result.left_out or reports):
+            return None
+        language = self.language
+        return Below(
+            [(each.anchor if each.is_shown else "", printed(each.title, language)) for each in result.members],
+            reports,
+            [(DETAILS[each.name].said(language), printed(each.value, language)) for each in result.details],
+            [each.whole or each.shown for each in result.notes],
+            result.left_out,
+        )
+
+
+def _machine_time(result: Result) -> str:
+    """When it was, for `<time datetime>` and for sorting in the page; "" where there is no date."""
+    told = result.when or result.issued
+    return f"{told.order.isoformat()[:16]}Z" if told is not None and told.is_dated else ""
+
+
+def _same(result: Result) -> str:
+    if result.when is None or result.when.precision is not Precision.TIME or not result.codes:
+        return ""
+    told = f"{min(result.codes)}{result.when.order}".encode(errors="replace")
+    return hashlib.sha256(told).hexdigest()[:_SAME_LENGTH]

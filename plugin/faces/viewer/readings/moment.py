@@ -3,6 +3,7 @@
 A date is never made more precise than it is: `2026-03` is a month. What cannot be read as a date is kept as text.
 """
 
+import re
 from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,10 @@ from typing import Any, ClassVar
 from fhir_adapters.moments import stretch
 from plugin.faces.viewer.readings.text import Text, line
 
+_WHOLE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:Z|[+-][0-9]{2}:[0-9]{2})")
+"""A moment to the second with its zone, as nearly every source writes it."""
+_EDGE_YEARS = ("0001", "9999")
+"""Where the moment itself may lie outside the calendar, although what stands there can be read."""
 _ZONE_MARKS = ("+", "-")
 _DATE_LENGTHS = {4: "year", 7: "month", 10: "day"}
 _ZONE_LENGTH = len("+01:00")
@@ -110,6 +115,10 @@ def timing(value: Any) -> When | None:
 
 
 def _read(text: str) -> When:
+    if _WHOLE.fullmatch(text) and text[:4] not in _EDGE_YEARS and text[17:19] != "60":
+        # The same as below, at a fifth of the time: an overview has two of them a row.
+        at = datetime.fromisoformat(text)
+        return When(Precision.TIME, at.replace(tzinfo=UTC) if text[-1] == "Z" else at, zoned=True)
     start = stretch(text).start
     day, _, clock = text.partition("T")
     if not clock:

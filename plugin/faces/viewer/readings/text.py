@@ -52,8 +52,11 @@ def line(value: Any, limit: int = MAX_LINE) -> Text | None:
     """A text on one line: a name, a unit, a title. None where `value` is no text or has nothing to see in it."""
     if not isinstance(value, str):
         return None
-    if len(value) <= limit and value.isascii() and value.isprintable() and value == value.strip() and "  " not in value:
-        return Text(value) if value else None  # nearly all names, units and codes
+    if len(value) <= limit and value.isprintable() and value == value.strip() and "  " not in value:
+        # What is printable has no control, and no blank but the space; before the first mark nothing piles up.
+        plain = value.isascii() or max(value) < _FIRST_MARK
+        if plain:
+            return Text(value) if value else None  # nearly all names, units and codes
     return _shortened(" ".join(_visible(value).split()), limit)
 
 

@@ -26,7 +26,8 @@ _LOINC = frozenset(SYSTEMS["loinc"].uris)
 _LARGEST = Decimal("1e100")
 """Beyond, a number has no place on a chart; it stands in the table."""
 
-_Analyte = tuple[str, ...]
+Analyte = tuple[str, ...]
+"""What is measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ class Series:
     key: str
     """For an HTML id; the same at each look."""
     analyte: str
-    """For an address: what `analyte_of` says of its results."""
+    """For an address: `trend_key` of what its results measure."""
     title: Term | None
     unit: Text | None
     entries: tuple[Entry, ...]
@@ -148,7 +149,7 @@ class _Told:
 
 def trends(results: Iterable[Result]) -> tuple[Series, ...]:
     """Every series that these results make, those with one entry too; most entries first."""
-    analytes: dict[_Analyte, list[_Told]] = defaultdict(list)
+    analytes: dict[Analyte, list[_Told]] = defaultdict(list)
     for result in results:
         if _is_charted(result):
             for analyte, told in _values_of(result):
@@ -157,20 +158,23 @@ def trends(results: Iterable[Result]) -> tuple[Series, ...]:
     return tuple(sorted(found, key=lambda each: -len(each.entries)))
 
 
-def analyte_of(result: Result) -> str:
-    """What a result measures, for the address of its trend; "" where it is nothing that can be charted."""
-    if not _is_charted(result) or not isinstance(result.value, Amount):
-        return ""
-    analyte = _analyte(result.feed, result.codes, result.title)
-    return "" if analyte is None else _digest(analyte)
+def analyte_of(result: Result) -> Analyte | None:
+    """What a result measures; None where it is nothing that can be charted."""
+    if not isinstance(result.value, Amount) or not _is_charted(result):
+        return None
+    return _analyte(result.feed, result.codes, result.title)
 
 
-def part_analyte_of(result: Result, part: Part) -> str:
+def part_analyte_of(result: Result, part: Part) -> Analyte | None:
     """The same of a component of `result`."""
-    if not _is_charted(result) or not isinstance(part.value, Amount):
-        return ""
-    analyte = _analyte(result.feed, part.codes, part.title)
-    return "" if analyte is None else _digest(analyte)
+    if not isinstance(part.value, Amount) or not _is_charted(result):
+        return None
+    return _analyte(result.feed, part.codes, part.title)
+
+
+def trend_key(analyte: Analyte) -> str:
+    """Stands for `analyte` in the address of its trend."""
+    return hashlib.sha256("\n".join(analyte).encode(errors="replace")).hexdigest()[:KEY_LENGTH]
 
 
 def _is_charted(result: Result) -> bool:
@@ -178,7 +182,7 @@ def _is_charted(result: Result) -> bool:
     return observed and result.category is not Category.MICROBIOLOGY and not result.is_mistaken
 
 
-def _values_of(result: Result) -> Iterator[tuple[_Analyte, _Told]]:
+def _values_of(result: Result) -> Iterator[tuple[Analyte, _Told]]:
     """The values of a result: its own, and those of its components."""
     if result.value is not None and (analyte := _analyte(result.feed, result.codes, result.title)) is not None:
         yield analyte, _Told(_entry(result, result.value, result.flag, result.ranges), result.title)
@@ -187,7 +191,7 @@ def _values_of(result: Result) -> Iterator[tuple[_Analyte, _Told]]:
             yield analyte, _Told(_entry(result, part.value, part.flag, part.ranges), part.title)
 
 
-def _analyte(feed: str, codes: Sequence[Pair], title: Term | None) -> _Analyte | None:
+def _analyte(feed: str, codes: Sequence[Pair], title: Term | None) -> Analyte | None:
     """What is measured: its LOINC code, else its first code with a system; else, within one feed only, its words."""
     loinc = next((code for system, code in codes if system in _LOINC), None)
     if loinc is not None:
@@ -215,7 +219,7 @@ def _entry(result: Result, value: Value, flag: Flag, ranges: tuple[ReferenceRang
     )
 
 
-def _series_of(analyte: _Analyte, told: Sequence[_Told]) -> Iterator[Series]:
+def _series_of(analyte: Analyte, told: Sequence[_Told]) -> Iterator[Series]:
     """The series of one analyte: as many as there are units that are not exactly the same."""
     numbered = [each for each in told if isinstance(each.entry.value, Amount)]
     groups = _by_unit(numbered)
@@ -259,7 +263,7 @@ def _unit_code(told: _Told, codes: Mapping[str, str]) -> str:
     return value.ucum or codes.get(words, words)
 
 
-def _series(analyte: _Analyte, told: Sequence[_Told], rest: Sequence[_Told]) -> Series:
+def _series(analyte: Analyte, told: Sequence[_Told], rest: Sequence[_Told]) -> Series:
     codes = _codes_by_words(told)
     used = Counter(_unit_code(each, codes) for each in told)
     newest_first = sorted(told, key=lambda each: each.entry.order, reverse=True)
@@ -270,8 +274,8 @@ def _series(analyte: _Analyte, told: Sequence[_Told], rest: Sequence[_Told]) -> 
     entries += [each.entry for each in rest]
     title = next((each.title for each in newest_first if each.title is not None), None)
     return Series(
-        _digest((*analyte, "", code)),
-        _digest(analyte),
+        trend_key((*analyte, "", code)),
+        trend_key(analyte),
         title,
         unit,
         tuple(sorted(entries, key=lambda each: each.order)),
@@ -311,7 +315,3 @@ def _sources(entries: Iterable[Entry]) -> tuple[Source, ...]:
     feeds = sorted({(not each.is_local, each.feed) for each in entries})
     outside = iter(range(LOCAL_SHAPE + 1, LOCAL_SHAPE + 1 + len(feeds)))
     return tuple(Source(feed, not away, next(outside) if away else LOCAL_SHAPE) for away, feed in feeds)
-
-
-def _digest(told: _Analyte) -> str:
-    return hashlib.sha256("\n".join(told).encode(errors="replace")).hexdigest()[:KEY_LENGTH]

@@ -38,6 +38,9 @@ def number(value: Any) -> Number | None:
         value = Decimal(value)
     if not isinstance(value, Decimal) or not value.is_finite():
         return None
+    text = str(value)
+    if len(text) <= MAX_PLACES and "E" not in text:  # nearly all: written out by itself
+        return Number(value, text)
     _, digits, exponent = value.as_tuple()
     assert isinstance(exponent, int)  # finite, see above  # noqa: S101
     if len(digits) > MAX_DIGITS:

@@ -1,0 +1,46 @@
+"""What nearly every source writes is read by a shorter way, to the same end."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fhir_adapters.moments import stretch
+from plugin.faces.viewer.readings.moment import Precision, when
+from plugin.faces.viewer.readings.text import MAX_LINE, line, visible
+from plugin.faces.viewer.readings.values import number
+
+_FIGURES = st.integers(0, 61).map("{:02}".format)
+_DATES = st.from_regex(r"(000[12]|20[0-9]{2}|999[89])-(0[0-9]|1[0-3])-[0-3][0-9]", fullmatch=True)
+_ZONES = st.just("Z") | st.tuples(st.sampled_from("+-"), _FIGURES, _FIGURES).map(lambda each: "{}{}:{}".format(*each))
+
+
+@given(st.builds("{}T{}:{}:{}{}".format, _DATES, _FIGURES, _FIGURES, _FIGURES, _ZONES))
+def test_a_moment_is_the_one_that_searches_find(text: str) -> None:
+    """What is no date for a search is none on a page, the edges of the calendar and leap seconds included."""
+    read = when(text)
+    assert read is not None
+    try:
+        start = stretch(text).start
+    except ValueError:
+        assert read.precision is Precision.UNREADABLE
+        return
+    if read.precision is Precision.TIME:
+        offset = read.at.utcoffset()
+        assert (read.order, offset is not None and abs(offset) < timedelta(days=1), read.zoned) == (start, True, True)
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, places=None))
+def test_a_number_keeps_its_digits(value: Decimal) -> None:
+    read = number(value)
+    assert read is not None
+    assert not read.complete or Decimal(read.text) == value
+    if "E" not in read.text and read.complete:
+        assert read.text == format(value, "f")
+
+
+@given(st.text(max_size=MAX_LINE // 4))
+def test_a_line_is_what_can_be_seen_of_a_text(text: str) -> None:
+    read = line(text)
+    assert (read.shown if read is not None else "") == " ".join(visible(text).split())
