@@ -1,7 +1,9 @@
 """Group commit: what several threads hand in while one commit is under way goes out together with the next.
 
 The first of them leads: it commits for all that wait and hands on to the first that came meanwhile. Nobody leads twice
-for others, and nobody waits without a bound. What a commit is, and what may be committed, is the caller's.
+for others, and nobody waits without a bound. Before it commits, a leader waits a little for those that came around the
+last commit, if fewer are there: a sync to disk costs the same for many. What a commit is, and what may be committed, is
+the caller's.
 """
 
 import threading
@@ -12,6 +14,10 @@ from typing import Generic, TypeVar
 
 from plugin.ledger.errors import LedgerError, LedgerUnavailable
 
+GATHERING = 0.5
+"""For how much of the time of the last commit a leader waits at most: then its batch is the last one's, and more."""
+MOST_GATHERING = 0.002
+"""Seconds. Some threads need that long to hand in what they have; who waits for a slow disk gains nothing by more."""
 Entry = TypeVar("Entry")
 Result = TypeVar("Result")
 
@@ -57,6 +63,11 @@ class GroupCommit(Generic[Entry, Result]):
         self._guard = threading.Lock()
         self._queue: list[_Waiting[Entry, Result]] = []
         self._led = False
+        self._gatherer: _Waiting[Entry, Result] | None = None
+        """The leader that waits until `_company` wait."""
+        self._company = 1
+        """How many there were around the last commit: those in it, and those that waited at its end."""
+        self._pause = 0.0
 
     def submit(self, entry: Entry, patience: float) -> Result:
         """Commit `entry`, alone or with others; returns its result once the commit is done.
@@ -70,6 +81,9 @@ class GroupCommit(Generic[Entry, Result]):
             self._queue.append(mine)
             if not self._led:
                 self._led = mine.leads = True
+            elif self._gatherer is not None and len(self._queue) >= self._company:
+                self._gatherer.signal.release()
+                self._gatherer = None
         if not mine.leads:
             self._follow(mine, patience)
         if mine.leads:
@@ -91,10 +105,12 @@ class GroupCommit(Generic[Entry, Result]):
         raise LedgerUnavailable(_CROWDED)
 
     def _lead(self, mine: _Waiting[Entry, Result], until: float) -> None:
+        self._gather(mine, until)
         batch = [mine]
         error: LedgerError | None = LedgerUnavailable(_INTERRUPTED)
+        begun = time.monotonic()
         try:
-            with self._turn(max(0.0, until - time.monotonic())):
+            with self._turn(max(0.0, until - begun)):
                 batch = []
                 try:
                     results = self._commit(self._take(batch))
@@ -106,10 +122,23 @@ class GroupCommit(Generic[Entry, Result]):
         except LedgerError as raised:
             error = raised
         finally:
-            self._hand_on(batch)
+            self._hand_on(batch, time.monotonic() - begun)
             for waiting in batch:
                 waiting.error = error
                 waiting.signal.release()
+
+    def _gather(self, mine: _Waiting[Entry, Result], until: float) -> None:
+        """Let those come along that are about to come: as many as last time, or until the pause is over."""
+        with self._guard:
+            if len(self._queue) >= self._company:
+                return
+            self._gatherer = mine
+            pause = min(self._pause, until - time.monotonic())
+        if not mine.signal.acquire(timeout=max(0.0, pause)):
+            with self._guard:
+                if self._gatherer is not mine:  # it was released at the last moment
+                    mine.signal.acquire()
+                self._gatherer = None
 
     def _take(self, batch: list[_Waiting[Entry, Result]]) -> Iterator[Entry]:
         """The entries that wait when this is first read; who they are of is put into `batch`."""
@@ -123,10 +152,13 @@ class GroupCommit(Generic[Entry, Result]):
             waiting, self._queue = self._queue, []
         return waiting
 
-    def _hand_on(self, batch: list[_Waiting[Entry, Result]]) -> None:
+    def _hand_on(self, batch: list[_Waiting[Entry, Result]], took: float) -> None:
         """Let the next one lead, if there is one. A leader that never got its turn takes itself out."""
         with self._guard:
-            self._queue = [waiting for waiting in self._queue if waiting not in batch]
+            if self._queue and self._queue[0] is batch[0]:
+                del self._queue[0]
+            self._company = len(batch) + len(self._queue)
+            self._pause = min(took * GATHERING, MOST_GATHERING)
             self._led = bool(self._queue)
             if self._led:
                 self._queue[0].leads = True

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from plugin.ledger.merkle import leaf_hash
 from plugin.ledger.postgres_connection import Connection
-from plugin.ledger.tiles import WIDTH, due
+from plugin.ledger.tiles import due, is_due
 
 
 class PostgresShelf:
@@ -48,7 +48,7 @@ class PostgresShelf:
 
         Belongs into the transaction of that commit.
         """
-        if before // WIDTH == after // WIDTH:
+        if not is_due(before, after):
             return
         for tile in due(self, after):
             self._connection.execute(

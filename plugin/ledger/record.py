@@ -146,6 +146,38 @@ def encode_header(position: int, time: str, tenant: str, retention_class: str, b
         raise RecordInvalid("the header of a record has no JSON form") from error
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A record but for its position and time, which it gets in the commit: little is left to do there."""
+
+    body: bytes
+    frame: tuple[str, str]
+    """Its header, before the position, and between position and time."""
+    facts: tuple[str | None, ...]
+    """The search columns but for the time."""
+
+    def header(self, position: int, time: str) -> bytes:
+        """The same bytes as `encode_header` makes; `time` is one of `encode_time`."""
+        return f'{self.frame[0]}{position}{self.frame[1]}{time}","v":{VERSION}}}'.encode()
+
+
+def draft(body: Mapping[str, object], tenant: str, retention_class: str) -> Draft:
+    """Encode what does not depend on the place of a record. Raises RecordInvalid."""
+    encoded = encode_body(body)
+    if not isinstance(tenant, str) or not isinstance(retention_class, str):
+        raise RecordInvalid("the tenant and the class of a record are text")
+    try:
+        before, between = _frame(tenant, retention_class.encode())
+    except (TypeError, UnicodeError) as error:
+        raise RecordInvalid("the header of a record has no JSON form") from error
+    frame = f'{{"body":"{sha256(encoded).hexdigest()}{before}', between
+    try:
+        facts = tenant, *_plain_facts(_PLAIN.decode(encoded))
+    except msgspec.DecodeError:  # sound, but not of the types that a body of ours has
+        facts = columns_of(encode_header(0, "", tenant, retention_class, encoded), encoded)[1:]
+    return Draft(encoded, frame, facts)
+
+
 def search_columns(header: Mapping[str, object], body: Mapping[str, object]) -> dict[str, str | None]:
     """What a record is found by, from its parsed header and body; keys are SEARCH_COLUMNS in that order.
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import apsw
 
 from plugin.ledger.merkle import leaf_hash
-from plugin.ledger.tiles import WIDTH, Tile, due
+from plugin.ledger.tiles import Tile, due, is_due
 
 TABLE = """CREATE TABLE tiles (
   level INTEGER NOT NULL, number INTEGER NOT NULL, root BLOB NOT NULL, hashes BLOB NOT NULL,
@@ -62,7 +62,7 @@ class SqliteShelf:
 
         Belongs into the transaction of that commit.
         """
-        if before // WIDTH == after // WIDTH:
+        if not is_due(before, after):
             return
         if not self._exists:
             self._connection.execute(TABLE)

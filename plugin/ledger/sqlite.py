@@ -19,11 +19,17 @@ from plugin.ledger.record import SEARCH_COLUMNS
 from plugin.ledger.shelf import TABLE as TILES
 from plugin.ledger.shelf import SqliteShelf
 from plugin.ledger.store import Batch, Head, Meta, Row, head_of
+from plugin.ledger.tiles import is_due
 
 BUSY_SECONDS = 2.0
 """How long a writer waits for another process's transaction; one takes a few milliseconds."""
 _POLL_SECONDS = 0.00025
 """SQLite's own waiting sleeps up to 100 ms at a time: beside a busy process that loses every race for two seconds."""
+
+_LOG_PAGES = 4_000
+"""Of SQLite's log, 16 MB, before it is brought into the file, which takes two more syncs. A batch of 32 changes 70."""
+_CACHE_KIB = 8_000
+"""The upper pages of the indexes of a few million records: each append goes through all of them."""
 
 TABLES = (
     """CREATE TABLE meta (
@@ -70,7 +76,13 @@ AIDS = (
 
 ROW = "position, header, body, " + ", ".join(SEARCH_COLUMNS)
 """The columns of a row in the order in which `as_row` takes them."""
-_INSERT = f"INSERT INTO records ({ROW}) VALUES ({', '.join('?' * (3 + len(SEARCH_COLUMNS)))})"  # noqa: S608
+_VALUES = f"({', '.join('?' * (3 + len(SEARCH_COLUMNS)))})"
+_INSERTS = {count: f"INSERT INTO records ({ROW}) VALUES {', '.join([_VALUES] * count)}" for count in (64, 8, 1)}  # noqa: S608
+"""By how many rows each adds. A thread gives Python's lock away at each step of a statement and, in a busy process,
+gets it back milliseconds later: so a batch takes few steps, and few different statements, which are kept prepared."""
+_HEAD = "SELECT size, edge, checkpoint, time FROM head"
+_LOCKED_HEAD = f"BEGIN IMMEDIATE; {_HEAD}"
+_NEW_HEAD = "UPDATE head SET size = ?, edge = ?, checkpoint = ?, time = ?"
 _TAIL = f"SELECT {ROW} FROM records ORDER BY position DESC LIMIT ?"  # noqa: S608
 
 
@@ -95,26 +107,22 @@ class SqliteStore:
         with written(self._path):
             connection = self._open()
             self._check_file()
-            with self._transaction(connection, "IMMEDIATE"):
-                before = read_head(connection)
+            with self._transaction(connection, _LOCKED_HEAD) as before:
                 batch = make_batch(before)
                 head = batch.head
-                connection.executemany(
-                    _INSERT, ((row.position, row.header, row.body, *row.columns) for row in batch.rows)
-                )
-                connection.execute(
-                    "UPDATE head SET size = ?, edge = ?, checkpoint = ?, time = ?",
-                    (head.size, head.edge.to_bytes(), head.checkpoint, head.time),
-                )
-                SqliteShelf(connection).fill(before.size, head.size)
+                _insert(connection, batch.rows)
+                if is_due(before.size, head.size):
+                    SqliteShelf(connection).fill(before.size, head.size)
+                new_head = (head.size, head.edge.to_bytes(), head.checkpoint, head.time)
+                connection.execute(f"{_NEW_HEAD}; COMMIT", new_head)
 
     def tail(self, count: int) -> tuple[Head, Sequence[Row]]:
         """See `Store.tail`."""
         with written(self._path):
             connection = self._open()
-            with self._transaction(connection, "DEFERRED"):
+            with self._transaction(connection, f"BEGIN; {_HEAD}") as head:
                 rows = [as_row(row) for row in connection.execute(_TAIL, (count,))]
-                return read_head(connection), rows[::-1]
+                return head, rows[::-1]
 
     def contains(self, record: str) -> bool:
         """See `Store.contains`."""
@@ -147,11 +155,10 @@ class SqliteStore:
             raise LedgerBroken(f"{self._path} is not the file any more that was opened")
 
     @contextmanager
-    def _transaction(self, connection: apsw.Connection, kind: str) -> Iterator[None]:
-        connection.execute(f"BEGIN {kind}")
+    def _transaction(self, connection: apsw.Connection, begin: str) -> Iterator[Head]:
+        """A transaction and the head in it, rolled back unless it was committed inside."""
         try:
-            yield
-            connection.execute("COMMIT")
+            yield head_of(connection.execute(begin).get)
         except apsw.IOError:
             # Neither what is in the file nor what this connection believes of it is known: let go of both.
             self.close()
@@ -169,6 +176,7 @@ def connect(path: Path, flags: int) -> apsw.Connection:
         connection.set_busy_handler(_wait)
         # SQLite moves rows as a table grows: what it leaves behind would outlive a purge without secure_delete.
         connection.execute("PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = FAST")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}; PRAGMA cache_size = -{_CACHE_KIB}")
     except apsw.Error:
         connection.close(True)
         raise
@@ -179,6 +187,17 @@ def _wait(tries: int) -> bool:
     """SQLite asks after each try whether to go on trying."""
     time.sleep(_POLL_SECONDS)
     return tries * _POLL_SECONDS < BUSY_SECONDS
+
+
+def _insert(connection: apsw.Connection, rows: Sequence[Row]) -> None:
+    at = 0
+    for count, statement in _INSERTS.items():
+        while at + count <= len(rows):
+            part = rows[at : at + count]
+            connection.execute(
+                statement, [value for row in part for value in (row.position, row.header, row.body, *row.columns)]
+            )
+            at += count
 
 
 def make(path: Path, meta: Meta, head: Head) -> None:
@@ -244,7 +263,7 @@ def read_meta(connection: apsw.Connection) -> Meta:
 
 def read_head(connection: apsw.Connection) -> Head:
     """Raises LedgerBroken if there is none or it is malformed, or apsw.Error."""
-    return head_of(connection.execute("SELECT size, edge, checkpoint, time FROM head").fetchone())
+    return head_of(connection.execute(_HEAD).fetchone())
 
 
 def as_row(values: tuple) -> Row:  # type: ignore[type-arg]  # what SQLite returns is checked by `record.flaw`

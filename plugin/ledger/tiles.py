@@ -45,6 +45,11 @@ class Shelf(Protocol):
         """How many tiles of this level are stored; they are the first ones."""
 
 
+def is_due(before: int, after: int) -> bool:
+    """True if a tile is full after a commit that took the tree from `before` to `after` leaves."""
+    return before // WIDTH != after // WIDTH
+
+
 def due(shelf: Shelf, size: int) -> Iterator[Tile]:
     """The full tiles of a tree of `size` leaves that are not stored yet.
 

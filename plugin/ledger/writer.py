@@ -7,7 +7,6 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from weakref import WeakSet
@@ -27,7 +26,7 @@ from plugin.ledger.key import SigningKey
 from plugin.ledger.merkle import leaf_hash
 from plugin.ledger.place import LedgerPlace
 from plugin.ledger.purge import purges_of_tail, row_flaw
-from plugin.ledger.record import Position, columns_of, encode_body, encode_header, encode_time, seconds_before
+from plugin.ledger.record import Draft, Position, draft, encode_time, seconds_before
 from plugin.ledger.rotation import current_key, key_chain_of
 from plugin.ledger.store import FORMAT, OLDER_FORMATS, Batch, Head, Row, Store
 
@@ -35,16 +34,6 @@ TURN_SECONDS = 2.0
 """How long a thread waits until its commit begins before it says that the ledger is unavailable."""
 START_RECORDS = 1_000
 """How many of the last records the start check reads: those that a crash can have hurt. It takes milliseconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """What waits to become a record: its body, what its header needs, and the search columns but for the time."""
-
-    body: bytes
-    tenant: str
-    retention_class: str
-    facts: tuple[str | None, ...]
 
 
 class Ledger:
@@ -58,7 +47,7 @@ class Ledger:
         self._key = key
         self._clock = clock
         self._turn = threading.Lock()
-        self._group: GroupCommit[_Entry, Position] = GroupCommit(self._commit, self._taking_turn)
+        self._group: GroupCommit[Draft, Position] = GroupCommit(self._commit, self._taking_turn)
         self._seen: Head | None = None
         self._refusal: LedgerError | None = None
         self._observe: Callable[[int, float], None] = lambda _records, _back: None
@@ -73,14 +62,14 @@ class Ledger:
         not be there, and the caller releases nothing; LedgerBroken and RecordInvalid: it is not there, and the caller
         releases nothing either. After StorageFailed or LedgerBroken every further append of this process is refused.
         """
-        return self._group.submit(_entry(body, tenant, retention_class), TURN_SECONDS)
+        return self._group.submit(draft(body, tenant, retention_class), TURN_SECONDS)
 
     def rotate(self, body: Mapping[str, object], key: SigningKey, *, tenant: str, retention_class: str) -> Position:
         """Like `append`, of the record by which `key` takes over: the head that it leads to is signed by both keys.
 
         Other processes that have the old key append nothing after it: they find that the head is not theirs.
         """
-        entry = _entry(body, tenant, retention_class)
+        entry = draft(body, tenant, retention_class)
         with self._taking_turn():
             old, self._key, self._retiring = self._key, key, self._key
             try:
@@ -134,7 +123,7 @@ class Ledger:
         with self._taking_turn():
             self._store.close()
 
-    def _commit(self, entries: Iterable[_Entry]) -> list[Position]:
+    def _commit(self, entries: Iterable[Draft]) -> list[Position]:
         """Commit the entries together, in their order. Reads them once the store is locked. The caller has the turn."""
         batches: list[Batch] = []
         followed = ""
@@ -158,12 +147,11 @@ class Ledger:
         self._observe(len(batch.rows), seconds_before(batch.head.time, followed))
         return [Position(row.position, batch.head.time) for row in batch.rows]
 
-    def _batch(self, head: Head, entries: Iterable[_Entry]) -> Batch:
+    def _batch(self, head: Head, entries: Iterable[Draft]) -> Batch:
         time = encode_time(self._clock())
         rows = []
         for position, entry in enumerate(entries, head.size):
-            header = encode_header(position, time, entry.tenant, entry.retention_class, entry.body)
-            rows.append(Row(position, header, entry.body, (time, *entry.facts)))
+            rows.append(Row(position, entry.header(position, time), entry.body, (time, *entry.facts)))
         edge = head.edge.extend(leaf_hash(row.header) for row in rows)
         signers = [key for key in (self._key, self._retiring) if key is not None]
         note = checkpoint.sign(Checkpoint(self._key.verifier.name, edge.size, edge.root()), *signers)
@@ -197,13 +185,6 @@ class Ledger:
             yield
         finally:
             self._turn.release()
-
-
-def _entry(body: Mapping[str, object], tenant: str, retention_class: str) -> _Entry:
-    """Encode what the commit needs before its turn. Raises RecordInvalid, which so concerns no other entry."""
-    encoded = encode_body(body)
-    columns = columns_of(encode_header(0, "", tenant, retention_class, encoded), encoded)
-    return _Entry(encoded, tenant, retention_class, columns[1:])
 
 
 def open(place: LedgerPlace, key_path: Path, *, upgrading: bool = False) -> Ledger:

@@ -225,3 +225,25 @@ def test_a_crowd_with_little_patience_loses_no_wake_up(journal):
     assert len(set(committed)) == len(committed)
     assert set(done) <= set(committed) <= set(done) | set(doubtful)
     assert journal.group.submit(-1, PATIENCE) == "done -1"
+
+
+def test_a_leader_waits_for_those_of_the_last_commit(journal):
+    """Two that come one after another would each pay a sync; both of the last batch come again as a rule."""
+    journal.group._company, journal.group._pause = 2, PATIENCE
+    first = Thread(journal, 1)
+    deadline = time.monotonic() + PATIENCE
+    while journal.group._gatherer is None and time.monotonic() < deadline:
+        time.sleep(0.001)
+    second = Thread(journal, 2)
+    journal.gate.release()
+    for thread in (first, second):
+        thread.join(PATIENCE)
+    assert journal.batches == [[1, 2]]
+
+
+def test_a_leader_whose_company_stays_away_commits_alone(journal):
+    """The others may have nothing more to say: nobody waits for them longer than a part of a commit."""
+    journal.group._company, journal.group._pause = 2, 0.01
+    journal.gate.release()
+    assert journal.group.submit(1, PATIENCE) == "done 1"
+    assert journal.group._company == 1

@@ -2,10 +2,11 @@
 
 import pytest
 
-from plugin.ledger import proof, writer
+from plugin.ledger import proof
 from plugin.ledger.errors import LedgerBroken
 from plugin.ledger.merkle import leaf_hash
 from plugin.ledger.postgres import reading
+from plugin.ledger.record import draft
 from plugin.ledger.tiles import WIDTH
 from plugin.ledger.tree import Tree
 from tests.postgres_server import DatabasePlace, new_place
@@ -15,7 +16,7 @@ def fill(place: DatabasePlace, *counts: int) -> None:
     """Commit batches of so many records."""
     ledger = place.open()
     for count in counts:
-        ledger._commit([writer._entry({"record": "x"}, "hospital", "consultation")] * count)
+        ledger._commit([draft({"record": "x"}, "hospital", "consultation")] * count)
     ledger.close()
 
 

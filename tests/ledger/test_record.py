@@ -174,3 +174,20 @@ def test_the_quick_look_never_passes_what_the_close_one_refuses(facts, tenant, r
         (position, header, body, ("2026-11-25T09:15:03.120457Z", *columns[1:])),
     ):
         assert not record._is_plainly_sound(*damaged)
+
+
+@given(BODIES | PLAIN, st.text(max_size=6), st.text(max_size=6), st.integers(0, 10**12))
+def test_a_draft_becomes_the_record_that_its_parts_would_be(facts, tenant, retention_class, position):
+    """The commit completes a header instead of encoding it: by the bytes nobody can tell."""
+    time = "2026-11-25T09:15:03.120456Z"
+    made = record.draft(facts, tenant, retention_class)
+    header = encode_header(position, time, tenant, retention_class, made.body)
+    assert made.header(position, time) == header
+    assert (time, *made.facts) == columns_of(header, made.body)
+
+
+@pytest.mark.parametrize(("tenant", "retention_class"), [(None, "c"), ("t", None), ("\ud800", "c"), ("t", "\ud800")])
+def test_a_draft_has_a_tenant_and_a_class_that_are_text(tenant, retention_class):
+    """What has no header must be refused before it waits with others for a commit."""
+    with pytest.raises(RecordInvalid):
+        record.draft({}, tenant, retention_class)

@@ -17,9 +17,9 @@ from plugin.ledger.key import SigningKey, VerifierKey, load_private_key
 from plugin.ledger.merkle import Edge, leaf_hash
 from plugin.ledger.proof import check_consistency
 from plugin.ledger.reader import Reader
+from plugin.ledger.record import draft
 from plugin.ledger.sqlite import SqliteStore
 from plugin.ledger.verify import verify
-from plugin.ledger.writer import _entry
 
 
 class FaultyStore(SqliteStore):
@@ -69,7 +69,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(at=st.integers(0, 1), size=st.sampled_from([1, 1, 2, 7, 130]))
     def append(self, at: int, size: int) -> None:
         names = [self.name() for _ in range(size)]
-        positions = self.writers[at]._commit([_entry({"record": name}, "h", "c") for name in names])
+        positions = self.writers[at]._commit([draft({"record": name}, "h", "c") for name in names])
         assert [position.position for position in positions] == list(range(len(self.names), len(self.names) + size))
         self.names += names
 

@@ -28,10 +28,10 @@ from plugin.ledger.key import VerifierKey, WitnessKey
 from plugin.ledger.merkle import Edge
 from plugin.ledger.proof import TlogProof
 from plugin.ledger.reader import Reader
+from plugin.ledger.record import draft
 from plugin.ledger.sink import Answer
 from plugin.ledger.sink_witness import WitnessSink
 from plugin.ledger.verify import verify
-from plugin.ledger.writer import _entry
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -136,7 +136,7 @@ def grow(place, count: int) -> None:
     """Append so many records, a thousand in a commit."""
     ledger = place.open()
     for first in range(0, count, 1000):
-        ledger._commit([_entry({"n": n}, "hospital", "consultation") for n in range(first, min(first + 1000, count))])
+        ledger._commit([draft({"n": n}, "hospital", "consultation") for n in range(first, min(first + 1000, count))])
     ledger.close()
 
 

@@ -9,8 +9,8 @@ from plugin.ledger.errors import LedgerBroken
 from plugin.ledger.merkle import Edge, leaf_hash
 from plugin.ledger.proof import check_consistency, check_inclusion
 from plugin.ledger.reader import Reader
+from plugin.ledger.record import draft
 from plugin.ledger.tiles import Subtrees, Tile, due, root_of
-from plugin.ledger.writer import _entry
 
 
 class MemoryShelf:
@@ -45,7 +45,7 @@ def big(place):
     """A ledger of 700 records: two full tiles, and a third in the making."""
     ledger = place.open()
     for first in range(0, 700, 100):
-        ledger._commit([_entry({"number": number}, "h", "c") for number in range(first, first + 100)])
+        ledger._commit([draft({"number": number}, "h", "c") for number in range(first, first + 100)])
     ledger.close()
     return place
 

@@ -9,8 +9,8 @@ from plugin.ledger.errors import CheckpointInvalid, KeyInvalid
 from plugin.ledger.examine import CHUNK
 from plugin.ledger.key import VerifierKey
 from plugin.ledger.reader import Reader
+from plugin.ledger.record import draft
 from plugin.ledger.verify import verify
-from plugin.ledger.writer import _entry
 from tests.ledger.witness import Witness
 
 COUNT = 2 * CHUNK + 300
@@ -21,7 +21,7 @@ def grow(place, first: int, count: int) -> None:
     ledger = place.open()
     for start in range(first, first + count, 1000):
         numbers = range(start, min(start + 1000, first + count))
-        ledger._commit([_entry({"record": f"{number}.0"}, "hospital", "consultation") for number in numbers])
+        ledger._commit([draft({"record": f"{number}.0"}, "hospital", "consultation") for number in numbers])
     ledger.close()
 
 
