@@ -105,11 +105,12 @@ class GroupCommit(Generic[Entry, Result]):
         raise LedgerUnavailable(_CROWDED)
 
     def _lead(self, mine: _Waiting[Entry, Result], until: float) -> None:
-        self._gather(mine, until)
         batch = [mine]
         error: LedgerError | None = LedgerUnavailable(_INTERRUPTED)
         begun = time.monotonic()
         try:
+            self._gather(mine, until)
+            begun = time.monotonic()
             with self._turn(max(0.0, until - begun)):
                 batch = []
                 try:
@@ -125,7 +126,8 @@ class GroupCommit(Generic[Entry, Result]):
             self._hand_on(batch, time.monotonic() - begun)
             for waiting in batch:
                 waiting.error = error
-                waiting.signal.release()
+                if waiting is not mine:
+                    waiting.signal.release()
 
     def _gather(self, mine: _Waiting[Entry, Result], until: float) -> None:
         """Let those come along that are about to come: as many as last time, or until the pause is over."""
@@ -159,6 +161,7 @@ class GroupCommit(Generic[Entry, Result]):
                 del self._queue[0]
             self._company = len(batch) + len(self._queue)
             self._pause = min(took * GATHERING, MOST_GATHERING)
+            self._gatherer = None
             self._led = bool(self._queue)
             if self._led:
                 self._queue[0].leads = True
