@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 import psycopg
 from psycopg.errors import Diagnostic, QueryCanceled
 
+from plugin.ledger import postgres_array
 from plugin.ledger.criteria import Hit, Mark, SearchTooLong, Step
 from plugin.ledger.errors import LedgerBroken, LedgerUnavailable
 from plugin.ledger.postgres_connection import READ_SECONDS, Connection, Dsn, connect, read, written
@@ -119,6 +120,7 @@ class PostgresStore:
         if self._connection is None:
             self._connection = connect(self._dsn, writes=True)
             self._connection.add_notice_handler(self._notice)
+            postgres_array.register(self._connection.adapters)
             self._opened_by = os.getpid()
         return self._connection
 
@@ -289,10 +291,15 @@ def _named(name: str) -> dict[str, str | None]:
     return {"name": to_text(name)}
 
 
-def _arrays(rows: Sequence[Row]) -> list[list[object]]:
+def _arrays(rows: Sequence[Row]) -> list[postgres_array.Array]:
     """The rows as columns, for one statement that takes them all."""
-    facts = zip(*(map(to_text, row.columns) for row in rows), strict=True)
-    return [[row.position for row in rows], [row.header for row in rows], [row.body for row in rows], *map(list, facts)]
+    positions, headers, bodies = ([getattr(row, name) for row in rows] for name in ("position", "header", "body"))
+    facts = zip(*(row.columns for row in rows), strict=True)
+    return [
+        postgres_array.bigints(positions),
+        *map(postgres_array.byteas, (headers, bodies)),
+        *map(postgres_array.texts, facts),
+    ]
 
 
 def _safe_head(row: tuple | None) -> Head:  # type: ignore[type-arg]
