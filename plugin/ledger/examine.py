@@ -7,12 +7,15 @@ import gc
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import Any
 
 import orjson
 
 from plugin.ledger.errors import LedgerBroken, LedgerError, LedgerUnreadable
-from plugin.ledger.merkle import leaf_hash
+from plugin.ledger.merkle import leaf_hash, leaf_hashes
 from plugin.ledger.purge import Purges, row_flaw
+from plugin.ledger.record import all_sound
 from plugin.ledger.store import Opening, View
 from plugin.ledger.tiles import HEIGHT, WIDTH, Shelf, root_of
 
@@ -101,18 +104,31 @@ def _leaves(
 ) -> tuple[list[bytes], Problem | None]:
     """The leaf of each sound row, up to the first that is not, and how many of them a purge names."""
     leaves: list[bytes] = []
-    expected = first
-    for row in view.rows(first, end):
-        position, header, body = row[:3]
-        if position > expected:
-            break
-        wrong = row_flaw(purges, position, header, body, row[3:])
-        if wrong is not None:
-            return leaves, Problem(position, wrong)
-        if body is None:
-            counts["purged"] += 1
-        elif purges.at(position) is not None:
-            counts["unfinished"] += 1
-        leaves.append(leaf_hash(header))
-        expected += 1
-    return leaves, Problem(expected, f"record {expected} is missing") if expected < end else None
+    rows = view.rows(first, end)
+    while some := list(islice(rows, WIDTH)):
+        expected = first + len(leaves)
+        if purges.reach(expected, expected + len(some)) or not all_sound(expected, some):
+            for row in some:
+                problem = _row_problem(first + len(leaves), row, purges, counts)
+                if problem is not None:
+                    return leaves, problem
+                leaves.append(leaf_hash(row[1]))
+        else:
+            leaves += leaf_hashes([row[1] for row in some])
+    missing = first + len(leaves)
+    return leaves, Problem(missing, f"record {missing} is missing") if missing < end else None
+
+
+def _row_problem(expected: int, row: tuple[Any, ...], purges: Purges, counts: Counter[str]) -> Problem | None:
+    """What is wrong with the row that should be that of `expected`."""
+    position, header, body = row[:3]
+    if position > expected:
+        return Problem(expected, f"record {expected} is missing")
+    wrong = row_flaw(purges, position, header, body, row[3:])
+    if wrong is not None:
+        return Problem(position, wrong)
+    if body is None:
+        counts["purged"] += 1
+    elif purges.at(position) is not None:
+        counts["unfinished"] += 1
+    return None

@@ -4,7 +4,7 @@ An `Edge` holds the roots of the full subtrees on the right, one for each bit se
 appended in O(log n) without reading the others. Where edges are stored, and who signs roots, is decided elsewhere.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Self
@@ -18,9 +18,23 @@ def leaf_hash(entry: bytes) -> bytes:
     return sha256(_LEAF + entry).digest()
 
 
+def leaf_hashes(entries: Iterable[bytes]) -> list[bytes]:
+    """The leaf hash of each."""
+    return [sha256(_LEAF + entry).digest() for entry in entries]
+
+
 def node_hash(left: bytes, right: bytes) -> bytes:
     """SHA-256 of 0x01 and both children."""
     return sha256(_NODE + left + right).digest()
+
+
+def full_root(hashes: Sequence[bytes]) -> bytes:
+    """The root over as many hashes as a power of two says, at least one, as leaves of a tree: in half the time of an
+    edge."""
+    level = hashes
+    while len(level) > 1:
+        level = [sha256(_NODE + left + right).digest() for left, right in zip(level[::2], level[1::2], strict=True)]
+    return level[0]
 
 
 @dataclass(frozen=True, slots=True)

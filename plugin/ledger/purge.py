@@ -71,6 +71,11 @@ class Purges:
         found = bisect_right(self._firsts, position) - 1
         return self.covers[found] if found >= 0 and position <= self.covers[found].last else None
 
+    def reach(self, first: int, end: int) -> bool:
+        """True if one of them has a position from `first` to before `end`."""
+        found = bisect_right(self._firsts, end - 1) - 1
+        return found >= 0 and self.covers[found].last >= first
+
     def within(self, first: int, end: int) -> "Purges":
         """Those that reach into the positions from `first` to before `end`."""
         begin = max(0, bisect_right(self._firsts, first) - 1)

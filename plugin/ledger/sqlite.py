@@ -141,6 +141,7 @@ class SqliteStore:
     def _open(self) -> apsw.Connection:
         if self._connection is None:
             self._connection = connect(self._path, apsw.SQLITE_OPEN_READWRITE)
+            self._connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}; PRAGMA cache_size = -{_CACHE_KIB}")
             self._opened_by = os.getpid()
             self._file = _identity(self._path)
         elif self._opened_by != os.getpid():
@@ -176,7 +177,6 @@ def connect(path: Path, flags: int) -> apsw.Connection:
         connection.set_busy_handler(_wait)
         # SQLite moves rows as a table grows: what it leaves behind would outlive a purge without secure_delete.
         connection.execute("PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = FAST")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}; PRAGMA cache_size = -{_CACHE_KIB}")
     except apsw.Error:
         connection.close(True)
         raise

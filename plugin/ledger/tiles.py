@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from plugin.ledger.errors import LedgerBroken
-from plugin.ledger.merkle import HASH_SIZE, Edge
+from plugin.ledger.merkle import HASH_SIZE, Edge, full_root
 
 HEIGHT = 8
 WIDTH = 1 << HEIGHT
@@ -107,7 +107,7 @@ class Subtrees:
 
 def root_of(hashes: Sequence[bytes]) -> bytes:
     """The root over these hashes as leaves of a tree."""
-    return Edge().extend(hashes).root()
+    return full_root(hashes) if len(hashes) == WIDTH else Edge().extend(hashes).root()
 
 
 def split(hashes: bytes) -> list[bytes]:

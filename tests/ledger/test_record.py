@@ -155,7 +155,7 @@ def test_the_quick_look_never_passes_what_the_close_one_refuses(facts, tenant, r
     header = record.encode_header(position, "2026-11-25T09:15:03.120456Z", tenant, retention_class, body)
     columns = record.columns_of(header, body)
     assert record.flaw(position, header, body, columns) is None
-    quick = record._is_plainly_sound(position, header, body, columns)
+    quick = record.all_sound(position, [(position, header, body, *columns)])
     plain = retention_class.isalnum() and all(
         value is None or isinstance(value, str)
         for name, value in facts.items()
@@ -163,7 +163,7 @@ def test_the_quick_look_never_passes_what_the_close_one_refuses(facts, tenant, r
     )
     if plain and not {"person", "ehr", "client", "feed"} & set(facts):
         assert quick
-    for damaged in (
+    for at, *damaged in (
         (position + 1, header, body, columns),
         (position, header, body + b" ", columns),
         (position, header + b" ", body, columns),
@@ -173,7 +173,7 @@ def test_the_quick_look_never_passes_what_the_close_one_refuses(facts, tenant, r
         (position, header, body, (*columns[:-1], "something else")),
         (position, header, body, ("2026-11-25T09:15:03.120457Z", *columns[1:])),
     ):
-        assert not record._is_plainly_sound(*damaged)
+        assert not record.all_sound(at, [(position, *damaged[:2], *damaged[2])])
 
 
 @given(BODIES | PLAIN, st.text(max_size=6), st.text(max_size=6), st.integers(0, 10**12))
@@ -191,3 +191,34 @@ def test_a_draft_has_a_tenant_and_a_class_that_are_text(tenant, retention_class)
     """What has no header must be refused before it waits with others for a commit."""
     with pytest.raises(RecordInvalid):
         record.draft({}, tenant, retention_class)
+
+
+def _stored(position: int, tenant: str = "hospital") -> tuple:
+    made = record.draft({"action": "consultation:released", "record": f"{position}"}, tenant, "consultation")
+    time = encode_time(datetime(2026, 11, 25, 9, 15, position, tzinfo=UTC))
+    return position, made.header(position, time), made.body, time, *made.facts
+
+
+def test_sound_rows_are_sound_together():
+    """So a whole run needs no closer look."""
+    assert record.all_sound(3, [_stored(position) for position in range(3, 9)])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda rows: rows[1:],
+        lambda rows: [*rows[:2], *rows[3:]],
+        lambda rows: [rows[1], rows[0], *rows[2:]],
+        lambda rows: [(*rows[0][:3], f"{rows[0][3]}\n{rows[1][3]}", *rows[0][4:]), *rows[1:]],
+        lambda rows: [(*rows[0][:3], None, *rows[0][4:]), *rows[1:]],
+        lambda rows: [(*rows[0][:4], None, *rows[0][5:]), *rows[1:]],
+        lambda rows: [(*rows[0][:2], None, *rows[0][3:]), *rows[1:]],
+        lambda rows: [(*rows[0][:2], rows[1][2], *rows[0][3:]), *rows[1:]],
+        lambda rows: [(*rows[0][:2], rows[0][2] + b"\n", *rows[0][3:]), *rows[1:]],
+        lambda rows: [(*rows[0][:-1], "another"), *rows[1:]],
+    ],
+)
+def test_one_bad_row_among_sound_ones_is_not_overlooked(damage):
+    """Looked at together: what one row lacks, another must not make up for."""
+    assert not record.all_sound(3, damage([_stored(position) for position in range(3, 9)]))
