@@ -10,13 +10,19 @@ import json
 import os
 import resource
 import sys
+from io import BytesIO
 from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
 
 from plugin.rendering.job import Job, Kind
 from plugin.rendering.pool import RenderingPool
 
 SAMPLE = Path(__file__).parents[1] / "sample_fhir" / "imaging" / "img-50361.json"
 MARK = ("Dr Aurélie Château-Rey", "25 Nov 2026, 16:04", "00000000000000000000000000000000.1")
+SCAN = (2480, 3508)
+"""A4 at 300 dots an inch."""
+LINE = "Compte rendu : créatinine 12,4 mg/L (5,0 à 11,0), dosée le 16 novembre 2026"
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -49,9 +55,23 @@ def jobs() -> dict[str, Job]:
     paper = base64.b64decode(report["presentedForm"][0]["data"])
     return {
         "a page of the sample's report": Job(Kind.PDF, paper, 1, MARK),
+        "a noisy scan as PDF": Job(Kind.PDF, scan("PDF"), 1, MARK),
+        "a noisy scan as JPEG": Job(Kind.IMAGE, scan("JPEG"), 1, MARK),
         "the sample's C-CDA": Job(Kind.CDA, base64.b64decode(summary["data"]), 1, MARK),
         "a narrative": Job(Kind.MARKUP, report["text"]["div"].encode(), 1, MARK),
     }
+
+
+def scan(kind: str) -> bytes:
+    """A page of text as a bad scanner sees it: grain all over, so that nothing of it is easy to decode or to write."""
+    page = Image.new("RGB", SCAN, (240, 238, 230))
+    pen, font = ImageDraw.Draw(page), ImageFont.load_default(42)
+    for top in range(200, SCAN[1] - 200, 60):
+        pen.text((200, top), LINE, fill=(30, 30, 40), font=font)
+    grain = Image.effect_noise(SCAN, 40)
+    written = BytesIO()
+    Image.blend(page, Image.merge("RGB", (grain, grain, grain)), 0.25).save(written, kind, resolution=300, quality=80)
+    return written.getvalue()
 
 
 def own_seconds() -> float:
