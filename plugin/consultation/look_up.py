@@ -4,6 +4,7 @@ What it is found to be is judged by the others; nothing is shown for having been
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from fhir_adapters.interface import Call, Entry, FeedRefused, Page
 from plugin.consultation.feed_line import FeedLine
@@ -17,6 +18,22 @@ MAX_QUESTIONS = 50
 
 IDS_IN_A_QUESTION = 50
 """Some 3 kB of address at most; servers take 8 kB."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One question: for a resource, or for several of a type in a list."""
+
+    type: str
+    ids: tuple[str, ...]
+
+    @property
+    def is_list(self) -> bool:
+        return len(self.ids) > 1
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        return tuple(f"{self.type}/{each}" for each in self.ids)
 
 
 class LookUps:
@@ -43,41 +60,66 @@ class LookUps:
             resource_type, _, resource_id = place.partition("/")
             if place not in self._known and resource_type in self._types:
                 by_type.setdefault(resource_type, []).append(resource_id)
-        for resource_type, ids in by_type.items():
-            for start in range(0, len(ids), IDS_IN_A_QUESTION):
-                self._ask(resource_type, ids[start : start + IDS_IN_A_QUESTION])
+        self._ask_once(
+            _Asked(resource_type, tuple(ids[start : start + IDS_IN_A_QUESTION]))
+            for resource_type, ids in by_type.items()
+            for start in range(0, len(ids), IDS_IN_A_QUESTION)
+        )
+        # One by one: what a list did not bring, since a server may not know lists, or give one page of them.
+        self._ask_once(_Asked(name, (one,)) for name, ids in by_type.items() for one in ids)
         return [entry for place in wanted for entry in self._known.get(place, ())]
 
-    def _ask(self, resource_type: str, ids: Sequence[str]) -> None:
-        if len(ids) > 1 and self._takes_lists and self._may_ask():
-            page = self._searched(resource_type, ids)
-            for entry in page.entries if page is not None else ():
-                if entry.resource["resourceType"] == resource_type and entry.resource["id"] in ids:
-                    self._known.setdefault(own_place(entry.resource), []).append(entry)
-        # One by one: what a list did not bring, since a server may not know lists, or give one page of them.
-        for resource_id in ids:
-            place = f"{resource_type}/{resource_id}"
-            if place not in self._known and self._may_ask():
-                self._known[place] = self._read(resource_type, resource_id)
+    def _ask_once(self, wanted: Iterable["_Asked"]) -> None:
+        """Put those questions that are open and within bounds, side by side: none waits for what another brings."""
+        questions = [
+            each
+            for each in wanted
+            if (self._takes_lists or not each.is_list) and each.places[0] not in self._known and self._may_ask()
+        ]
+        if len(questions) < 2:
+            answers = [self._answer(self._feed, each) for each in questions]
+        else:
+            answers = self._feed.side_by_side(self._answer, questions)
+        for question, answer in zip(questions, answers, strict=True):
+            self._learn(question, answer)
+
+    def _learn(self, question: "_Asked", answer: Sequence[Entry] | None) -> None:
+        if answer is None:
+            self._takes_lists = False
+        elif not question.is_list:
+            self._known[question.places[0]] = list(answer)
+        else:
+            places = set(question.places)
+            for entry in answer:
+                if (place := own_place(entry.resource)) in places:
+                    self._known.setdefault(place, []).append(entry)
+
+    def _answer(self, feed: FeedLine, question: "_Asked") -> Sequence[Entry] | None:
+        """None: the feed takes no lists."""
+        if not question.is_list:
+            return self._read(feed, question.type, question.ids[0])
+        page = self._searched(feed, question.type, question.ids)
+        return None if page is None else page.entries
 
     def _may_ask(self) -> bool:
+        if self._questions == MAX_QUESTIONS:
+            return False
         self._questions += 1
-        return self._questions <= MAX_QUESTIONS
+        return True
 
-    def _searched(self, resource_type: str, ids: Sequence[str]) -> Page | None:
+    def _searched(self, feed: FeedLine, resource_type: str, ids: Sequence[str]) -> Page | None:
         parameters = [("_id", ",".join(ids)), ("_count", str(len(ids)))]
         if resource_type in PATIENT_PATHS and resource_type != "Patient":
             parameters.insert(0, ("patient", f"Patient/{self._match.patient}"))
         try:
-            return self._feed.search(resource_type, tuple(parameters), self._call)
+            return feed.search(resource_type, tuple(parameters), self._call)
         except FeedFailed as failure:
             _refused_or_raise(failure)
-            self._takes_lists = False
             return None
 
-    def _read(self, resource_type: str, resource_id: str) -> list[Entry]:
+    def _read(self, feed: FeedLine, resource_type: str, resource_id: str) -> list[Entry]:
         try:
-            resource = self._feed.read(resource_type, resource_id, self._call)
+            resource = feed.read(resource_type, resource_id, self._call)
         except FeedFailed as failure:
             _refused_or_raise(failure)
             return []
