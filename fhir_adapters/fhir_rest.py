@@ -10,6 +10,7 @@ from typing import Any
 
 from fhir_adapters.client_identity import ClientIdentity
 from fhir_adapters.credential import Credential, NoCredential
+from fhir_adapters.fhir_form import JSON_TYPES, is_fhir
 from fhir_adapters.interface import (
     Call,
     Entry,
@@ -38,7 +39,6 @@ As many as a consultation reads at most, and as such servers give (Medplum's rou
 FHIR_VERSIONS = ("4.0.", "4.3.")
 """R4 and R4B: the resources that we know are the same in both."""
 
-_JSON_TYPES = frozenset({"application/fhir+json", "application/json"})
 _FILE_ACCEPTED = "application/fhir+json, */*;q=0.5"
 """Of a file: as a Binary where the server can, since that says whose it is and how it is labelled."""
 _UNAVAILABLE = frozenset({429, 502, 503, 504})
@@ -127,8 +127,8 @@ class FhirRestFeed:
     def file(self, url: str, call: Call) -> FeedFile | None:
         """See `Feed`. A `Binary/<id>` may come as the resource or as what it holds (R4 Binary, section 2.40.3).
 
-        Any other resource, and FHIR in any other format, is FeedAnswerInvalid: what lies at an address is a file, and
-        no second way to ask for results.
+        Any other resource, and FHIR in any other format and under any other name, is FeedAnswerInvalid: what lies at an
+        address is a file, and no second way to ask for results.
         """
         address = self._reach.resolve(url)
         answer = self._ask(address, call, accept=_FILE_ACCEPTED)
@@ -138,7 +138,7 @@ class FhirRestFeed:
         content_type = answer.headers.get("content-type", "")
         source = f"an answer of {self._name}"
         if not _is_json(content_type):
-            if _is_fhir(content_type):
+            if is_fhir(content_type, answer.body):
                 raise FeedAnswerInvalid(f"{source} is no file")
             return FeedFile(content_type, answer.body)
         segments = self._reach.relative(address).split("/")
@@ -250,13 +250,7 @@ def _may_be_cut(bundle: Tree, parameters: tuple[tuple[str, str], ...]) -> bool:
 def _is_json(content_type: str) -> bool:
     media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
     charsets = {part.partition("=")[2].strip('"') for part in parameters if part.startswith("charset=")}
-    return media_type in _JSON_TYPES and charsets <= {"utf-8"}
-
-
-def _is_fhir(content_type: str) -> bool:
-    """Whether it is said to be resources in some format, those before R4 among them (`application/xml+fhir`)."""
-    media_type = content_type.partition(";")[0].strip().lower()
-    return media_type in _JSON_TYPES or "fhir" in media_type
+    return media_type in JSON_TYPES and charsets <= {"utf-8"}
 
 
 def _tells_of_failure(outcome: Tree) -> bool:

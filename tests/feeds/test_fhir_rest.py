@@ -9,7 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from fhir_adapters.fhir_form import is_fhir
 from fhir_adapters.fhir_rest import MAX_ENTRIES, UNLINKED_COUNT, FhirRestFeed
 from fhir_adapters.interface import (
     Call,
@@ -454,6 +457,64 @@ def test_fhir_in_another_format_is_no_file(asking: Asking, call: Call, place: st
     feed, _ = asking(answer(b"<Bundle xmlns='http://hl7.org/fhir'/>", kind=kind))
     with pytest.raises(FeedAnswerInvalid):
         feed.file(place, call)
+
+
+BUNDLE = '<Bundle xmlns="http://hl7.org/fhir"><entry/></Bundle>'
+CDA = b'<ClinicalDocument xmlns="urn:hl7-org:v3"/>'
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        ("application/xml", BUNDLE.encode()),
+        ("text/xml; charset=utf-8", f'<?xml version="1.0"?>\n<!-- {"-. " * 9_000} -->\n{BUNDLE}'.encode()),
+        ("text/xml", b"\xef\xbb\xbf \n" + BUNDLE.encode()),
+        ("application/xml;charset=utf-16", f'<?xml version="1.0" encoding="UTF-16"?>{BUNDLE}'.encode("utf-16")),
+        ("application/octet-stream", BUNDLE.encode()),
+        ("", b'<f:Patient xmlns:f="http://hl7.org/fhir">'),
+        ("application/pdf", b'  {"id": "b", "resourceType": "Bundle"}'),
+        ("text/plain", b'{"resourceType":"Patient"}\n{"resourceType":"Patient"}\n'),
+        ("text/turtle", b"PREFIX fhir: <http://hl7.org/fhir/>\n[] a fhir:Patient ."),
+        ("text/plain", b"@prefix fhir: <http://hl7.org/fhir/> ."),
+        ("text/html", b"<!doctype html><pre>{&quot;resourceType&quot;: &quot;Bundle&quot;}</pre>"),
+    ],
+)
+@pytest.mark.parametrize("place", ["Observation?patient=p2&_format=xml", "Binary/b1"])
+def test_fhir_under_another_name_is_no_file(asking: Asking, call: Call, place: str, kind: str, data: bytes) -> None:
+    """Servers answer a search in XML as `application/xml` too: what it is shows in its root, not in its label."""
+    feed, _ = asking(answer(data, kind=kind))
+    with pytest.raises(FeedAnswerInvalid, match="is no file"):
+        feed.file(place, call)
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        ("application/xml", CDA),
+        ("text/xml", b'<!DOCTYPE a [<!ENTITY b "bb">]><a x="&b;" xmlns="http://hl7.org/fhir"/>'),
+        ("text/xml", b"<unfinished"),
+        ("text/xml", b""),
+        ("text/plain", b"{ not JSON"),
+        ("text/plain", "[résultat] à revoir".encode("latin-1")),
+        ("text/html", b"<html xmlns='http://www.w3.org/1999/xhtml'><p>A letter that names http://hl7.org/fhir</p>"),
+        ("application/octet-stream", b"\xff\xfe\x00\x01"),
+    ],
+)
+@pytest.mark.parametrize("place", ["documents?oid=1.2.3", "Binary/b1"])
+def test_a_file_that_only_resembles_fhir_stays_one(
+    asking: Asking, call: Call, place: str, kind: str, data: bytes
+) -> None:
+    """A clinical document in XML is what documents are; registries name theirs by a query."""
+    feed, _ = asking(answer(data, kind=kind))
+    file = feed.file(place, call)
+    assert file is not None
+    assert file.data == data
+
+
+@given(st.binary(max_size=200), st.sampled_from(["text/xml", "text/html", "text/plain", "application/pdf", ""]))
+def test_whatever_comes_is_told_apart_without_an_error(data: bytes, kind: str) -> None:
+    for each in (data, b"<" + data, b"<?xml " + data, data + BUNDLE.encode()):
+        assert is_fhir(kind, each) in (True, False)
 
 
 @pytest.mark.parametrize(
