@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from plugin.state.views import Unsealed
+
 _BEARER = re.compile(r"bearer +([A-Za-z0-9\-._~+/]+=*)", re.IGNORECASE)
 """RFC 6750 2.1; the scheme in any case (RFC 9110 11.1)."""
 
@@ -43,6 +45,8 @@ class LaunchSession:
 
     view: str
     secret: str = field(repr=False)
+    unsealed: Unsealed = field(default_factory=Unsealed, init=False, repr=False, compare=False)
+    """Lives as long as the request that shows this; a copy with another view or secret begins anew."""
 
 
 Credential = BearerToken | NoCredential | MalformedCredential | LocalOperator | LaunchSession

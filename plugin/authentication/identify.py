@@ -80,8 +80,12 @@ class Identifier:
                 raise Unidentified
 
     def ehr_token(self, credential: LaunchSession) -> str:
-        """The token that the EHR gave at the launch: for that EHR alone. Raises what `identify` raises."""
-        return self._session(credential).token
+        """The token that the EHR gave at the launch: for that EHR alone. Raises what `identify` raises.
+
+        Whoever has just been identified by this credential is not looked for again.
+        """
+        known = credential.unsealed.kept
+        return (self._session(credential) if known is None else known[1]).token
 
     def _session(self, credential: LaunchSession) -> Session:
         if self._sessions is None:

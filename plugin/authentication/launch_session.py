@@ -129,7 +129,7 @@ class LaunchSessions:
             raise Unidentified
         if max(len(credential.view), len(credential.secret)) > MAX_SHOWN:
             raise ViewUnknown
-        session = self.views.find(credential.view, credential.secret, self.clock())
+        session = self.views.find(credential.view, credential.secret, self.clock(), credential.unsealed)
         ehr = self.ehrs.get(session.view.ehr)
         # What the configuration no longer has, a session no longer opens.
         if ehr is None or ehr.settings.client_id != session.identity.client.id:

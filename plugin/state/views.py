@@ -85,6 +85,18 @@ class Session:
     """The id of the record of the opening."""
 
 
+@dataclass(slots=True)
+class Unsealed:
+    """The row of a view as one request has unsealed it, of one id with one secret.
+
+    Each look of the request reads the row anew, and unseals it only if it has changed: a view that was closed meanwhile
+    is over at the next look.
+    """
+
+    kept: tuple[str, Session] | None = field(default=None, repr=False)
+    """What was sealed, and what it says."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Kept:
     secret: str
@@ -109,15 +121,21 @@ class Views:
                 (self._name(session.view.id), session.view.expires_at, now, self._closed(session, secret)),
             )
 
-    def find(self, view: str, secret: str, now: float) -> Session:
-        """The session of `view`, which is thereby used. Raises ViewUnknown, ViewOver."""
+    def find(self, view: str, secret: str, now: float, unsealed: Unsealed | None = None) -> Session:
+        """The session of `view`, which is thereby used. Raises ViewUnknown, ViewOver.
+
+        `unsealed`: what this very `secret` has opened of this very `view` before, if anything.
+        """
         names = self._names.all(view)
         places = ",".join("?" * len(names))
         question = f"SELECT name, until, used, sealed FROM views WHERE name IN ({places})"  # noqa: S608 - question marks only
         with self._database.reading() as connection:
             rows: list[Any] = list(connection.execute(question, names))
         for name, until, used, sealed in rows:
-            session = self._opened(sealed, view, secret)
+            known = None if unsealed is None else unsealed.kept
+            session = known[1] if known is not None and known[0] == sealed else self._opened(sealed, view, secret)
+            if unsealed is not None:
+                unsealed.kept = sealed, session
             # A clock that was set back makes nothing longer: then it has not begun, and counts as over.
             if not session.opened <= now < min(until, session.view.expires_at) or now - used >= IDLE_SECONDS:
                 raise ViewOver

@@ -7,7 +7,8 @@ import apsw
 import pytest
 
 from plugin.errors import StateUnavailable, ViewOver, ViewUnknown
-from plugin.state.views import FILE, IDLE_SECONDS, Session, View, Views
+from plugin.sealing import Seal
+from plugin.state.views import FILE, IDLE_SECONDS, Session, Unsealed, View, Views
 from policies.vocabulary import scopes
 from policies.vocabulary.identity import Client, Coding, Identity, Person, Subject
 from policies.vocabulary.purposes import PurposeSource
@@ -123,6 +124,34 @@ def test_a_view_has_one_first_purpose_in_all_processes(views: Views, tmp_path: P
     assert views.first_purpose(VIEW, "COC") == "COC"
     views.take_ended(NOW + 3600)
     assert views.first_purpose(VIEW, "TREAT") == "TREAT"
+
+
+def test_a_request_unseals_a_view_once_and_still_sees_what_became_of_it(
+    views: Views, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A purpose that was stated meanwhile counts at its next look, and so do a logout and the hour."""
+    opened: list[str] = []
+    unseal = Seal.open
+
+    def counted(seal: Seal, text: str, **more: int) -> bytes:
+        opened.append(text)
+        return unseal(seal, text, **more)
+
+    monkeypatch.setattr(Seal, "open", counted)
+    request = Unsealed()
+    for moment in range(5):
+        assert views.find("view-1", SECRET, NOW + moment, request) == SESSION
+    assert len(opened) == 1
+    stated = replace(SESSION, view=replace(VIEW, purpose="TREAT"))
+    views.keep(stated, SECRET)
+    assert views.find("view-1", SECRET, NOW, request) == stated
+    with pytest.raises(ViewOver):
+        views.find("view-1", SECRET, NOW + 3600, request)
+    views.forget("view-1")
+    with pytest.raises(ViewUnknown):
+        views.find("view-1", SECRET, NOW, request)
+    assert SECRET not in repr(request)
+    assert "token" not in repr(request)
 
 
 def test_an_answer_counts_once_for_all_processes(views: Views, tmp_path: Path) -> None:

@@ -3,10 +3,13 @@
 import html
 import re
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
 
 from fhir_adapters.interface import FeedTimeout
+from plugin.event import LOCAL_FEED
+from plugin.state.views import Views
 from tests.launch.launching import LaunchWorld, configuration
 from tests.viewer.clinic import Clinic
 from tests.world import MemoryFeed, observation
@@ -254,6 +257,57 @@ def test_the_banner_and_the_looks_of_a_page_never_share_a_record_id(
     ids = [body["record"] for body in clinic.world.named() if body["action"].startswith("consultation:")]
     assert len(ids) == 10
     assert len(set(ids)) == len(ids)
+
+
+def test_a_page_of_several_looks_unseals_its_session_once(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The banner, and each source."""
+    read, seen = Views._read, []
+
+    def counted(views: Views, sealed: str) -> Any:
+        seen.append(sealed)
+        return read(views, sealed)
+
+    monkeypatch.setattr(Views, "_read", counted)
+    assert clinic.get("together").status == 200
+    assert len({body["feed"]["id"] for body in clinic.world.named() if "feed" in body}) > 2
+    assert len(seen) == 1
+
+
+def test_a_logout_counts_at_the_next_look_of_a_page_under_way(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In another window, while the first source is asked: what follows is not asked, and nothing is shown."""
+    world, views = clinic.world, clinic.world.assembled.launches.views
+    world.lab.resources.append(observation("o1", **POTASSIUM))
+    clinic.get()
+    monkeypatch.setattr("plugin.faces.viewer.looks.ThreadPoolExecutor", OneAfterTheOther)
+    asked = type(world.lab).search
+
+    def closing(feed: MemoryFeed, *question: Any) -> Any:
+        views.forget(clinic.view)
+        return asked(feed, *question)
+
+    monkeypatch.setattr(type(world.lab), "search", closing)
+    seen = clinic.get("together")
+    assert seen.status == 401
+    assert "Potassium" not in seen.text
+    assert {body["feed"]["id"] for body in world.named() if body["action"] == "consultation:released"} <= {
+        "city-lab",
+        LOCAL_FEED,
+    }
+
+
+class OneAfterTheOther:
+    """Of ThreadPoolExecutor, what a page uses."""
+
+    def __init__(self, _: int) -> None:
+        pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    map = staticmethod(map)
 
 
 @pytest.mark.parametrize(
