@@ -13,12 +13,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from pathlib import Path
 
 from benchmarks import machine
-from benchmarks.browser import Browser
 from benchmarks.folder import CHECKOUT, environment
 from demo.addresses import Addresses
+from demo.browser import Browser
+from demo.browser import Page as Shown
 from fhir_adapters.interface import Call, Deadline, Page
 from plugin import assembly
 from plugin.consultation.feed_line import QUESTIONS_AT_ONCE
@@ -42,17 +44,17 @@ def main() -> int:
         taken: dict[str, list[float]] = {}
         for _ in range(ROUNDS):
             taken.setdefault("the slowest source, asked directly", []).append(_seconds(direct))
-            taken.setdefault("all three on one page", []).append(_seconds(lambda: browser.get(f"{view}together")))
+            taken.setdefault("all three on one page", []).append(_seconds(lambda: _page(browser, f"{view}together")))
             for feed in FEEDS:
                 taken.setdefault(f"{feed} alone", []).append(
-                    _seconds(lambda feed=feed: browser.get(f"{view}part/{feed}"))
+                    _seconds(lambda feed=feed: _page(browser, f"{view}part/{feed}"))
                 )
-            taken.setdefault("the frame", []).append(_seconds(lambda: browser.get(view)))
-        page = browser.get(f"{view}together")
+            taken.setdefault("the frame", []).append(_seconds(lambda: _page(browser, view)))
+        page = _page(browser, f"{view}together")
         results = {
             "machine": machine.described("one browser", Path(place)),
-            "results_on_the_page": page.body.count(b"<article") or page.body.count(b"<tr"),
-            "page_bytes": len(page.body),
+            "results_on_the_page": page.body.count("<article") or page.body.count("<tr"),
+            "page_bytes": len(page.body.encode()),
             "ms": {
                 name: {"p50": _ms(statistics.median(found)), "least": _ms(min(found)), "most": _ms(max(found))}
                 for name, found in taken.items()
@@ -81,10 +83,17 @@ def _demonstration(place: Path) -> Iterator[Addresses]:
 
 def _launched(browser: Browser, addresses: Addresses) -> str:
     """The address of a view whose purpose is stated."""
-    page = browser.get(f"{addresses.ehr}/viewer/{PATIENT}")
-    page = browser.send(page, "decision", decision="continue")
-    page = browser.send(page, "purpose", purpose="TREAT")
-    return page.url
+    page = browser.follow(browser.open(f"{addresses.ehr}/viewer/{PATIENT}"))
+    page = browser.follow(browser.send(page.form("/authorize"), decision="continue"))
+    return browser.follow(browser.send(page.form("/purpose"), purpose="TREAT")).url
+
+
+def _page(browser: Browser, address: str) -> Shown:
+    """What must be there: a refusal is quick, and no measurement."""
+    page = browser.open(address)
+    if page.status != HTTPStatus.OK:
+        raise SystemExit(f"Not measured: {address} answered {page.status}.")
+    return page
 
 
 def _slowest_source(configuration: Path) -> Callable[[], object]:

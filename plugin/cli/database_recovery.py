@@ -10,18 +10,17 @@ import click
 from plugin import assembly, places
 from plugin.cli.custody import record
 from plugin.cli.failure import NO, Failure
-from plugin.cli.lost import lost_body, what_is_known
+from plugin.cli.lost import lost_body, refuse_intact, what_is_known
 from plugin.event import AuditAction, LostBody
 from plugin.ledger import recovery
 from plugin.ledger.database_recovery import Intent, aside_of
 from plugin.ledger.errors import KeyUnavailable, LedgerBroken, LedgerMissing
 from plugin.ledger.reader import Reader
-from plugin.ledger.rotation import current_key
 from plugin.ledger.store import Opening
-from plugin.ledger.verify import verify
 from plugin.settings.document import Settings
-from plugin.settings.errors import SettingsError
-from plugin.settings.secret import read_secret
+
+LOST = (LedgerMissing, LedgerBroken, KeyUnavailable)
+"""What says that a ledger cannot be continued. A database that cannot be reached says nothing."""
 
 
 def recover(settings: Settings, why: str, notes: Sequence[Path], owner: Path | None) -> None:
@@ -34,7 +33,7 @@ def recover(settings: Settings, why: str, notes: Sequence[Path], owner: Path | N
     intent = Intent(key_file)
     lost = cast("LostBody | None", intent.pending(view))
     if lost is None:
-        there = _refuse_intact(settings, view)
+        there = not isinstance(refuse_intact(settings, view, LOST), LedgerMissing)
         known = recovery.last_known(view, key_file, [places.place_of(settings).kept, *notes])
         if known is None and not there:
             raise Failure("nothing is known of a lost ledger; `vitrine audit init` makes a new one", NO)
@@ -46,29 +45,6 @@ def recover(settings: Settings, why: str, notes: Sequence[Path], owner: Path | N
         intent.write(cast("dict[str, object]", lost), view)
         places.create(settings, owner, key_file=intent.new_key_path, aside=aside)
     _finish(settings, view, intent, lost)
-
-
-def _refuse_intact(settings: Settings, view: Opening) -> bool:
-    """Raises Failure if the ledger is sound, LedgerUnreadable if that cannot be told. False if there is none at all."""
-    key_file = settings.ledger.key_file
-    if key_file.exists():
-        read_secret(key_file, "ledger.key_file")  # one that is open to others is mended, not lost
-    try:
-        chain = Reader(view).keys()
-        current_key(key_file, chain)
-        assembly.check_sinks(settings)
-        report = verify(view, chain.current)
-    except LedgerMissing:
-        return False
-    except (LedgerBroken, KeyUnavailable):
-        return True
-    except SettingsError as error:
-        if not isinstance(error.__cause__, LedgerBroken):
-            raise
-        return True
-    if report.problem is None:
-        raise Failure("the ledger is unbroken and can be continued: there is nothing to recover", NO)
-    return True
 
 
 def _finish(settings: Settings, view: Opening, intent: Intent, lost: LostBody) -> None:

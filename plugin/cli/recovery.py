@@ -14,7 +14,7 @@ from plugin.cli import database_recovery
 from plugin.cli.custody import record, stated
 from plugin.cli.failure import CANNOT, NO, Failure
 from plugin.cli.given import OWNER, settings_at
-from plugin.cli.lost import lost_body, what_is_known
+from plugin.cli.lost import lost_body, refuse_intact, what_is_known
 from plugin.errors import RecordUnavailable
 from plugin.event import AuditAction, LostBody
 from plugin.ledger import origin, recovery
@@ -22,12 +22,9 @@ from plugin.ledger.errors import LedgerError
 from plugin.ledger.file_place import FilePlace
 from plugin.ledger.reader import Reader
 from plugin.ledger.recovery import NewPlace
-from plugin.ledger.rotation import current_key
-from plugin.ledger.verify import verify
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
 from plugin.settings.ledger import OWNER_OPTION, FileSinkSettings
-from plugin.settings.secret import read_secret
 
 
 @click.command()
@@ -107,29 +104,11 @@ def _say(file: Path) -> None:
 
 
 def _refuse_intact(settings: Settings, path: Path) -> None:
-    """Raises Failure if the ledger is sound, or closed to this user; SettingsError if others read its key.
-
-    Only reads: what is lost stays as it is.
-    """
-    key_file = settings.ledger.key_file
-    for file in (path, key_file):
+    """Raises Failure if the ledger is sound, or closed to this user; SettingsError if others read its key."""
+    for file in (path, settings.ledger.key_file):
         if file.exists() and not os.access(file, os.R_OK | os.W_OK):
             raise Failure(f"{file} is not this user's: whether the ledger is lost cannot be told", CANNOT)
-    if key_file.exists():
-        read_secret(key_file, "ledger.key_file")  # one that is open to others is mended, not lost
-    try:
-        chain = Reader(path).keys()
-        current_key(key_file, chain)
-        assembly.check_sinks(settings)
-        report = verify(path, chain.current)
-    except LedgerError:
-        return
-    except SettingsError as error:
-        if not isinstance(error.__cause__, LedgerError):
-            raise
-        return
-    if report.problem is None:
-        raise Failure("the ledger is unbroken and can be continued: there is nothing to recover", NO)
+    refuse_intact(settings, path)
 
 
 def _begin(settings: Settings, new: NewPlace, lost: LostBody) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 from uuid import uuid4
 
+from demo.browser import Browser, Page
 from tests.deployed.deployment import CHECKOUT, PATIENT
-from tests.interop.browser import Browser, Page
 from tests.interop.programs import Program, Said, command, installed
 
 REALM = CHECKOUT / "deploy" / "keycloak-realm.json"

@@ -13,20 +13,7 @@ from plugin.ledger.errors import LedgerBroken, LedgerUnavailable, StorageFailed
 from plugin.ledger.merkle import Edge
 from plugin.ledger.sqlite import SqliteStore
 from plugin.ledger.store import Head
-
-
-class FaultyStore(SqliteStore):
-    """The real store, which fails once before or after it commits."""
-
-    fault: str | None = None
-
-    def commit(self, make_batch):
-        fault, self.fault = self.fault, None
-        if fault == "before":
-            raise LedgerUnavailable("refused")
-        super().commit(make_batch)
-        if fault == "after":
-            raise LedgerUnavailable("refused, but happened")
+from tests.ledger.faulty import FaultyStore
 
 
 class FaultySync(apsw.VFS):

@@ -20,21 +20,7 @@ from plugin.ledger.reader import Reader
 from plugin.ledger.record import draft
 from plugin.ledger.sqlite import SqliteStore
 from plugin.ledger.verify import verify
-
-
-class FaultyStore(SqliteStore):
-    """The real store, which fails before or after the commit that is named."""
-
-    fault: str | None = None
-
-    def commit(self, make_batch):
-        fault, self.fault = self.fault, None
-        if fault == "before":
-            raise LedgerUnavailable("refused")
-        super().commit(make_batch)
-        if fault == "after":
-            raise LedgerUnavailable("refused, but happened")
-
+from tests.ledger.faulty import FaultyStore
 
 CHANGES = {
     "header": "UPDATE records SET header = x'7b7d' WHERE position = ?",

@@ -17,7 +17,7 @@ LIGHT = {"client.use.lightweight.access.token.enabled": "true"}
 SECRET = "of-the-nightly-job"
 
 
-def site_with(folder: Path, neighbours, realm: Realm) -> Site:
+def prepared(folder: Path, neighbours, realm: Realm) -> Site:
     """A gateway that trusts `realm`, which is made for it."""
     ehr = f"{neighbours.url}/ehr"
     tables = recipe(0, realm, "modern", "nightly")
@@ -25,20 +25,6 @@ def site_with(folder: Path, neighbours, realm: Realm) -> Site:
     clients = [public_client("modern", **MODERN), public_client("light", **LIGHT), machine_client("nightly", SECRET)]
     realm.create(made.base, *clients, foreign_client())
     return made.prepare()
-
-
-@pytest.fixture(scope="module")
-def realm(keycloak):
-    return keycloak.realm()
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory, neighbours, realm):
-    made = site_with(tmp_path_factory.mktemp("site"), neighbours, realm)
-    try:
-        yield made.start()
-    finally:
-        made.end()
 
 
 def granted(realm: Realm, user: str = "dr-roy", scope: str = EVERYTHING, client: str = PANE) -> str:
@@ -200,7 +186,7 @@ def test_without_the_scope_of_a_launch_there_is_no_patient_and_nothing_to_see(si
 def test_a_new_key_counts_at_once_and_a_withdrawn_one_no_longer(keycloak, neighbours, tmp_path):
     """Rotation while the gateway runs, as Keycloak's administrators do it: add, later disable."""
     realm = keycloak.realm()
-    site = site_with(tmp_path, neighbours, realm)
+    site = prepared(tmp_path, neighbours, realm)
     try:
         site.start()
         before = granted(realm)
@@ -237,7 +223,7 @@ def test_while_keycloak_stands_still_those_who_are_logged_in_go_on(site, realm, 
 def test_a_gateway_that_never_reached_keycloak_lets_nobody_in(keycloak, neighbours, tmp_path):
     """503, and nothing shown: a token that cannot be verified is no token."""
     realm = keycloak.realm()
-    site = site_with(tmp_path, neighbours, realm)
+    site = prepared(tmp_path, neighbours, realm)
     token = granted(realm)
     try:
         keycloak.hold()

@@ -1,4 +1,7 @@
-"""A browser of few words: it keeps cookies, fills the one form of a page, and follows redirects as far as told."""
+"""A browser of few words: it keeps cookies, fills the one form of a page, and follows redirects as far as told.
+
+What launches the viewer from the outside without a screen: measurements, and tests between servers that are not ours.
+"""
 
 import urllib.error
 import urllib.request
@@ -67,9 +70,10 @@ class Page:
         """Its first form that is sent to an address with `towards` in it."""
         reader = _Forms()
         reader.feed(self.body)
-        found = [Form(urljoin(self.url, action), hidden) for action, hidden in reader.forms if towards in action]
-        assert found, self.body[:4_000]
-        return found[0]
+        for action, hidden in reader.forms:
+            if towards in action:
+                return Form(urljoin(self.url, action), hidden)
+        raise LookupError(f"no such form on the page:\n{self.body[:4_000]}")
 
 
 class Browser:
@@ -101,4 +105,4 @@ class Browser:
             if not page.goes_to or (until is not None and page.goes_to.startswith(until)):
                 return page
             page = self.open(page.goes_to)
-        raise AssertionError(f"no end of redirects at {page.url}")
+        raise LookupError(f"no end of redirects at {page.url}")

@@ -19,7 +19,7 @@ BELIEVED = 60
 """Seconds that an answer counts at most."""
 
 
-def site_asking(folder: Path, neighbours, realm: Realm, *, secret: str | None = None) -> Site:
+def prepared(folder: Path, neighbours, realm: Realm, *, secret: str | None = None) -> Site:
     """A gateway that asks `realm`, which is made for it; `secret` in place of the one that the server gave."""
     tables = recipe(1, realm, "light", "nightly", "elsewhere")
     made = Site(folder, neighbours, ehr=f"{neighbours.url}/ehr", feeds=folder_feed(), issuers=tables)
@@ -28,20 +28,6 @@ def site_asking(folder: Path, neighbours, realm: Realm, *, secret: str | None = 
     kept.write_text(secret or realm.secret_of("vitrine"))
     kept.chmod(0o600)
     return made.prepare()
-
-
-@pytest.fixture(scope="module")
-def realm(keycloak):
-    return keycloak.realm()
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory, neighbours, realm):
-    made = site_asking(tmp_path_factory.mktemp("site"), neighbours, realm)
-    try:
-        yield made.start()
-    finally:
-        made.end()
 
 
 def granted(realm: Realm, user: str = "dr-roy", client: str = PANE) -> str:
@@ -136,7 +122,7 @@ def test_while_keycloak_stands_still_a_token_that_was_not_shown_before_opens_not
 
 def test_a_wrong_secret_of_our_own_is_a_failure_and_says_nothing_of_the_token(keycloak, neighbours, tmp_path):
     realm = keycloak.realm()
-    site = site_asking(tmp_path, neighbours, realm, secret="not-it")
+    site = prepared(tmp_path, neighbours, realm, secret="not-it")
     try:
         site.start()
         assert refused(site.ask_once(RESULTS, token=granted(realm)), 503) == "transient"
