@@ -34,11 +34,11 @@ class Form:
     """Where it is sent, and what it holds before anybody fills it."""
 
     url: str
-    hidden: dict[str, str]
+    held: dict[str, str]
 
 
 class _Forms(HTMLParser):
-    """The forms of a page, with their hidden fields."""
+    """The forms of a page, with what they send untouched: hidden fields, and what is chosen already."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class _Forms(HTMLParser):
         told = {name: value or "" for name, value in attrs}
         if tag == "form":
             self.forms.append((told.get("action", ""), {}))
-        elif tag == "input" and told.get("type") == "hidden" and self.forms:
+        elif tag == "input" and self.forms and (told.get("type") == "hidden" or "checked" in told):
             self.forms[-1][1][told.get("name", "")] = told.get("value", "")
 
 
@@ -70,9 +70,9 @@ class Page:
         """Its first form that is sent to an address with `towards` in it."""
         reader = _Forms()
         reader.feed(self.body)
-        for action, hidden in reader.forms:
+        for action, held in reader.forms:
             if towards in action:
-                return Form(urljoin(self.url, action), hidden)
+                return Form(urljoin(self.url, action), held)
         raise LookupError(f"no such form on the page:\n{self.body[:4_000]}")
 
 
@@ -97,7 +97,7 @@ class Browser:
     def send(self, form: Form, **fields: str) -> Page:
         """A form, filled; as browsers do, with the address of the page that it came from."""
         parts = urlsplit(form.url)
-        return self.open(form.url, {**form.hidden, **fields}, {"Origin": f"{parts.scheme}://{parts.netloc}"})
+        return self.open(form.url, {**form.held, **fields}, {"Origin": f"{parts.scheme}://{parts.netloc}"})
 
     def follow(self, page: Page, until: str | None = None) -> Page:
         """Redirects from `page` on, except one to an address that begins with `until`."""
