@@ -67,7 +67,7 @@ def operations_server(
 
     def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         status, kind, body = _answer(environ["REQUEST_METHOD"], environ["PATH_INFO"], served, ledger, standing)
-        start(status, [("Content-Type", kind), ("Cache-Control", "no-store")])
+        start(status, [("Content-Type", kind), ("Cache-Control", "no-store"), ("Server", "vitrine")])
         return [body]
 
     return make_server(listen[0], listen[1], application, server_class=_Server, handler_class=_Handler)

@@ -34,10 +34,13 @@ class Transparency:
 
     def mount(self, app: Flask) -> None:
         """Add the routes to `app`."""
-        app.add_url_rule("/ledger/checkpoint", "ledger-checkpoint", self.checkpoint)
-        app.add_url_rule("/ledger/tile/<path:name>", "ledger-tile", self.tile)
-        app.add_url_rule("/ledger/proof/<int:position>", "ledger-proof", self.proof)
-        app.add_url_rule("/ledger/consistency/<int:old>/<int:new>", "ledger-consistency", self.consistency)
+        for rule, name, view in (
+            ("checkpoint", "checkpoint", self.checkpoint),
+            ("tile/<path:name>", "tile", self.tile),
+            ("proof/<int:position>", "proof", self.proof),
+            ("consistency/<int:old>/<int:new>", "consistency", self.consistency),
+        ):
+            app.add_url_rule(f"/ledger/{rule}", f"ledger-{name}", view, provide_automatic_options=False)
 
     def checkpoint(self) -> Response:
         """The newest checkpoint, with its cosignatures."""

@@ -148,6 +148,7 @@ def test_health_and_metrics_have_a_port_of_their_own(gateway):
     assert gateway.operations("/healthz").body == b"ok\n"
     assert gateway.operations("/readyz").body == b"ready\n"
     assert gateway.operations("/fhir/city-lab/Observation").status == 404
+    assert gateway.operations("/healthz").headers["server"] == "vitrine"  # and no version of Python
     assert gateway.ask("/metrics").status == 404
 
 

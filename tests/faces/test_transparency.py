@@ -32,6 +32,12 @@ def test_it_is_off_by_default(world: World) -> None:
         assert world.ask(f"/ledger/{path}", token="").status == 404
 
 
+def test_hashes_are_read_and_nothing_else(open_world: World) -> None:
+    """The framework's own answer to OPTIONS is off here as everywhere."""
+    for method in ("OPTIONS", "POST", "DELETE"):
+        assert open_world.ask("/ledger/checkpoint", method=method, token="").status == 405
+
+
 def test_an_outsider_checks_a_record_and_that_the_log_only_grew(open_world: World) -> None:
     """With the public key alone."""
     key = VerifierKey.parse(open_world.vkey)
