@@ -33,7 +33,13 @@ from plugin.recorder import GATEWAY_TENANT, Recorder
 from plugin.strangers import Strangers
 from plugin.telemetry import count_consultation
 from policies.rulebook import Rulebook
-from policies.vocabulary.consultation import AuditConsultation, ClinicalConsultation, Consultation, Origin
+from policies.vocabulary.consultation import (
+    DEFAULT_COUNT,
+    AuditConsultation,
+    ClinicalConsultation,
+    Consultation,
+    Origin,
+)
 from policies.vocabulary.emergency import EmergencyAccess
 from policies.vocabulary.identity import Identity
 from policies.vocabulary.interactions import SCOPE_LETTERS, Delivery
@@ -296,6 +302,9 @@ def _query(asked: ClinicalConsultation, patient: str | None, *, something_withhe
         hidden = something_withheld and kinds.get(name) == "token" and name != "_id"
         told.append((name, NOT_RECORDED if hidden else value))
     told += [("date", f"ge{asked.since}")] if asked.since is not None else []
+    # A page of the viewer asks for no number of its own.
+    if asked.delivery is Delivery.STRUCTURED and asked.count != DEFAULT_COUNT:
+        told.append(("_count", str(asked.count)))
     return f"{'' if asked.also else asked.resource_type}?{urlencode(told, safe=',' if asked.also else '')}"
 
 

@@ -6,6 +6,9 @@ from enum import StrEnum
 from policies.vocabulary.interactions import Delivery, Interaction, Level
 from policies.vocabulary.log_search import LogSearch
 
+DEFAULT_COUNT = 50
+"""Entries on a page where a request asks for no number."""
+
 
 class Reason(StrEnum):
     """Why a request is refused, as a stable key: in the record, and in the answer's `details.coding`."""
@@ -94,7 +97,7 @@ class ClinicalConsultation:
     """The EHR's patient id that the request names; None means the launch patient."""
     parameters: tuple[tuple[str, str], ...] = ()
     """Allowed search parameters in the order given, without those that name the patient, and without paging."""
-    count: int = 50
+    count: int = DEFAULT_COUNT
     """Kept entries wanted on a page; where `also` names more types, the whole is wanted."""
     position: PagePosition = PagePosition(None)
     binding: PageBinding | None = None

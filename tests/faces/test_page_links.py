@@ -42,7 +42,7 @@ def test_a_link_is_opaque_and_carries_the_question(world: World) -> None:
     assert "p1" not in link.replace(sealed(link), "")
     answer = world.ask(link)
     assert answer.references == ["Observation/o1"]
-    assert world.last()["asked"]["query"] == "Observation?patient=p1&code=718-7"
+    assert world.last()["asked"]["query"] == "Observation?patient=p1&code=718-7&_count=1"
     assert world.last()["asked"]["continued"] is True
 
 
@@ -151,6 +151,7 @@ def test_a_link_may_ask_for_less(world: World) -> None:
     """Some clients add their size of page to every address; more than the link says is what the link says."""
     world.lab.resources[:] = [lab_patient(), *(observation(f"o{n}") for n in range(6))]
     link = world.ask(f"{PATH}?patient=p1&_count=2").link("next")
+    assert "&_count=2" in str(world.ask(f"{PATH}?patient=p1&_count=2").link("self"))
     sizes = [len(world.ask(f"{link}{more}").references) for more in ("", "&_count=1000", "&_count=1")]
     assert sizes == [2, 2, 1]
 

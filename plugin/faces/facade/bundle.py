@@ -8,6 +8,7 @@ from fhir_adapters.resource import encode
 from plugin.consultation.release import BUNDLE_HANDLING, Release, labels
 from plugin.faces.facade.operation_outcome import REFUSAL_SYSTEM
 from plugin.faces.facade.page_link import PARAMETER, Continuation, PageLinks
+from policies.vocabulary.consultation import DEFAULT_COUNT
 from policies.vocabulary.resource_types import HANDLED
 from policies.vocabulary.security_labels import CONFIDENTIALITY
 
@@ -73,6 +74,8 @@ def _links(release: Release, base: str, links: PageLinks) -> list[Tree]:
     told = list(asked.parameters)
     if asked.resource_type != "Patient":
         told.insert(0, ("patient", release.binding.patient))
+    if asked.count != DEFAULT_COUNT:
+        told.append(("_count", str(asked.count)))
     address = f"{base}/{asked.resource_type}"
     found: list[Tree] = [{"relation": "self", "url": f"{address}?{urlencode(told, quote_via=quote)}"}]
     if release.next is not None:

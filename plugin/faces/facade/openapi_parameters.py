@@ -9,7 +9,6 @@ from plugin.faces.facade.page_link import PARAMETER
 from plugin.faces.facade.parameters import (
     APPEARANCE,
     DATE,
-    DEFAULT_COUNT,
     FORMATS,
     MAX_COUNT,
     MAX_DIGITS,
@@ -19,6 +18,7 @@ from plugin.faces.facade.parameters import (
     REFERENCE,
     TOKENS,
 )
+from policies.vocabulary.consultation import DEFAULT_COUNT
 from policies.vocabulary.search_parameters import INCLUDE, includes, naming_the_patient, offered, sortable
 
 Schema = dict[str, Any]

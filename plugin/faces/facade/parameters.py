@@ -10,10 +10,9 @@ from datetime import date
 from urllib.parse import urlencode
 
 from plugin.faces.facade.address import FHIR_ID
-from policies.vocabulary.consultation import Objection, Reason
+from policies.vocabulary.consultation import DEFAULT_COUNT, Objection, Reason
 from policies.vocabulary.search_parameters import INCLUDE, REFUSED, includes, naming_the_patient, offered, sortable
 
-DEFAULT_COUNT = 50
 MAX_COUNT = 200
 """Larger wishes are clamped, as R4 3.1.1.5.2 allows."""
 MAX_VALUE = 512
