@@ -31,7 +31,8 @@ LANGUAGES = ("fr", "en")
 MAX_SENTENCE = 500
 
 REMEMBERED = 4_096
-"""Verdicts on looks kept by one process; facts of persons and clients, none of a patient or a result."""
+"""Verdicts kept by one process: by facts of persons and clients and by the kinds of results; no patient, no result is
+named."""
 
 
 class RulesInvalid(Exception):

@@ -87,18 +87,13 @@ def decide_show(
 ) -> list[Permit | Deny]:
     """One verdict for each of `signatures`, in order: may such a resource be shown to this person?"""
     known = facts_of_showing(identity, asked, circumstances)
-    questions = [
-        Question(
-            identity.person.key,
-            "show",
-            ("Feed", asked.feed),
-            known | each.labels.facts() | {"opposed": each.opposed, "purpose": purpose},
-        )
-        for each in signatures
-        for purpose in identity.purposes
-    ]
-    verdicts = iter(rules.complete.decide(questions))
-    return [_merged([next(verdicts) for _ in identity.purposes]) for _ in signatures]
+    person, feed = identity.person.key, ("Feed", asked.feed)
+
+    def verdict(signature: Signature, purpose: str) -> Permit | Deny:
+        about = signature.labels.facts() | {"opposed": signature.opposed, "purpose": purpose}
+        return rules.complete.decide_again(Question(person, "show", feed, known | about))
+
+    return [_merged([verdict(each, purpose) for purpose in identity.purposes]) for each in signatures]
 
 
 def facts(identity: Identity, asked: ClinicalConsultation, circumstances: Circumstances) -> dict[str, Any]:
