@@ -7,7 +7,7 @@ callers judge every entry. What it may not do is return too little without sayin
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 Tree = dict[str, Any]
 """One resource as parsed: objects, lists, strings, booleans, None, int; Decimal for every number with a fraction."""
@@ -86,8 +86,7 @@ class Call:
     """Only for an EHR that gave this token at a launch; an external feed uses its own credential."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A resource of a search answer."""
 
     resource: Tree

@@ -1,8 +1,7 @@
 """Codings and references as they stand in a parsed resource: found in one walk, without a model of each type."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 REPORTING = frozenset({"result", "hasMember", "derivedFrom", "entry", "target"})
 """Elements by which a resource reports another: what they name must be judged with it, or the referrer is not shown."""
@@ -11,14 +10,15 @@ _LEADING = frozenset({"meta", "attachment", "presentedForm", "photo", "contentTy
 """Elements that may lead to the source, or hold content that only the viewer shows; so may all `…Attachment`."""
 
 _TELLING = REPORTING | _LEADING | {"identifier"}
-_CONTAINERS = (dict, list)
 
 Pair = tuple[str, str]
 """(system, code) or (system, value); an absent system is ""."""
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+_NONE: frozenset[Pair] = frozenset()
+
+
+class Contents(NamedTuple):
     """What a resource holds, contained resources included."""
 
     codings: frozenset[Pair]
@@ -40,7 +40,8 @@ def contents(resource: Mapping[str, Any]) -> Contents:
     It visits every element of every answer: kinds are compared by identity, and most elements are texts without more.
     """
     seen = _Seen()
-    codings, references = set[Pair](), set[str]()
+    codings: set[Pair] = set()
+    references: set[str] = set()
     waiting: list[Any] = [resource]
     take, wait = waiting.pop, waiting.append
     while waiting:
@@ -49,7 +50,8 @@ def contents(resource: Mapping[str, Any]) -> Contents:
             kind = type(value)
             if kind is str:
                 if name == "code":
-                    codings.add((_text(node.get("system")), value))
+                    system = node.get("system")
+                    codings.add((system if type(system) is str else "", value))
                 elif name == "reference":
                     references.add(value)
                 elif name == "contentType":
@@ -58,16 +60,20 @@ def contents(resource: Mapping[str, Any]) -> Contents:
             if kind is dict:
                 wait(value)
             elif kind is list:
-                # No list of lists is FHIR: it is walked all the same, as what it would be named.
-                waiting += [each if type(each) is dict else {name: each} for each in value if type(each) in _CONTAINERS]
+                for each in value:
+                    if type(each) is dict:
+                        wait(each)
+                    elif type(each) is list:  # not FHIR; walked all the same, as what it would be named
+                        wait({name: each})
             if name in _TELLING or name[-10:] == "Attachment":
                 seen.note(name, value, own=node is resource)
+    own = resource.get("identifier")
     return Contents(
         frozenset(codings),
         frozenset(references),
         frozenset(seen.logical),
         frozenset(seen.reports),
-        frozenset(_pairs(resource.get("identifier"))),
+        frozenset(_pairs(own)) if own is not None else _NONE,
         seen.plain and not any("://" in text for text in references),
     )
 
@@ -76,7 +82,8 @@ class _Seen:
     """What the walk has come across beside codes and references."""
 
     def __init__(self) -> None:
-        self.logical, self.reports = set[Pair](), set[str | None]()
+        self.logical: set[Pair] = set()
+        self.reports: set[str | None] = set()
         self.plain = True
 
     def note(self, name: str, value: Any, *, own: bool) -> None:

@@ -6,8 +6,7 @@ each must be permitted.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from policies.cedar import PolicySet, Question
 from policies.labels import Labels
@@ -18,8 +17,7 @@ from policies.vocabulary.identity import Identity
 from policies.vocabulary.verdict import NO_RULE_PERMITS, Deny, Permit
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(NamedTuple):
     """What a rule knows of a resource; those with equal ones are decided once."""
 
     labels: Labels

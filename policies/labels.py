@@ -4,10 +4,9 @@ A rule never sees a value. Unknown stays unlabelled: nothing is guessed.
 """
 
 import tomllib
-from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 from policies.code_tables import CodeTables
 from policies.coding import Contents, Pair
@@ -20,8 +19,7 @@ _TELLING = STRICTNESS["R"]
 """From here on a confidentiality tells of the content, and so is inherited by what reports it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Labels:
+class Labels(NamedTuple):
     """The label signature of a resource: resources with equal ones are decided once."""
 
     type: str
@@ -91,8 +89,7 @@ def inheriting(own: Labels, reported: Labels) -> Labels:
     stricter = _strictness(theirs) >= _TELLING and _strictness(theirs) > _strictness(own.confidentiality)
     if not stricter and reported.sensitivity <= own.sensitivity:
         return own
-    return replace(
-        own,
+    return own._replace(
         sensitivity=own.sensitivity | reported.sensitivity,
         confidentiality=theirs if stricter else own.confidentiality,
         labelled=own.labelled or not own.document,

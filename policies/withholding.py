@@ -4,7 +4,7 @@ Works on one answer as a whole. Pure: it is given who may be shown what, and fol
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from policies.coding import Contents, Pair
 from policies.vocabulary.verdict import Withheld
@@ -13,8 +13,7 @@ REFERS_TO_WITHHELD = "refers-to-withheld"
 OUTSIDE_THE_ANSWER = "reference-outside-answer"
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """A resource of the answer, with what the rules said of it by itself."""
 
     reference: str
@@ -37,6 +36,8 @@ def close_upward(answer: Sequence[Judged], resolve: Mapping[str, str]) -> list[W
             withheld.setdefault(each.reference, each.withheld_by)
         elif any(text is None or resolve.get(text) not in present for text in each.contents.reports):
             withheld.setdefault(each.reference, OUTSIDE_THE_ANSWER)
+    if not withheld:
+        return []
     referrers = _referrers(answer, resolve)
     reached = list(withheld)
     while reached:

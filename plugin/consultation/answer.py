@@ -72,10 +72,8 @@ class Answer:
         self._most = most
         self._compartment = compartment
         self._labelling = labelling
-        paths = {value: path for each in asked.types for value, path in includes(each).items()}
-        # A link lives longer than a version of the table: what it no longer names is not included.
-        self._included_paths = [paths[value] for name, value in asked.parameters if name == INCLUDE and value in paths]
-        self._judgement = self._judged([], look_ups.find)
+        self._included_paths = _included_paths(asked)
+        self._judgement = _NOTHING_JUDGED
         self._results: Sequence[Kept] = ()
         self._next: PagePosition | None = None
 
@@ -115,8 +113,10 @@ class Answer:
             shown += self._beside(shown)
         elif not shown:
             raise Refused(Reason.NOT_FOUND, rules=self._attempt.rules)
+        categories = [self._labelling.labels(each).category for each in shown]
         self._attempt.released = [
-            {"reference": each.reference, "category": self._labelling.labels(each).category} for each in shown
+            {"reference": each.reference, "category": category}
+            for each, category in zip(shown, categories, strict=True)
         ]
         asked_for = len(self._results)
         ready_to_show = tuple(
@@ -124,10 +124,10 @@ class Answer:
                 each.reference,
                 ready(each.resource, base, plain=each.contents.plain),
                 place >= asked_for,
-                self._labelling.labels(each).category,
+                category,
                 () if each.contents.plain else named_files(each.resource, base),
             )
-            for place, each in enumerate(shown)
+            for place, (each, category) in enumerate(zip(shown, categories, strict=True))
         )
         return Release(self._asked, ready_to_show, binding, self._next)
 
@@ -136,16 +136,19 @@ class Answer:
         judged = self._judgement
         resolve = judged.confined.resolve.get
         beside = referred_to(shown, judged.companions, resolve)
-        named = {resolve(text) for each in shown for text in self._included_texts(each)}
         there = {each.reference for each in (*shown, *beside)}
-        for each in (*judged.results, *judged.outside):
-            if each.reference in named - there and (not each.companion or self._compartment.may_show(each)):
-                there.add(each.reference)
+        wanted = {resolve(text) for text in self._included_texts(shown)} - there
+        for each in (*judged.results, *judged.outside) if wanted else ():
+            if each.reference in wanted and (not each.companion or self._compartment.may_show(each)):
+                wanted.remove(each.reference)
                 beside.append(each)
         return beside
 
-    def _included_texts(self, result: Kept) -> Iterable[str]:
-        return (text for path in self._included_paths for text in references_at(result.resource, path))
+    def _included_texts(self, results: Sequence[Kept]) -> Iterable[str]:
+        """References of `results` to what is to be included with them."""
+        for each in results if self._included_paths else ():
+            for path in self._included_paths:
+                yield from references_at(each.resource, path)
 
     def _judge(self, entries: Sequence[Entry]) -> None:
         self._refuse_too_many(len(entries))
@@ -186,12 +189,10 @@ class Answer:
         Whatever may be withheld is wanted, so that a resource has one fate in every look: read alone, found by another
         question, or on a page without what it names. What is to be included with a result is wanted too.
         """
-        everything = (*confined.kept, *confined.outside)
-        # Sorted within each resource, so that the same look asks the feed the same questions.
-        reported = (text for each in everything for text in sorted(filter(None, each.contents.reports)))
-        named = (text for each in everything for text in sorted(each.contents.references))
-        results = [each for each in confined.kept if not each.companion]
-        included = (text for each in results for text in self._included_texts(each))
+        everything = [each.contents for each in (*confined.kept, *confined.outside)]
+        reported = _in_order(each.reports for each in everything)
+        named = _in_order(each.references for each in everything)
+        included = self._included_texts([each for each in confined.kept if not each.companion])
         resolve = confined.resolve.get
         places = dict.fromkeys(resolve(text) for text in (*reported, *included))
         places |= dict.fromkeys(place for text in named if _is_telling(place := resolve(text)))
@@ -215,6 +216,25 @@ class Answer:
             if any(each.resource is result.resource for each in alone.results):
                 return PagePosition(read[start].page, at - start)
         return PagePosition(read[0].page, at)
+
+
+_NOTHING_JUDGED = _Judgement(Confined((), (), 0, {}), (), (), (), ())
+
+
+def _included_paths(asked: ClinicalConsultation) -> list[str]:
+    """The elements that lead to what is to be included."""
+    named = [value for name, value in asked.parameters if name == INCLUDE]
+    paths = {value: path for each in asked.types if named for value, path in includes(each).items()}
+    # A link lives longer than a version of the table: what it no longer names is not included.
+    return [paths[value] for value in named if value in paths]
+
+
+def _in_order(texts: Iterable[frozenset[str] | frozenset[str | None]]) -> dict[str, None]:
+    """Each text once; sorted within each resource, so that the same look asks the feed the same questions."""
+    found: dict[str, None] = {}
+    for each in texts:
+        found |= dict.fromkeys(sorted([text for text in each if text is not None and text not in found]))
+    return found
 
 
 def _is_telling(place: str | None) -> bool:

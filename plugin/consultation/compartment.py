@@ -5,11 +5,11 @@ resource that refers to them.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from fhir_adapters.interface import Entry
-from plugin.consultation.feed_places import is_at_home, own_place, place
+from plugin.consultation.feed_places import is_alias, is_at_home, own_place, place
 from plugin.consultation.findings import Confined, Kept, Match
 from policies.coding import Contents, contents
 from policies.labels import DOCUMENTS
@@ -22,13 +22,28 @@ CONTAINED_OUT_OF_SCOPE = "contained-out-of-scope"
 OUT_OF_SCOPE = "scope"
 
 Resource = Mapping[str, Any]
+Ceilings = Callable[[str], Ceiling]
+"""A type -> what of it the token's scopes allow."""
 Resolve = Callable[[str], str | None]
 """A literal reference -> the `Type/id` that it means at the feed; None for any other place."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class _Found:
+    """What was found of each resource of a consultation, by its identity: the tree lives as long as its answer.
+
+    Each is judged once, however often the answer grows, as long as the full URLs of the answer mean the same.
+    """
+
+    aliases: Mapping[str, str | None]
+    resolve: Resolve
+    inside: dict[int, "Kept | None"] = field(default_factory=dict)
+    beside: dict[int, "Kept | None"] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class Compartment:
-    """What may be about the patient in one consultation."""
+    """What may be about the patient in one consultation. It remembers what it has judged: one for each."""
 
     match: Match
     base: str
@@ -36,25 +51,24 @@ class Compartment:
     asked_types: Collection[str]
     types: Sequence[str]
     """That the feed is configured for."""
-    ceiling: Callable[[str], Ceiling]
+    ceiling: Ceilings
     _contents: dict[int, Contents] = field(default_factory=dict, repr=False)
+    _found: _Found | None = field(default=None, repr=False)
 
     def confine(self, entries: Sequence[Entry], looked_up: Sequence[Entry] = ()) -> Confined:
         """Judge each entry of a whole answer, and each resource that was looked up beside it."""
         at_home = [entry for entry in entries if is_at_home(self.base, entry)]
         beside = [entry for entry in looked_up if is_at_home(self.base, entry)]
-        resolve = _Resolver(self.base, [*at_home, *beside])
+        found = self._found_with(_aliases(self.base, (*at_home, *beside)))
         primary: list[Kept] = []
         candidates: list[Kept] = []
-        for resource in (entry.resource for entry in at_home):
-            if resource["resourceType"] in self.asked_types and self._is_about_patient(resource, resolve):
-                primary.append(self._kept(resource, resolve, companion=False))
-            elif self._may_accompany(resource, resolve):
-                candidates.append(self._kept(resource, resolve, companion=True))
-        kept = (*primary, *referred_to(primary, candidates, resolve))
-        outside = tuple(self._outside(entry.resource, resolve) for entry in beside if self._is_ours(entry, resolve))
+        for entry in at_home:
+            if (each := self._inside(entry.resource, found)) is not None:
+                (candidates if each.companion else primary).append(each)
+        kept = (*primary, *referred_to(primary, candidates, found.resolve))
+        outside = tuple(each for entry in beside if (each := self._beside(entry.resource, found)) is not None)
         texts = {text for each in (*kept, *outside) for text in each.contents.references}
-        meanings = {text: to for text in texts if (to := resolve(text)) is not None}
+        meanings = {text: to for text in texts if (to := found.resolve(text)) is not None}
         foreign = len(entries) - len(kept) + len(looked_up) - len(outside)
         return Confined(kept, outside, foreign, meanings)
 
@@ -63,26 +77,45 @@ class Compartment:
         resource_type = kept.resource["resourceType"]
         if resource_type not in COMPANIONS and resource_type not in self.types:
             return False
-        return self.ceiling(resource_type).allowed and self._unfit(kept.resource, _Resolver(self.base, ())) is None
+        resolve = _Resolver(self.base, {})
+        return self.ceiling(resource_type).allowed and self._unfit(kept.resource, resolve, self.ceiling) is None
 
-    def _is_ours(self, entry: Entry, resolve: Resolve) -> bool:
-        """True for what is about the patient, or about nobody where its type may be."""
-        resource = entry.resource
+    def _found_with(self, aliases: Mapping[str, str | None]) -> _Found:
+        if self._found is None or self._found.aliases != aliases:
+            self._found = _Found(aliases, _Resolver(self.base, aliases))
+        return self._found
+
+    def _inside(self, resource: dict[str, Any], found: _Found) -> Kept | None:
+        """A resource of the answer as a result, or as what may accompany one; None: neither."""
+        key, resolve = id(resource), found.resolve
+        if key not in found.inside:
+            result = resource["resourceType"] in self.asked_types and self._is_about_patient(resource, resolve)
+            fits = result or self._may_accompany(resource, resolve)
+            found.inside[key] = self._kept(resource, resolve, self.ceiling, companion=not result) if fits else None
+        return found.inside[key]
+
+    def _beside(self, resource: dict[str, Any], found: _Found) -> Kept | None:
+        """What was looked up, if it is about the patient, or about nobody where its type may be.
+
+        Judged by what it is: a scope is a ceiling for what is shown, and this is not shown for having been found.
+        """
+        key, resolve = id(resource), found.resolve
+        if key not in found.beside:
+            ours = self._is_ours(resource, resolve)
+            found.beside[key] = self._kept(resource, resolve, _unbound, companion=True) if ours else None
+        return found.beside[key]
+
+    def _is_ours(self, resource: Resource, resolve: Resolve) -> bool:
         resource_type = resource["resourceType"]
         if resource_type in PATIENT_PATHS and self._is_about_patient(resource, resolve):
             return True
         return resource_type in COMPANIONS and self._is_nobodys(resource, None, resolve)
 
-    def _outside(self, resource: dict[str, Any], resolve: Resolve) -> Kept:
-        """Judged by what it is: a scope is a ceiling for what is shown, and this is not shown for having been found."""
-        unbound = replace(self, ceiling=lambda _: Ceiling(allowed=True))
-        return unbound._kept(resource, resolve, companion=True)
-
-    def _kept(self, resource: dict[str, Any], resolve: Resolve, *, companion: bool) -> Kept:
-        key = id(resource)  # the tree lives as long as the answer that it belongs to
+    def _kept(self, resource: dict[str, Any], resolve: Resolve, ceiling: Ceilings, *, companion: bool) -> Kept:
+        key = id(resource)
         if key not in self._contents:
             self._contents[key] = contents(resource)
-        unfit = self._unfit(resource, resolve)
+        unfit = self._unfit(resource, resolve, ceiling)
         return Kept(own_place(resource), resource, self._contents[key], companion, unfit)
 
     def _is_about_patient(self, resource: Resource, resolve: Resolve) -> bool:
@@ -140,17 +173,19 @@ class Compartment:
         about = [resource[path] for path in ("subject", "patient") if path in resource]
         return all(self._names_patient(each, container or resource, resolve) for each in about)
 
-    def _unfit(self, resource: Resource, resolve: Resolve) -> str | None:
+    def _unfit(self, resource: Resource, resolve: Resolve, ceiling: Ceilings) -> str | None:
         """The rule that withholds a resource for its scope restrictions or for what it contains."""
-        if not within(self.ceiling(resource["resourceType"]).restrictions, resource):
+        if not within(ceiling(resource["resourceType"]).restrictions, resource):
             return OUT_OF_SCOPE
-        inside = resource.get("contained", [])
+        if "contained" not in resource:
+            return None
+        inside = resource["contained"]
         if not isinstance(inside, list):
             return CONTAINED_OUT_OF_SCOPE
-        fits = all(isinstance(each, dict) and self._contained_fits(each, resource, resolve) for each in inside)
+        fits = all(isinstance(each, dict) and self._contained_fits(each, resource, resolve, ceiling) for each in inside)
         return None if fits else CONTAINED_OUT_OF_SCOPE
 
-    def _contained_fits(self, inside: Resource, container: Resource, resolve: Resolve) -> bool:
+    def _contained_fits(self, inside: Resource, container: Resource, resolve: Resolve, ceiling: Ceilings) -> bool:
         resource_type = inside.get("resourceType")
         if not isinstance(resource_type, str) or "contained" in inside:
             return False
@@ -158,25 +193,34 @@ class Compartment:
             return False
         if resource_type in DOCUMENTS:
             return False  # rules on documents go by the type of what is shown, and would see the container's
-        ceiling = self.ceiling(resource_type)
-        if not ceiling.allowed or not within(ceiling.restrictions, inside):
+        allowed = ceiling(resource_type)
+        if not allowed.allowed or not within(allowed.restrictions, inside):
             return False
         if resource_type == "Patient":
             return self._is_contained_patient(inside)
         return self._is_nobodys(inside, container, resolve)
 
 
+def _unbound(_: str) -> Ceiling:
+    return Ceiling(allowed=True)
+
+
+def _aliases(base: str, entries: Iterable[Entry]) -> dict[str, str | None]:
+    """What the full URLs mean that are no places at the feed; None: two resources have it, which cannot be told."""
+    found: dict[str, str | None] = {}
+    for entry in entries:
+        if entry.full_url and is_alias(base, entry.full_url):
+            own = own_place(entry.resource)
+            found[entry.full_url] = own if found.get(entry.full_url, own) == own else None
+    return found
+
+
 class _Resolver:
     """`Resolve` for one answer."""
 
-    def __init__(self, base: str, entries: Iterable[Entry]) -> None:
+    def __init__(self, base: str, aliases: Mapping[str, str | None]) -> None:
         self._base = base
-        self._places: dict[str, str | None] = {}
-        for entry in entries:
-            if entry.full_url:
-                own = own_place(entry.resource)
-                # Two resources at one place: what a reference to it means cannot be told.
-                self._places[entry.full_url] = own if self._places.get(entry.full_url, own) == own else None
+        self._places = dict(aliases)
 
     def __call__(self, text: str) -> str | None:
         if text not in self._places:

@@ -47,8 +47,9 @@ class Labelling:
         """Each resource with the rule that withholds it for its labels, those of what it reports included, or None."""
         own = [self.labels(each) for each in kept]
         labels = inherited(own, [each.reference for each in kept], [each.contents for each in kept], resolve)
+        opposing = bool(self._opposition.narrowed)
         signatures = [
-            Signature(its_own, opposed=self._is_opposed(its_own, each.contents))
+            Signature(its_own, opposed=opposing and self._is_opposed(its_own, each.contents))
             for each, its_own in zip(kept, labels, strict=True)
         ]
         new = [each for each in dict.fromkeys(signatures) if each not in self._withheld_by]

@@ -44,9 +44,12 @@ def own_place(resource: Mapping[str, Any]) -> str:
     return f"{resource['resourceType']}/{resource['id']}"
 
 
+def is_alias(base: str, url: str) -> bool:
+    """True for a fullUrl that is no place at the feed: what it means, only the entry that bears it says."""
+    return url.startswith("urn:") or (not base and "://" in url)
+
+
 def is_at_home(base: str, entry: Entry) -> bool:
     """False for a resource whose fullUrl places it elsewhere: its id and references would mean other patients."""
     url = entry.full_url
-    if not url or url.startswith("urn:") or (not base and "://" in url):
-        return True
-    return place(base, url) == own_place(entry.resource)
+    return not url or is_alias(base, url) or place(base, url) == own_place(entry.resource)

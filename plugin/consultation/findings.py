@@ -1,7 +1,11 @@
-"""What one step of a consultation hands to the next, so that no step needs to know another."""
+"""What one step of a consultation hands to the next, so that no step needs to know another.
+
+What there is one of for each resource is a NamedTuple: as immutable, and made in a third of the time.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from fhir_adapters.interface import Entry, Tree
 from policies.coding import Contents
@@ -68,8 +72,7 @@ class NoMatch:
         return not self.tellable and self.reason != NOT_SHARED
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(NamedTuple):
     """An entry with the page where it stood, so that reading can go on from there."""
 
     entry: Entry
@@ -79,8 +82,7 @@ class Read:
     """Already shown on an earlier page: judged with the rest, since others may refer to it, and not shown again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """A resource about the patient, or a companion of one."""
 
     reference: str

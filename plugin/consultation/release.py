@@ -93,16 +93,20 @@ def ready(resource: Mapping[str, Any], base: str, *, plain: bool = False) -> Tre
     `plain` is that of its `Contents`: the walk saw nothing to take out but in its own meta, and so the copy shares the
     rest with it, which is encoded and never changed.
     """
-    copy: Tree = {
-        name: _clean(name, value, base) if name == "meta" or not plain else value for name, value in resource.items()
-    }
-    meta: Tree = copy["meta"] if isinstance(copy.get("meta"), dict) else {}
-    theirs = meta.get("security")
-    security = [label for label in theirs if isinstance(label, dict)] if isinstance(theirs, list) else []
-    present = [label.get("code") for label in security if label.get("system") == ACT_CODE]
-    ours = [label for label in _OURS if label["code"] not in present]
-    copy["meta"] = meta | {"security": security + ours}
+    copy: Tree = dict(resource) if plain else {name: _clean(name, value, base) for name, value in resource.items()}
+    own = resource.get("meta")
+    meta: Tree = _clean("meta", own, base) if isinstance(own, dict) else {}
+    copy["meta"] = meta | {"security": _labelled(meta.get("security"))}
     return copy
+
+
+def _labelled(theirs: Any) -> list[dict[str, Any]]:
+    """The labels of a resource, as far as they are some, with ours."""
+    security = [label for label in theirs if isinstance(label, dict)] if isinstance(theirs, list) else []
+    if not security:
+        return list(_OURS)
+    present = [label.get("code") for label in security if label.get("system") == ACT_CODE]
+    return security + [label for label in _OURS if label["code"] not in present]
 
 
 def _clean(name: str, value: Any, base: str) -> Any:
