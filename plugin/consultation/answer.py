@@ -162,14 +162,14 @@ class Answer:
 
     def _judged(self, entries: Sequence[Entry], look_up: LookUp) -> _Judgement:
         distinct = _distinct(entries)
-        confined = self._compartment.confine(distinct)  # 6 confine
+        confined = alone = self._compartment.confine(distinct)  # 6 confine
         looked_up: list[Entry] = []
         for _ in range(MAX_DEPTH):
             more = look_up(wanted) if (wanted := self._wanted(confined, looked_up)) else ()
             if not more:
                 break
             looked_up += more
-            confined = self._compartment.confine(distinct, looked_up)
+            confined = self._compartment.widened(alone, distinct, looked_up)
         everything = (*confined.kept, *confined.outside)
         judged = self._labelling.judge(everything, confined.resolve)  # 7 label
         withheld = close_upward(judged, confined.resolve)  # 8 withhold

@@ -28,22 +28,9 @@ Resolve = Callable[[str], str | None]
 """A literal reference -> the `Type/id` that it means at the feed; None for any other place."""
 
 
-@dataclass(slots=True)
-class _Found:
-    """What was found of each resource of a consultation, by its identity: the tree lives as long as its answer.
-
-    Each is judged once, however often the answer grows, as long as the full URLs of the answer mean the same.
-    """
-
-    aliases: Mapping[str, str | None]
-    resolve: Resolve
-    inside: dict[int, "Kept | None"] = field(default_factory=dict)
-    beside: dict[int, "Kept | None"] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Compartment:
-    """What may be about the patient in one consultation. It remembers what it has judged: one for each."""
+    """What may be about the patient in one consultation."""
 
     match: Match
     base: str
@@ -53,24 +40,37 @@ class Compartment:
     """That the feed is configured for."""
     ceiling: Ceilings
     _contents: dict[int, Contents] = field(default_factory=dict, repr=False)
-    _found: _Found | None = field(default=None, repr=False)
 
     def confine(self, entries: Sequence[Entry], looked_up: Sequence[Entry] = ()) -> Confined:
         """Judge each entry of a whole answer, and each resource that was looked up beside it."""
         at_home = [entry for entry in entries if is_at_home(self.base, entry)]
         beside = [entry for entry in looked_up if is_at_home(self.base, entry)]
-        found = self._found_with(_aliases(self.base, (*at_home, *beside)))
+        resolve = _Resolver(self.base, _aliases(self.base, (*at_home, *beside)))
         primary: list[Kept] = []
         candidates: list[Kept] = []
         for entry in at_home:
-            if (each := self._inside(entry.resource, found)) is not None:
-                (candidates if each.companion else primary).append(each)
-        kept = (*primary, *referred_to(primary, candidates, found.resolve))
-        outside = tuple(each for entry in beside if (each := self._beside(entry.resource, found)) is not None)
-        texts = {text for each in (*kept, *outside) for text in each.contents.references}
-        meanings = {text: to for text in texts if (to := found.resolve(text)) is not None}
+            resource = entry.resource
+            if resource["resourceType"] in self.asked_types and self._is_about_patient(resource, resolve):
+                primary.append(self._kept(resource, resolve, self.ceiling, companion=False))
+            elif self._may_accompany(resource, resolve):
+                candidates.append(self._kept(resource, resolve, self.ceiling, companion=True))
+        kept = (*primary, *referred_to(primary, candidates, resolve))
+        outside = self._outside(beside, resolve)
         foreign = len(entries) - len(kept) + len(looked_up) - len(outside)
-        return Confined(kept, outside, foreign, meanings)
+        return Confined(kept, outside, foreign, _meanings((*kept, *outside), resolve))
+
+    def widened(self, confined: Confined, entries: Sequence[Entry], looked_up: Sequence[Entry]) -> Confined:
+        """As `confine` of `entries` with `looked_up`, where `confined` is that of `entries` alone.
+
+        What was looked up changes nothing of them, unless it has names of its own that they could mean.
+        """
+        beside = [entry for entry in looked_up if is_at_home(self.base, entry)]
+        if _aliases(self.base, beside):
+            return self.confine(entries, looked_up)
+        resolve = _Resolver(self.base, _aliases(self.base, entries))
+        outside = self._outside(beside, resolve)
+        foreign = confined.foreign + len(looked_up) - len(outside)
+        return Confined(confined.kept, outside, foreign, {**confined.resolve, **_meanings(outside, resolve)})
 
     def may_show(self, kept: Kept) -> bool:
         """Whether a resource that was looked up is within the feed's types and the token's scopes."""
@@ -80,30 +80,15 @@ class Compartment:
         resolve = _Resolver(self.base, {})
         return self.ceiling(resource_type).allowed and self._unfit(kept.resource, resolve, self.ceiling) is None
 
-    def _found_with(self, aliases: Mapping[str, str | None]) -> _Found:
-        if self._found is None or self._found.aliases != aliases:
-            self._found = _Found(aliases, _Resolver(self.base, aliases))
-        return self._found
-
-    def _inside(self, resource: dict[str, Any], found: _Found) -> Kept | None:
-        """A resource of the answer as a result, or as what may accompany one; None: neither."""
-        key, resolve = id(resource), found.resolve
-        if key not in found.inside:
-            result = resource["resourceType"] in self.asked_types and self._is_about_patient(resource, resolve)
-            fits = result or self._may_accompany(resource, resolve)
-            found.inside[key] = self._kept(resource, resolve, self.ceiling, companion=not result) if fits else None
-        return found.inside[key]
-
-    def _beside(self, resource: dict[str, Any], found: _Found) -> Kept | None:
-        """What was looked up, if it is about the patient, or about nobody where its type may be.
+    def _outside(self, beside: Iterable[Entry], resolve: Resolve) -> tuple[Kept, ...]:
+        """Of what was looked up, all that is about the patient, or about nobody where its type may be.
 
         Judged by what it is: a scope is a ceiling for what is shown, and this is not shown for having been found.
         """
-        key, resolve = id(resource), found.resolve
-        if key not in found.beside:
-            ours = self._is_ours(resource, resolve)
-            found.beside[key] = self._kept(resource, resolve, _unbound, companion=True) if ours else None
-        return found.beside[key]
+        resources = [entry.resource for entry in beside]
+        return tuple(
+            self._kept(each, resolve, _unbound, companion=True) for each in resources if self._is_ours(each, resolve)
+        )
 
     def _is_ours(self, resource: Resource, resolve: Resolve) -> bool:
         resource_type = resource["resourceType"]
@@ -112,7 +97,7 @@ class Compartment:
         return resource_type in COMPANIONS and self._is_nobodys(resource, None, resolve)
 
     def _kept(self, resource: dict[str, Any], resolve: Resolve, ceiling: Ceilings, *, companion: bool) -> Kept:
-        key = id(resource)
+        key = id(resource)  # the tree lives as long as the answer that it belongs to
         if key not in self._contents:
             self._contents[key] = contents(resource)
         unfit = self._unfit(resource, resolve, ceiling)
@@ -201,6 +186,12 @@ class Compartment:
         return self._is_nobodys(inside, container, resolve)
 
 
+def _meanings(kept: Iterable[Kept], resolve: Resolve) -> dict[str, str]:
+    """What the references of `kept` mean, as far as they mean anything."""
+    texts = set[str]().union(*(each.contents.references for each in kept))
+    return {text: to for text in texts if (to := resolve(text)) is not None}
+
+
 def _unbound(_: str) -> Ceiling:
     return Ceiling(allowed=True)
 
@@ -240,7 +231,7 @@ def referred_to(results: Iterable[Kept], companions: Iterable[Kept], resolve: Re
         candidates.setdefault(each.reference, []).append(each)
     reached: list[Kept] = []
     frontier = list(results)
-    while frontier:
+    while frontier and candidates:
         named = {resolve(text): None for each in frontier for text in each.contents.references}
         frontier = [each for name in named if name is not None for each in candidates.pop(name, ())]
         reached.extend(frontier)

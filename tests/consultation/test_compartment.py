@@ -329,3 +329,34 @@ def test_no_shape_upsets_the_step(elements: dict[str, Any]) -> None:
     subject = elements.get("subject")
     if not isinstance(subject, dict) or subject.keys().isdisjoint({"reference", "identifier"}):
         assert found.foreign == 1
+
+
+URN = "urn:uuid:4fe8e4a0-0000-4000-8000-000000000001"
+ENTRIES = st.lists(
+    st.builds(
+        Entry,
+        st.sampled_from(
+            [
+                observation(),
+                observation({"reference": URN}, "o2", performer=[{"reference": "Practitioner/dr"}]),
+                observation({"reference": "Patient/lab-2"}, "o3"),
+                PATIENT,
+                {"resourceType": "Patient", "id": "lab-2"},
+                PRACTITIONER,
+                {"resourceType": "Specimen", "id": "s1", "subject": {"reference": URN}},
+            ]
+        ),
+        st.sampled_from([None, URN, "urn:uuid:0", f"{BASE}/Observation/o1", f"{BASE}/Patient/lab-1"]),
+    ),
+    max_size=5,
+)
+
+
+@given(ENTRIES, ENTRIES)
+def test_what_was_looked_up_is_judged_as_if_it_had_been_there_at_first(
+    entries: list[Entry], looked_up: list[Entry]
+) -> None:
+    """An answer is not walked through again for it; but a name that it brings may say whose a result is."""
+    compartment = Compartment(MATCH, BASE, {"Observation"}, TYPES, lambda _: scopes.Ceiling(allowed=True))
+    alone = compartment.confine(entries)
+    assert compartment.widened(alone, entries, looked_up) == compartment.confine(entries, looked_up)
