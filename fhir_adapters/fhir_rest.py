@@ -78,6 +78,7 @@ class FhirRestFeed:
         self._reach = Reach.of(base)
         self.base = self._reach.base.rstrip("/")
         self._name = f"feed '{id}'"
+        self._source = f"an answer of {self._name}"
         self._credential = credential or NoCredential()
         self._upstream = upstream or HttpUpstream(self._name, self._reach, identity=identity)
 
@@ -93,7 +94,7 @@ class FhirRestFeed:
         answer = self._ask(self._reach.below(resource_type, resource_id), call)
         if answer.status in (404, 410):
             return None
-        resource = expect_resource(self._tree(answer), resource_type, f"an answer of {self._name}")
+        resource = expect_resource(self._tree(answer), resource_type, self._source)
         if resource["id"] != resource_id:
             raise FeedAnswerInvalid(f"{self._name} gave another resource than asked")
         return resource
@@ -136,15 +137,15 @@ class FhirRestFeed:
             return None
         self._expect_success(answer)
         content_type = answer.headers.get("content-type", "")
-        source = f"an answer of {self._name}"
         if not _is_json(content_type):
             if is_fhir(content_type, answer.body):
-                raise FeedAnswerInvalid(f"{source} is no file")
+                raise FeedAnswerInvalid(f"{self._source} is no file")
             return FeedFile(content_type, answer.body)
         segments = self._reach.relative(address).split("/")
         if len(segments) != 3 or segments[1] != "Binary":
-            raise FeedAnswerInvalid(f"{source} is no file")
-        return binary_file(expect_resource(parse(answer.body, source), "Binary", source), source)
+            raise FeedAnswerInvalid(f"{self._source} is no file")
+        binary = expect_resource(parse(answer.body, self._source), "Binary", self._source)
+        return binary_file(binary, self._source)
 
     def check(self, call: Call) -> Offer:
         """See `Feed`. Raises FeedAnswerInvalid if the feed is not of R4 or R4B."""
@@ -180,7 +181,7 @@ class FhirRestFeed:
         self._expect_success(answer)
         if not _is_json(answer.headers.get("content-type", "")):
             raise FeedAnswerInvalid(f"{self._name} did not answer in FHIR JSON")
-        return parse(answer.body, f"an answer of {self._name}")
+        return parse(answer.body, self._source)
 
     def _expect_success(self, answer: Answer) -> None:
         """Raises the FeedError that the status stands for, but for 200."""
@@ -220,8 +221,7 @@ class FhirRestFeed:
                 raise FeedAnswerInvalid(f"{self._name} says that its answer is not whole")
             return None
         full_url = row.get("fullUrl")
-        source = f"an answer of {self._name}"
-        return Entry(expect_resource(resource, None, source), full_url if isinstance(full_url, str) else None)
+        return Entry(expect_resource(resource, None, self._source), full_url if isinstance(full_url, str) else None)
 
     def _next(self, links: Any) -> str | None:
         if not isinstance(links, list):

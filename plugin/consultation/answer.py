@@ -233,7 +233,8 @@ def _in_order(texts: Iterable[frozenset[str] | frozenset[str | None]]) -> dict[s
     """Each text once; sorted within each resource, so that the same look asks the feed the same questions."""
     found: dict[str, None] = {}
     for each in texts:
-        found |= dict.fromkeys(sorted([text for text in each if text is not None and text not in found]))
+        if new := [text for text in each if text is not None and text not in found]:
+            found |= dict.fromkeys(sorted(new))
     return found
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from plugin.consultation.findings import NOT_ASKED, RESOURCE_TYPES, Kept, Opposition
-from policies.coding import Contents
+from policies.coding import Contents, Pair
 from policies.decision import Signature, decide_show
 from policies.inheritance import inherited
 from policies.labels import Labels, labels_of
@@ -17,7 +17,7 @@ from policies.withholding import Judged
 
 
 class Labelling:
-    """Labels and verdicts for one consultation, each resource and each label signature judged once."""
+    """Labels and verdicts for one consultation, each set of codes and each label signature judged once."""
 
     def __init__(
         self,
@@ -32,16 +32,16 @@ class Labelling:
         self._opposition = opposition
         self._rules, self._identity, self._asked, self._circumstances = rules, identity, asked, circumstances
         self._documents = documents
-        self._labels: dict[int, Labels] = {}
+        self._labels: dict[tuple[str, frozenset[Pair]], Labels] = {}
         self._withheld_by: dict[Signature, str | None] = {}
 
     def labels(self, kept: Kept) -> Labels:
         """The labels of a resource of this consultation by itself."""
-        key = id(kept.resource)  # the tree lives as long as the answer that it belongs to
-        if key not in self._labels:
-            resource_type = kept.resource["resourceType"]
-            self._labels[key] = labels_of(self._rules.tables, resource_type, kept.contents, self._documents)
-        return self._labels[key]
+        key = (kept.resource["resourceType"], kept.contents.codings)
+        found = self._labels.get(key)
+        if found is None:  # of an answer's results most have their codes in common with others
+            found = self._labels[key] = labels_of(self._rules.tables, key[0], kept.contents, self._documents)
+        return found
 
     def judge(self, kept: Sequence[Kept], resolve: Mapping[str, str]) -> list[Judged]:
         """Each resource with the rule that withholds it for its labels, those of what it reports included, or None."""

@@ -108,7 +108,8 @@ class LookUps:
         return True
 
     def _searched(self, feed: FeedLine, resource_type: str, ids: Sequence[str]) -> Page | None:
-        parameters = [("_id", ",".join(ids)), ("_count", str(len(ids)))]
+        # One more than there can be: a server that gives no links has then said that nothing follows.
+        parameters = [("_id", ",".join(ids)), ("_count", str(len(ids) + 1))]
         if resource_type in PATIENT_PATHS and resource_type != "Patient":
             parameters.insert(0, ("patient", f"Patient/{self._match.patient}"))
         try:

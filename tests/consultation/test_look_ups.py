@@ -37,7 +37,7 @@ def test_a_report_is_shown_where_its_results_may_be(strict: World) -> None:
     answer = strict.ask(REPORTS)
     assert answer.references == ["DiagnosticReport/r1"]
     assert "total" not in answer.json
-    assert asked(strict) == [("search", "Observation", "patient=Patient/lab-1", "_id=o1,o2", "_count=2")]
+    assert asked(strict) == [("search", "Observation", "patient=Patient/lab-1", "_id=o1,o2", "_count=3")]
     record = strict.last()
     assert [each["reference"] for each in record["released"]] == ["DiagnosticReport/r1"]
     assert (record["withheld"], record["foreign"]) == ([], 0)
