@@ -9,7 +9,7 @@ import pytest
 
 from fhir_adapters.breaker import FAILURES_TO_OPEN, OPEN_SECONDS, Breaker, Bulkhead
 from fhir_adapters.interface import Call, Deadline, FeedAnswerInvalid, FeedError, FeedTimeout, FeedUnavailable
-from plugin.cli.serve import THREADS
+from plugin.cli.workers import THREADS
 from plugin.consultation.admission import PLACES, Admission
 from plugin.consultation.feed_line import SLOTS, WAITING, EhrLine, FeedLine
 from plugin.errors import EhrUnreachable, FeedBusy, FeedFailed, FeedTooSlow, Overloaded
