@@ -13,8 +13,8 @@ from plugin.cli import worker
 from plugin.cli.failure import CANNOT
 from plugin.cli.zygote import Zygote, ZygoteEnded
 
-THREADS = 16
-"""Of one worker: twice those that may work at once, so that a refusal never waits for a place."""
+THREADS = 24
+"""Of one worker: three times those that may work at once, since most of them wait for a feed."""
 BACKLOG = 256
 HEADER_BUFFER = 65_536
 """Bytes that a request line with its headers may take before the server drops the connection."""
