@@ -7,6 +7,7 @@ import ipaddress
 import re
 import secrets
 from collections.abc import Sequence
+from functools import lru_cache
 
 from flask import Flask, Response, g, request
 
@@ -31,6 +32,8 @@ MAX_TARGET = 8192
 """Characters of path and query; our own longest address, a page link, is about 1,500."""
 MAX_HEADER_CHARACTERS = 32_768
 """Tokens of real servers stay under 8 kB; a proxy's own headers are few."""
+LONGEST_IP = 45
+"""Characters: an IPv6 address in full whose end is written as an IPv4 address."""
 MAX_FORWARDED = 20
 """Hops of X-Forwarded-For that are looked at."""
 
@@ -40,6 +43,9 @@ ANY_HOST = "vitrine.invalid"
 SHARED_PATHS = ("/fhir/", "/.well-known/oauth-protected-resource/fhir")
 """What pages of other origins may ask, where they are configured. Never with credentials of the browser: a page shows
 a token, which it has of its own."""
+
+_OF_HEADERS = ("HTTP_", "CONTENT_")
+"""How the names of what a request's headers said begin in its WSGI environment."""
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9.\-_]{1,253})(:\d{1,5})?")
 
@@ -72,7 +78,8 @@ def install(app: Flask, *, cors_origins: Sequence[str], trusted_proxies: Network
     @app.before_request
     def begin() -> Response | None:
         g.request_id = secrets.token_hex(16)
-        g.address = client_address(request.remote_addr, request.headers.getlist("X-Forwarded-For"), trusted_proxies)
+        forwarded = request.environ.get("HTTP_X_FORWARDED_FOR")
+        g.address = client_address(request.remote_addr, [] if forwarded is None else [forwarded], trusted_proxies)
         if problem := malformed():
             raise problem
         if _is_preflight(cors_origins):
@@ -105,14 +112,16 @@ def install(app: Flask, *, cors_origins: Sequence[str], trusted_proxies: Network
 
 def malformed() -> Malformed | None:
     """What is wrong with a request that no face should have to understand, or None."""
-    hosts = request.headers.getlist("Host")
-    if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
+    # Read where the headers come from: it has each once, and several of one name have been joined by commas.
+    environ = request.environ
+    if not _HOST.fullmatch(environ.get("HTTP_HOST", "")):
         return Malformed(*_NO_HOST)
-    if "Transfer-Encoding" in request.headers and "Content-Length" in request.headers:
+    if "HTTP_TRANSFER_ENCODING" in environ and "CONTENT_LENGTH" in environ:
         return Malformed(*_TWO_LENGTHS)
-    if len(request.environ.get("PATH_INFO", "")) + len(request.query_string) > MAX_TARGET:
+    if len(environ.get("PATH_INFO", "")) + len(environ.get("QUERY_STRING", "")) > MAX_TARGET:
         return Malformed(*_LONG_ADDRESS)
-    if sum(len(name) + len(value) for name, value in request.headers.items()) > MAX_HEADER_CHARACTERS:
+    headers = [(name, value) for name, value in environ.items() if name.startswith(_OF_HEADERS)]
+    if sum([len(name.removeprefix("HTTP_")) + len(value) for name, value in headers]) > MAX_HEADER_CHARACTERS:
         return Malformed(*_LARGE_HEADERS)
     return None
 
@@ -133,6 +142,11 @@ def client_address(peer: str | None, forwarded: Sequence[str], trusted: Networks
 
 def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """The address in `text`. One zone of a link is like another to us, and its name is any text: not understood."""
+    return _parsed(text) if len(text) <= LONGEST_IP else None
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:

@@ -23,6 +23,7 @@ MAX_FIELDS = 100
 """Of a form; more than a search may have, so that the refusal can say so."""
 
 OVERRIDES = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
+_OVERRIDES = frozenset(f"HTTP_{name.upper().replace('-', '_')}" for name in OVERRIDES)
 _ACCEPTED = ("application/fhir+json", "application/json")
 R4, R4_RELEASE = "4.0", "4.0.1"
 """What `fhirVersion` of a media type may ask for (R4 3.1.0.1.9); servers take its patch release for it as well."""
@@ -68,7 +69,8 @@ class Translator:
         early = _override_objection(request) or self._feed_objection(feed) or place.objection
         credential = _credential(request, query, feed)
         form, problem = ([], None) if early else self._form(request, place, credential)
-        credential = _credential(request, [*query, *form], feed)
+        if form:
+            credential = _credential(request, [*query, *form], feed)
         named = {name for name, _ in (*query, *form)}
         objection = early or _accept_objection(request, place, named) or problem
         asked = self._asked(request.method, feed, place, [*query, *form], objection)
@@ -83,7 +85,8 @@ class Translator:
         form, problem = ([], None) if early else self._form(request, place, credential)
         pairs = [*query, *form]
         named = {name for name, _ in pairs}
-        credential = _credential(request, pairs, None)
+        if form:
+            credential = _credential(request, pairs, None)
         objection = early or _accept_objection(request, place, named) or problem
         meant = asked_of_log(place, pairs, objection, self.log_links, self.ehr_bases)
         asked = AuditConsultation(
@@ -183,7 +186,8 @@ def _search(
 
 def _credential(request: Request, pairs: Sequence[tuple[str, str]], feed: str | None) -> Credential:
     elsewhere = any(name == "access_token" for name, _ in pairs)
-    return from_authorization(request.headers.getlist("Authorization"), elsewhere=elsewhere, feed=feed)
+    shown = request.environ.get("HTTP_AUTHORIZATION")
+    return from_authorization([] if shown is None else [shown], elsewhere=elsewhere, feed=feed)
 
 
 def _named_patient(place: Target, pairs: Sequence[tuple[str, str]], bases: Sequence[str]) -> str | None:
@@ -207,7 +211,7 @@ def _with(asked: ClinicalConsultation, **changes: object) -> ClinicalConsultatio
 
 
 def _override_objection(request: Request) -> Objection | None:
-    return Objection(Reason.METHOD_OVERRIDE) if any(name in request.headers for name in OVERRIDES) else None
+    return None if request.environ.keys().isdisjoint(_OVERRIDES) else Objection(Reason.METHOD_OVERRIDE)
 
 
 def _accept_objection(request: Request, place: Target, named: Collection[str]) -> Objection | None:
@@ -218,7 +222,7 @@ def _accept_objection(request: Request, place: Target, named: Collection[str]) -
 
 def _accepts_json(request: Request) -> bool:
     """True where JSON of R4 will do. Another `fhirVersion` is another format; no other parameter says anything."""
-    if not request.accept_mimetypes:
+    if request.environ.get("HTTP_ACCEPT") in _ACCEPTED or not request.accept_mimetypes:
         return True
     wanted = [parse_options_header(value) for value, quality in request.accept_mimetypes if quality > 0]
     return any(
