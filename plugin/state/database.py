@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -15,6 +16,10 @@ from plugin.errors import StateUnavailable
 
 BUSY_MILLISECONDS = 1000
 """How long a process waits for another one's transaction, which lasts as long as the disk takes to confirm it."""
+
+
+Version = tuple[apsw.Connection, int, int]
+"""Of what one connection sees: by itself, by others, by its own changes."""
 
 
 class Database:
@@ -52,6 +57,11 @@ class Database:
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
+
+    def version(self, connection: apsw.Connection) -> Version:
+        """Equal to an earlier one exactly where nothing was committed in between, by this process or another."""
+        counted: Any = connection.execute("PRAGMA data_version").get
+        return connection, counted, connection.total_changes()
 
     def _open(self) -> apsw.Connection:
         """This process's connection: one opened before a fork must not be used after it."""

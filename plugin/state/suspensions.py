@@ -16,7 +16,7 @@ import orjson
 
 from plugin.errors import StateUnavailable
 from plugin.sealing import SealBroken
-from plugin.state.database import Database
+from plugin.state.database import Database, Version
 from plugin.state.private_names import PrivateNames
 
 FILE = "suspensions.sqlite"
@@ -49,6 +49,16 @@ class Suspension:
     """RFC 3339."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the file held at `version`."""
+
+    version: Version
+    hashed: frozenset[tuple[str, bytes]]
+    unreadable: bool
+    """One of them was made under a key that is gone."""
+
+
 class Suspensions:
     """The suspensions that stand. Safe to call from several threads and processes; all see a change at once."""
 
@@ -56,22 +66,28 @@ class Suspensions:
         """Opens nothing yet. `folder` is `state_dir`, `keys` those of `key_file`."""
         self._names = PrivateNames(keys, "suspensions")
         self._database = Database(folder / FILE, _SCHEMA)
+        self._known: _Known | None = None
 
     def any_of(self, *names: tuple[Kind, str]) -> bool:
         """Whether any of these is suspended. Raises StateUnavailable: it cannot be told."""
-        wanted = [(str(kind), hashed) for kind, name in names for hashed in self._names.all(name)]
-        places = ",".join("(?,?)" for _ in wanted)
-        question = (
-            f"SELECT EXISTS (SELECT 1 FROM suspensions WHERE (kind, name) IN (VALUES {places})),"  # noqa: S608
-            f" EXISTS (SELECT 1 FROM suspensions WHERE key_id NOT IN ({','.join('?' * len(self._names.key_ids))}))"
-        )
-        bindings: list[Any] = [part for pair in wanted for part in pair]
-        with self._database.reading() as connection:
-            found: Any = connection.execute(question, (*bindings, *self._names.key_ids)).get
-        suspended, unreadable = found
-        if unreadable and not suspended:
+        known = self._standing()
+        if known.hashed and any(
+            (str(kind), hashed) in known.hashed for kind, name in names for hashed in self._names.all(name)
+        ):
+            return True
+        if known.unreadable:
             raise StateUnavailable
-        return bool(suspended)
+        return False
+
+    def _standing(self) -> "_Known":
+        """All that stand now. They are few, and seldom change: every look asks the file whether they did."""
+        with self._database.reading() as connection:
+            version = self._database.version(connection)
+            if self._known is None or self._known.version != version:
+                rows: list[Any] = list(connection.execute("SELECT kind, name, key_id FROM suspensions"))
+                unreadable = any(key_id not in self._names.key_ids for *_, key_id in rows)
+                self._known = _Known(version, frozenset((kind, name) for kind, name, _ in rows), unreadable)
+            return self._known
 
     def suspend(self, wanted: Suspension) -> bool:
         """Stop it; False if it was stopped already, which leaves reason and time as they were."""
