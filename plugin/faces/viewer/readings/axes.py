@@ -56,6 +56,11 @@ class Heights:
         """From 0, at the bottom, to 1; what is beyond stays at the edge."""
         return min(1.0, max(0.0, (value - self.low) / (self.high - self.low)))
 
+    def all_at(self, values: Sequence[float]) -> list[float]:
+        """The same of many, none of which is beyond."""
+        low, height = self.low, self.high - self.low
+        return [(each - low) / height for each in values]
+
 
 @dataclass(frozen=True, slots=True)
 class Times:
@@ -67,8 +72,12 @@ class Times:
 
     def at(self, moment: datetime) -> float:
         """From 0 to 1; what is beyond stays at the edge."""
-        length = (self.last - self.first).total_seconds()
-        return min(1.0, max(0.0, (moment - self.first).total_seconds() / length))
+        return min(1.0, max(0.0, (moment - self.first) / (self.last - self.first)))
+
+    def all_at(self, moments: Sequence[datetime]) -> list[float]:
+        """The same of many, none of which is beyond."""
+        first, length = self.first, (self.last - self.first).total_seconds()
+        return [(each - first).total_seconds() / length for each in moments]
 
 
 def heights(values: Sequence[float], limits: Sequence[float]) -> Heights:

@@ -4,9 +4,10 @@ Positions across are in per cent, so that letters and markers keep their size fr
 (classes only, no style of its own). Every text goes through `escape`. The table beside it says the same in words.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
@@ -69,8 +70,11 @@ def chart(series: Series, labels: Labels) -> Markup:
     bands = _bands(points)
     limits = [float(each) for band, _, _ in bands for each in (band.low, band.high) if each is not None]
     up = heights([point.value for point in points], limits)
-    along = times([moment for point in points for moment in (point.first, point.last)])
-    placed = [_Placed(point, along.at(point.middle), _down(up.at(point.value))) for point in points]
+    first, last = min([point.first for point in points]), max([point.last for point in points])
+    along = times([_shown(first, zone), _shown(last, zone)])
+    across = along.all_at([point.middle for point in points])
+    y = [_down(share) for share in up.all_at([point.value for point in points])]
+    placed = list(map(_Placed, points, across, y))
     shapes = {source.feed: min(source.shape, len(SHAPES) - 1) for source in series.sources}
     key = series.key
     parts = [
@@ -78,7 +82,7 @@ def chart(series: Series, labels: Labels) -> Markup:
         _band_marks(bands, up, along),
         _axis(up, labels),
         _dates(along.ticks, labels),
-        *(_course(series, source.feed, placed, shapes[source.feed]) for source in series.sources),
+        *_courses(series, placed, shapes),
         _definitions(key, sorted(set(shapes.values())), is_dense=len(points) > MAX_LARGE),
         _markers(key, placed, along, shapes, labels),
         "</svg>",
@@ -96,21 +100,16 @@ def marker(shape: int) -> Markup:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Point:
+class _Point(NamedTuple):
     entry: Entry
     value: float
     first: datetime
     last: datetime
     """Equal to `first` unless only a month, a year or a period is known."""
-
-    @property
-    def middle(self) -> datetime:
-        return self.first + (self.last - self.first) / 2
+    middle: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class _Placed:
+class _Placed(NamedTuple):
     point: _Point
     across: float
     """From 0 to 1."""
@@ -127,23 +126,29 @@ def _point(entry: Entry, zone: tzinfo) -> _Point:
     moment = entry.when
     assert moment is not None  # drawn entries are dated  # noqa: S101
     assert entry.plotted is not None  # and have a number  # noqa: S101
+    value = float(entry.plotted)
     first = _on(moment, zone)
+    if moment.precision is Precision.TIME and moment.until is None:
+        return _Point(entry, value, first, first, first)
     last = first
     if moment.precision in (Precision.YEAR, Precision.MONTH):
         last = first + timedelta(days=(moment.last_day - moment.at.date()).days)
     if moment.until is not None and moment.until.is_dated:
         last = max(first, _on(moment.until, zone))
-    return _Point(entry, float(entry.plotted), first, last)
+    return _Point(entry, value, first, last, first + (last - first) / 2)
 
 
 def _on(moment: When, zone: tzinfo) -> datetime:
-    """The moment on the axis's clock; a date without a time keeps its day."""
-    if not moment.zoned:
-        return moment.at.replace(tzinfo=zone)
+    """The moment; a date without a time keeps its day on the axis's clock."""
+    return moment.at if moment.zoned else moment.at.replace(tzinfo=zone)
+
+
+def _shown(moment: datetime, zone: tzinfo) -> datetime:
+    """The moment on the axis's clock."""
     try:
-        return moment.at.astimezone(zone)
+        return moment.astimezone(zone)
     except OverflowError:  # the calendar's first or last day
-        return moment.at.replace(tzinfo=zone)
+        return moment.replace(tzinfo=zone)
 
 
 def _across(share: float) -> str:
@@ -168,11 +173,18 @@ _BandMark = tuple[Band, datetime | None, datetime | None]
 def _bands(points: Sequence[_Point]) -> list[_BandMark]:
     """One range for all where all agree; else each for the time of its own values."""
     found: dict[Band, list[datetime]] = {}
+    told = 0
+    last: Band | None = None
+    moments: list[datetime] = []
     for point in points:
         band = point.entry.band
-        if band is not None and (band.low is not None or band.high is not None):
-            found.setdefault(band, []).append(point.middle)
-    if len(found) == 1 and all(point.entry.band is not None for point in points):
+        if band is None or (band.low is None and band.high is None):
+            continue
+        if band != last:  # most have the one before them
+            last, moments = band, found.setdefault(band, [])
+        moments.append(point.middle)
+        told += 1
+    if len(found) == 1 and told == len(points):
         return [(next(iter(found)), None, None)]
     return [(band, min(moments), max(moments)) for band, moments in found.items()]
 
@@ -228,22 +240,31 @@ def _dates(ticks: Sequence[Tick], labels: Labels) -> str:
     return "".join(parts)
 
 
-def _course(series: Series, feed: str, placed: Sequence[_Placed], shape: int) -> str:
+def _courses(series: Series, placed: Sequence[_Placed], shapes: Mapping[str, int]) -> Iterator[str]:
+    """The lines through the values of each source."""
+    missing: dict[str, list[datetime]] = {feed: [] for feed in shapes}
+    for entry in series.entries:
+        if entry.plotted is None:
+            missing[entry.feed].append(entry.order)
+    own: dict[str, list[_Placed]] = {feed: [] for feed in shapes}
+    for each in placed:
+        own[each.point.entry.feed].append(each)
+    return (_course(own[feed], missing[feed], shape) for feed, shape in shapes.items())
+
+
+def _course(placed: Sequence[_Placed], missing: Sequence[datetime], shape: int) -> str:
     """The line through one source's values. It breaks where a value is only a limit, or where a result had none."""
-    missing = [each.order for each in series.entries if each.feed == feed and each.plotted is None]
     runs: list[list[_Placed]] = [[]]
     before = None
     for each in placed:
         entry = each.point.entry
-        if entry.feed != feed:
-            continue
-        if entry.comparator or (missing and before is not None and _has_gap(missing, before, entry.order)):
+        if entry.comparator or (missing and before is not None and _has_gap(missing, before.order, entry.order)):
             runs.append([])
         if not entry.comparator:
             runs[-1].append(each)
-        before = entry.order
+        before = entry
     drawn = "".join(
-        f'<polyline points="{" ".join(f"{each.across * 1000:.1f},{each.y}" for each in run)}"/>'
+        f'<polyline points="{" ".join([f"{across * 1000:.1f},{y}" for _, across, y in run])}"/>'
         for run in runs
         if len(run) > 1
     )
@@ -268,22 +289,23 @@ def _definitions(key: str, shapes: Sequence[int], *, is_dense: bool) -> str:
     )
 
 
-def _markers(key: str, placed: Sequence[_Placed], along: Times, shapes: dict[str, int], labels: Labels) -> str:
+def _markers(key: str, placed: Sequence[_Placed], along: Times, shapes: Mapping[str, int], labels: Labels) -> str:
     titled = len(placed) <= MAX_TITLED
     parts = []
-    for each in placed:
-        point, entry = each.point, each.point.entry
-        at = f'x="{_across(each.across)}" y="{each.y}"'
-        if point.last > point.first:
+    for point, across, y in placed:
+        entry = point.entry
+        comparator, is_abnormal = entry.comparator, entry.flag.is_abnormal
+        at = f'x="{_across(across)}" y="{y}"'
+        if point.last is not point.first and point.last > point.first:
             ends = f'x1="{_across(along.at(point.first))}" x2="{_across(along.at(point.last))}"'
-            parts.append(f'<line class="chart-span" {ends} y1="{each.y}" y2="{each.y}"/>')
-        if entry.flag.is_abnormal:
+            parts.append(f'<line class="chart-span" {ends} y1="{y}" y2="{y}"/>')
+        if is_abnormal:
             kind = "chart-critical" if entry.level.startswith("critical") else "chart-abnormal"
             parts.append(f'<use class="{kind}" href="#m{key}r" {at}/>')
-        if entry.comparator:
-            parts.append(f'<use class="chart-arrow" href="#m{key}{"d" if entry.comparator[0] == "<" else "u"}" {at}/>')
+        if comparator:
+            parts.append(f'<use class="chart-arrow" href="#m{key}{"d" if comparator[0] == "<" else "u"}" {at}/>')
         kind = "chart-local" if entry.is_local else "chart-outside"
-        if entry.standing in _HOLLOW or entry.comparator:
+        if comparator or entry.standing in _HOLLOW:
             kind += " chart-hollow"
         name = f"<title>{escape(labels.point(entry))}</title>" if titled else ""
         parts.append(f'<use class="{kind}" href="#m{key}{shapes[entry.feed]}" {at}>{name}</use>')

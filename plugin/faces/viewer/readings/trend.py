@@ -107,17 +107,14 @@ class Series:
     unit: Text | None
     entries: tuple[Entry, ...]
     """Oldest first; those without a date at the beginning."""
+    drawn: tuple[Entry, ...]
+    """What of them the chart shows."""
     sources: tuple[Source, ...]
-
-    @property
-    def drawn(self) -> list[Entry]:
-        """What the chart shows."""
-        return [each for each in self.entries if each.is_drawn]
 
     @property
     def not_drawn(self) -> int:
         """How many entries stand in the table alone."""
-        return sum(not each.is_drawn for each in self.entries)
+        return len(self.entries) - len(self.drawn)
 
     @property
     def abnormal(self) -> int:
@@ -273,12 +270,14 @@ def _series(analyte: Analyte, told: Sequence[_Told], rest: Sequence[_Told]) -> S
     entries = [_placed(each.entry, _unit_code(each, codes), code) for each in told]
     entries += [each.entry for each in rest]
     title = next((each.title for each in newest_first if each.title is not None), None)
+    ordered = tuple(sorted(entries, key=lambda each: each.order))
     return Series(
         trend_key((*analyte, "", code)),
         trend_key(analyte),
         title,
         unit,
-        tuple(sorted(entries, key=lambda each: each.order)),
+        ordered,
+        tuple(each for each in ordered if each.is_drawn),
         _sources(entries),
     )
 
