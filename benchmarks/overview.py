@@ -1,9 +1,11 @@
-"""`python -m benchmarks.overview`: a clinician's overview of three sources, in the demonstration.
+"""`python -m benchmarks.overview`: a clinician's overview of three sources, as a browser asks for it and on one page.
 
-Launches the viewer as a browser would, then asks for the overview of all sources on one page, and of each source alone,
-beside what the slowest source takes by itself for the same results. Writes `benchmarks/results/overview.json`.
+Twice: in the demonstration, whose feeds share the cores with the gateway; and with feeds whose answers are made already
+and come after a fixed delay (`benchmarks.static_feeds`), where what a page takes beyond its slowest feed is the
+gateway's own. Writes `benchmarks/results/overview.json`.
 """
 
+import argparse
 import contextlib
 import json
 import statistics
@@ -11,13 +13,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 from benchmarks import machine
 from benchmarks.folder import CHECKOUT, environment
+from benchmarks.servers import children, cpu_seconds_below
+from benchmarks.static_feeds import QUESTIONS, READY
 from demo.addresses import Addresses
 from demo.browser import Browser
 from demo.browser import Page as Shown
@@ -29,53 +36,136 @@ from plugin.settings.file import load
 
 RESULT = Path(__file__).with_name("results") / "overview.json"
 PATIENT = "ehr-1001"
-ROUNDS = 30
 FEEDS = ("city-lab", "imaging", "insurer")
-START_SECONDS = 120.0
+WARM_ROUNDS, WARM_SECONDS = 40, 2.0
+"""A feed that was too slow at first is left alone for a while."""
+DELAY_SECONDS = 0.1
+"""Of each answer of a static feed: what a laboratory's server takes for some hundred results."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A deployment with three feeds, and a view of it that is open in a browser."""
+
+    addresses: Addresses
+    browser: Browser
+    view: str
+    gateway: int
+    """The process of `vitrine serve`."""
+
+    def together(self) -> None:
+        """All sources on one page, which waits for the slowest: the page without a script."""
+        _page(self.browser, f"{self.view}together")
+
+    def arriving(self) -> None:
+        """The frame, then the parts of all sources at once: what a browser asks for."""
+        _page(self.browser, self.view)
+        with ThreadPoolExecutor(len(FEEDS)) as several:
+            list(several.map(lambda feed: _page(self.browser, f"{self.view}part/{feed}"), FEEDS))
+
+    def asked(self) -> dict[str, list[tuple[float, float]]]:
+        """Feed -> when each question since the last call came and was answered. Of static feeds."""
+        told = {}
+        for feed in FEEDS:
+            with urllib.request.urlopen(self.addresses.feed(feed).removesuffix("/fhir") + QUESTIONS) as answer:
+                told[feed] = [(came, left) for came, left, _ in json.load(answer)]
+        return told
 
 
 def main() -> int:
     """0: measured."""
-    with tempfile.TemporaryDirectory(prefix="vitrine-overview-") as place, _demonstration(Path(place)) as addresses:
-        browser = Browser()
-        view = _launched(browser, addresses)
-        direct = _slowest_source(Path(place) / "run" / "vitrine.toml")
-        # The rest in turns, so that what else the machine does falls on all alike.
-        taken: dict[str, list[float]] = {}
-        for _ in range(ROUNDS):
-            taken.setdefault("the slowest source, asked directly", []).append(_seconds(direct))
-            taken.setdefault("all three on one page", []).append(_seconds(lambda: _page(browser, f"{view}together")))
-            for feed in FEEDS:
-                taken.setdefault(f"{feed} alone", []).append(
-                    _seconds(lambda feed=feed: _page(browser, f"{view}part/{feed}"))
-                )
-            taken.setdefault("the frame", []).append(_seconds(lambda: _page(browser, view)))
-        page = _page(browser, f"{view}together")
-        results = {
-            "machine": machine.described("one browser", Path(place)),
-            "results_on_the_page": page.body.count("<article") or page.body.count("<tr"),
-            "page_bytes": len(page.body.encode()),
-            "ms": {
-                name: {"p50": _ms(statistics.median(found)), "least": _ms(min(found)), "most": _ms(max(found))}
-                for name, found in taken.items()
-            },
-        }
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.overview", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=30, help="of each page (default 30)")
+    rounds = parser.parse_args().rounds
+    with tempfile.TemporaryDirectory(prefix="vitrine-overview-") as folder:
+        place = Path(folder)
+        results: dict[str, Any] = {"machine": machine.described("one browser", place)}
+        with _running(place / "demo", ["demo.run"], "Ctrl-C stops") as running:
+            results["demonstration"] = _in_demonstration(running, place / "demo" / "vitrine.toml", rounds)
+        with _running(place / "static", ["benchmarks.static_feeds", "--delay", str(DELAY_SECONDS)], READY) as running:
+            results["static feeds"] = _with_static_feeds(running, rounds)
     print(json.dumps(results, indent=1, ensure_ascii=False))
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return 0
 
 
+def _in_demonstration(running: Running, configuration: Path, rounds: int) -> dict[str, Any]:
+    direct = _slowest_source(configuration)
+    taken: dict[str, list[float]] = {}
+    # In turns, so that what else the machine does falls on all alike.
+    for _ in range(rounds):
+        taken.setdefault("the slowest source, asked directly", []).append(_seconds(direct))
+        taken.setdefault("all three on one page", []).append(_seconds(running.together))
+        taken.setdefault("all three arriving", []).append(_seconds(running.arriving))
+        taken.setdefault("the frame", []).append(_seconds(lambda: _page(running.browser, running.view)))
+    page = _page(running.browser, f"{running.view}together")
+    return {
+        "results_on_the_page": page.body.count('role="rowheader"'),
+        "page_bytes": len(page.body.encode()),
+        "ms": {name: _told(found) for name, found in taken.items()},
+    }
+
+
+def _with_static_feeds(running: Running, rounds: int) -> dict[str, Any]:
+    ways = {"all three on one page": running.together, "all three arriving": running.arriving}
+    _warm(running)
+    told: dict[str, Any] = {"delay_ms": _ms(DELAY_SECONDS)}
+    for name, page in ways.items():
+        running.asked()
+        taken, above, waited, cpu = [], [], [], []
+        for _ in range(rounds):
+            before = cpu_seconds_below(running.gateway)
+            taken.append(_seconds(page))
+            cpu.append(cpu_seconds_below(running.gateway) - before)
+            asked = running.asked()
+            waited.append(max(_covered(each) for each in asked.values()))
+            above.append(taken[-1] - waited[-1])
+        told[name] = {
+            "questions": {feed: len(found) for feed, found in asked.items()},
+            "answers_waited_for_one_after_another": round(min(waited) / DELAY_SECONDS),
+            "ms": _told(taken),
+            "the slowest feed, ms": _told(waited),
+            "above the slowest feed, ms": _told(above),
+            "gateway_cpu_ms": _ms(statistics.mean(cpu)),
+        }
+    return told
+
+
+def _warm(running: Running) -> None:
+    """Until each feed is asked the same twice: its answers are made, and the patient is matched."""
+    before: dict[str, int] = {}
+    for _ in range(WARM_ROUNDS):
+        running.together()
+        now = {feed: len(found) for feed, found in running.asked().items()}
+        if now == before and all(now.values()):
+            return
+        before = now
+        time.sleep(WARM_SECONDS)
+    raise SystemExit("Not measured: a feed does not answer.")
+
+
+def _covered(spans: Sequence[tuple[float, float]]) -> float:
+    """Seconds in which one feed owed an answer, whatever else it owed at the time."""
+    covered, end = 0.0, 0.0
+    for first, last in sorted(spans):
+        covered += max(0.0, last - max(first, end))
+        end = max(end, last)
+    return covered
+
+
 @contextlib.contextmanager
-def _demonstration(place: Path) -> Iterator[Addresses]:
+def _running(state: Path, module: Sequence[str], ready: str) -> Iterator[Running]:
     addresses = Addresses.free(range(26_500, 27_400, 10))
-    command = [sys.executable, "-m", "demo.run", "--port-base", str(addresses.port_base), "--state", str(place / "run")]
+    more = ["--port-base", str(addresses.port_base), "--state", str(state)]
+    command = [sys.executable, "-m", *module, *more]
     with subprocess.Popen(command, cwd=CHECKOUT, env=environment(), stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            if not any("Ctrl-C stops" in line for line in process.stdout):
-                raise SystemExit("Not measured: the demonstration did not start.")
-            yield addresses
+            if not any(ready in line for line in process.stdout):
+                raise SystemExit(f"Not measured: {module[0]} did not start.")
+            browser = Browser()
+            yield Running(addresses, browser, _launched(browser, addresses), *children(process.pid))
         finally:
             process.terminate()
             process.wait(30)
@@ -117,6 +207,10 @@ def _slowest_source(configuration: Path) -> Callable[[], object]:
 
 def _call() -> Call:
     return Call(Deadline.after(10.0), "bench")
+
+
+def _told(found: Sequence[float]) -> dict[str, float]:
+    return {"p50": _ms(statistics.median(found)), "least": _ms(min(found)), "most": _ms(max(found))}
 
 
 def _seconds(question: Callable[[], object]) -> float:

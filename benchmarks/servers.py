@@ -78,24 +78,15 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """User and system time so far, of all its processes."""
-        return sum(_cpu_seconds(pid) for pid in self._processes())
+        return cpu_seconds_below(self.process.pid)
 
     def descriptors(self) -> int:
         """Open files and sockets of the process that has the most."""
-        return max(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in self._processes())
+        return max(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in _processes(self.process.pid))
 
     def worker_bytes(self) -> int:
         """Resident memory of its largest process."""
-        return max(_resident_bytes(pid) for pid in self._processes())
-
-    def _processes(self) -> list[int]:
-        found, frontier = [], [self.process.pid]
-        while frontier:
-            pid = frontier.pop()
-            found.append(pid)
-            for task in Path(f"/proc/{pid}/task").glob("*/children"):
-                frontier.extend(int(child) for child in task.read_text().split())
-        return found
+        return max(_resident_bytes(pid) for pid in _processes(self.process.pid))
 
 
 @contextmanager
@@ -140,6 +131,16 @@ def floor_server(port: int, workers: int, upstream_base: str, jwks: Path) -> Ite
     settings = environment(**{floor.UPSTREAM_VARIABLE: upstream_base, floor.JWKS_VARIABLE: str(jwks)})
     with _on_granian("benchmarks.floor:application", port, workers, settings) as server:
         yield server
+
+
+def cpu_seconds_below(pid: int) -> float:
+    """User and system time so far of a process and of those that it started."""
+    return sum(_cpu_seconds(each) for each in _processes(pid))
+
+
+def children(pid: int) -> list[int]:
+    """The processes that one has started itself."""
+    return [int(each) for task in Path(f"/proc/{pid}/task").glob("*/children") for each in task.read_text().split()]
 
 
 def free_port() -> int:
@@ -197,6 +198,14 @@ def _says_yes(url: str) -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
+
+
+def _processes(pid: int) -> list[int]:
+    found, frontier = [], [pid]
+    while frontier:
+        found.append(frontier.pop())
+        frontier += children(found[-1])
+    return found
 
 
 def _cpu_seconds(pid: int) -> float:

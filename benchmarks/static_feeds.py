@@ -1,0 +1,135 @@
+"""The demonstration with feeds that cost next to nothing: each answer is made once, and comes after a fixed delay.
+
+`python -m benchmarks.static_feeds --port-base N --state DIR --delay SECONDS` runs the pretend EHR, its authorization
+server and the gateway as `demo.run` does, and prints READY. What a page takes beyond the delays is then the gateway's.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+from flask import Flask
+
+from demo.addresses import HOST, Addresses
+from demo.configuration import fresh_folder, write_configuration
+from demo.gateway import Vitrine, wait_until_ready
+from demo.hospital import FEEDS, build_hospital
+from demo.run import SAMPLES
+from demo.servers import serving
+
+READY = "ready"
+QUESTIONS = "/questions"
+"""At each feed: what it was asked since it was asked this last, as JSON: [seconds, seconds, target], when each question
+came and when its answer left."""
+
+
+@dataclass
+class Answers:
+    """What one feed answers to each target: its application's answer to whoever asked first, with a good credential."""
+
+    app: Flask
+    base: str
+    delay: float
+    made: dict[str, bytes] = field(default_factory=dict)
+    asked: list[tuple[float, float, str]] = field(default_factory=list)
+
+    def to(self, target: str, headers: Sequence[tuple[str, str]]) -> tuple[bytes, float]:
+        """Status line, headers and body, and the seconds after which they are sent."""
+        if target == QUESTIONS:
+            told, self.asked = orjson.dumps(self.asked), []
+            return _written(200, "application/json", told), 0.0
+        now = time.monotonic()
+        self.asked.append((now, now + self.delay, target))
+        known = self.made.get(target)
+        if known is None:
+            found = self.app.test_client().get(target, base_url=self.base, headers=list(headers))
+            known = _written(found.status_code, found.headers["Content-Type"], found.get_data())
+            if found.status_code == 200:
+                self.made[target] = known
+        return known, self.delay
+
+
+def _written(status: int, kind: str, body: bytes) -> bytes:
+    return f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+class Connection(asyncio.Protocol):
+    """One keep-alive connection; one question at a time."""
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.Protocol."""
+        assert isinstance(transport, asyncio.Transport)  # of a stream
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        self._received += data
+        while (end := self._received.find(b"\r\n\r\n")) >= 0:
+            first, *lines = self._received[:end].decode("latin-1").split("\r\n")
+            self._received = self._received[end + 4 :]
+            headers = [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+            answer, delay = self._answers.to(first.split(" ")[1], headers)
+            asyncio.get_running_loop().call_later(delay, self._transport.write, answer)
+
+
+@contextlib.contextmanager
+def answering(apps: Sequence[tuple[Flask, int]], delay: float) -> Iterator[None]:
+    """Answers at the port of each application while the block runs."""
+    loop = asyncio.new_event_loop()
+
+    async def listen() -> None:
+        for app, port in apps:
+            answers = Answers(app, f"http://{HOST}:{port}", delay)
+            await loop.create_server(lambda answers=answers: Connection(answers), HOST, port)
+
+    loop.run_until_complete(listen())
+    thread = threading.Thread(target=loop.run_forever, name="feeds", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+
+
+def main() -> int:
+    """Runs until SIGTERM."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.static_feeds", description=__doc__)
+    parser.add_argument("--port-base", type=int, required=True)
+    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--delay", type=float, required=True)
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    addresses = Addresses(options.port_base)
+    hospital = build_hospital(addresses, SAMPLES)
+    feeds = {addresses.ports[f"the feed {each}"] for each in FEEDS}
+    fresh_folder(options.state)
+    vitrine = Vitrine(write_configuration(options.state, addresses, hospital.credentials))
+    log = options.state / "gateway.log"
+    with contextlib.ExitStack() as stack, contextlib.suppress(KeyboardInterrupt):
+        stack.enter_context(answering([each for each in hospital.servers if each[1] in feeds], options.delay))
+        for app, port in hospital.servers:
+            if port not in feeds:
+                stack.enter_context(serving(app, port))
+        for command in (("config", "init"), ("audit", "init")):
+            vitrine.run(*command)
+        wait_until_ready(stack.enter_context(vitrine.serving(log)), addresses.ops, log)
+        print(READY, flush=True)
+        signal.pause()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
