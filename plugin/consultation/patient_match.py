@@ -252,8 +252,11 @@ def _is_qualified(patient: Mapping[str, Any]) -> bool:
 
 
 def _in_use(patient: Mapping[str, Any]) -> bool:
-    replaced = any(link.get("type") == "replaced-by" for link in _objects(patient.get("link")))
-    return patient.get("active") is not False and not replaced
+    """False also where it cannot be told: `"false"` in quotes was meant to say something."""
+    links = patient.get("link", [])
+    if not isinstance(links, list) or patient.get("active", True) is not True:
+        return False
+    return not any(not isinstance(link, dict) or link.get("type") == "replaced-by" for link in links)
 
 
 def _birth_date(patient: Mapping[str, Any]) -> date | None:
