@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from urllib.parse import urljoin
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -108,6 +109,36 @@ def test_a_day_with_results_an_emergency_and_a_source_that_is_down(
     breaches += person.look_at(page, "closed")
     assert breaches == []
     nothing_left_the_page(person)
+
+
+@pytest.mark.parametrize(("language", "width"), [("fr", 380), ("en", 1440)])
+def test_whole_pages_have_no_breach_to_their_last_row(
+    whole: Town, browser: Browser, axe: str, language: str, width: int
+) -> None:
+    """What only a later row has (a document, a corrected result, a long name) is read here, on each kind of page."""
+    person = clinician(whole, browser, language=language, width=width, axe=axe)
+    page, breaches, rows = person.page(), [], 0
+    person.launch(page, whole.patients[0])
+    breaches += person.breaches(page, "purpose")
+    person.state_purpose(page)
+    person.shown(page)
+    view = re.sub(r"/(\?.*)?$", "/", page.url)
+    trend = page.locator(".results a.trend").first.get_attribute("href")
+    document = page.locator(".results a.open").first.get_attribute("href")
+    for name, address in (
+        ("overview", ""),
+        ("source", "feed/city-lab"),
+        ("trend", trend),
+        ("reimbursements", "reimbursements"),
+        ("document", document),
+        ("emergency", "emergency"),
+    ):
+        page.goto(urljoin(view, address))
+        person.shown(page)
+        rows = max(rows, page.locator("tbody tr").count())
+        breaches += person.breaches(page, name)
+    assert rows > 5
+    assert breaches == []
 
 
 def test_first_results_are_there_while_another_source_is_still_asked(whole: Town, browser: Browser) -> None:
