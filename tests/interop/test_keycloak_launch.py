@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 from joserfc.jwk import ECKey
+from playwright.sync_api import expect
 
+from demo.browser import Browser, Page
 from tests.deployed.deployment import PATIENT
-from tests.interop.browser import Browser, Page
 from tests.interop.conftest import OTHER
 from tests.interop.hapi import Hapi
-from tests.interop.keycloak import Realm, recipe
-from tests.interop.site import Site, feed
+from tests.interop.keycloak import PASSWORD, Realm, recipe
+from tests.interop.site import TRIES, Site, feed
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(1800)]
 
@@ -22,6 +23,8 @@ SECRET_FILE = "viewer.secret"
 HER_RECORD, ANOTHER_RECORD = "of-her-record", "of-another-record"
 RECORDS = {HER_RECORD: PATIENT, ANOTHER_RECORD: OTHER}
 """What the `launch` of each means at the EHR."""
+CHROMIUM_PATIENCE = 240_000
+"""Milliseconds: a Java server's first page on a busy machine."""
 
 
 class Launching:
@@ -33,7 +36,11 @@ class Launching:
     def begin(self, browser: Browser, launch: str = HER_RECORD) -> Page:
         """The EHR opens the app for the patient whose record is open."""
         self.ehr.launches_by(self.realm.smart_configuration())
-        return browser.open(f"{self.site.base}/launch/hospital?iss={self.ehr.base}&launch={launch}")
+        return browser.open(self.address(launch))
+
+    def address(self, launch: str) -> str:
+        """Where the EHR sends a browser."""
+        return f"{self.site.base}/launch/hospital?iss={self.ehr.base}&launch={launch}"
 
     def signed_in(self, browser: Browser, user: str = "dr-roy", launch: str = HER_RECORD) -> str:
         """Where the clinician's browser is sent once she has logged in: back to the gateway."""
@@ -229,6 +236,52 @@ def test_she_looks_and_logs_out_and_nothing_is_left_anywhere(launched, lab):
         assert page.headers["Content-Type"].startswith("text/html")
         assert "resourceType" not in page.body
         assert page.headers["Cache-Control"] == "no-store"
+    assert (launched.ehr.versions(), lab.versions()) == before
+
+
+def test_a_clinician_types_her_password_in_chromium_looks_and_logs_out(launched, lab, browser):
+    """What a real browser makes of redirects, cookies and policies between EHR, Keycloak and gateway, no fake shows."""
+    before = launched.ehr.versions(), lab.versions()
+    launched.ehr.launches_by(launched.realm.smart_configuration())
+    context = browser.new_context(locale="fr-FR")
+    try:
+        page = context.new_page()
+        page.set_default_timeout(CHROMIUM_PATIENCE)
+        expect.set_options(timeout=CHROMIUM_PATIENCE)
+        answers, complaints = [], []
+        page.on("response", lambda answer: answers.append((answer.url, answer.status, answer.headers)))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(launched.address(HER_RECORD))
+        assert page.url.startswith(launched.realm.server.origin)
+        page.locator("input[name=username]").fill("dr-roy")
+        page.locator("input[name=password]").fill(PASSWORD)
+        page.locator("#kc-login").click()
+        page.wait_for_url(re.compile(r"/view/[^/]+/purpose"))
+        page.locator("main form button").click()
+        page.wait_for_url(re.compile(r"/view/[^/]+/(\?.*)?$"))
+        for _ in range(TRIES):  # a laboratory that just started may be slow; it is left alone for a while then
+            expect(page.locator(".sources .waiting")).to_have_count(0)
+            if page.locator(".sources .failed").count() == 0:
+                break
+            page.wait_for_timeout(12_000)
+            page.reload()
+        expect(page.locator(".results[data-category=laboratory]")).to_contain_text("Créatinine")
+        view = page.url
+        page.screenshot(path=launched.site.folder / "overview.png")
+        token = launched.grants()[0]
+        page.locator("form[action*=logout] button").click()
+        expect(page.locator("h1")).to_have_text(re.compile("La consultation est terminée|The view is closed"))
+        assert token in launched.revocations()
+        ours = [headers for url, status, headers in answers if url.startswith(launched.site.base) and status == 200]
+        assert ours
+        assert all(headers["content-type"].startswith("text/html") for headers in ours)
+        assert page.goto(view).status == 401
+        expect(page.locator("body")).not_to_contain_text("Créatinine")
+        assert not [each["name"] for each in context.cookies() if "vitrine" in each["name"]]
+        assert complaints == []
+    finally:
+        context.close()
+    assert launched.records("session:closed")[-1]["patient"] == PATIENT
     assert (launched.ehr.versions(), lab.versions()) == before
 
 
