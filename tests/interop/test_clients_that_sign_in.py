@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.interop.clients import run
-from tests.interop.programs import HERE, command, installed
+from tests.interop.programs import HERE, installed
 from tests.interop.sign_in import SignIn, serving_files, signing_in
 from tests.interop.site import ids
 
@@ -73,25 +73,22 @@ def test_openid_client_understands_why_a_token_is_refused(around, openid_client,
 
 
 @pytest.fixture(scope="module")
-def in_browser(around, tmp_path_factory) -> Iterator[dict[str, Any]]:
+def in_browser(around, tmp_path_factory, browser) -> Iterator[dict[str, Any]]:
     """What fhirclient's page was given and told in Chromium, after the EHR launched it and somebody signed in."""
-    from playwright.sync_api import sync_playwright
-
-    chromium = command("chromium")
     folder = tmp_path_factory.mktemp("pages")
     library = installed("javascript", ".installed") / "node_modules/fhirclient/build/fhir-client.js"
     for each in (library, *(HERE / "clients" / "page").iterdir()):
         shutil.copy(each, folder)
-    with serving_files(folder, around.pages), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    with serving_files(folder, around.pages):
+        context = browser.new_context()
         try:
-            page = browser.new_page()
+            page = context.new_page()
             page.set_default_timeout(120_000)
             page.goto(f"{around.pages}/launch.html?iss={around.base}&launch={around.launches.open(ALMA)}")
             page.get_by_role("button", name="Continue").click()
             page.wait_for_function("window.looked")
             looked = page.evaluate("window.looked")
-            elsewhere = browser.new_page()
+            elsewhere = context.new_page()
             elsewhere.goto(f"{around.pages.replace('127.0.0.1', 'localhost')}/launch.html")
             looked["elsewhere"] = elsewhere.evaluate(
                 "([address, token]) => fetch(address, {headers: {Authorization: `Bearer ${token}`}})"
@@ -100,7 +97,7 @@ def in_browser(around, tmp_path_factory) -> Iterator[dict[str, Any]]:
             )
             yield looked
         finally:
-            browser.close()
+            context.close()
 
 
 def test_a_page_that_the_ehr_launches_has_its_patient_in_context(in_browser):
