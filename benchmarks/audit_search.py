@@ -1,8 +1,9 @@
 """How long an auditor waits for one page of a search, on a ledger of a given size.
 
-`python -m benchmarks.audit_search [--records N] [--ledger FILE]`: fills a ledger (real records, committed in large
-batches; kept with --ledger and used again) and measures pages through `plugin.audit.search`, newest first. Results go
-to stdout as lines of JSON. The file stays in the cache of the operating system: what is measured is the work.
+`python -m benchmarks.audit_search [--records N] [--ledger FILE] [--postgres]`: fills a ledger (real records, signed,
+committed in large batches; kept with --ledger, and filled up if it has fewer) and measures pages through
+`plugin.audit.search`, newest first. Results go to stdout as lines of JSON. A file stays in the cache of the operating
+system as far as it fits: what is measured is the work. `--postgres` takes a server of the bench's own.
 """
 
 import argparse
@@ -10,27 +11,37 @@ import itertools
 import json
 import random
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import apsw
+
+from benchmarks.postgres import running
 from plugin.audit import search
 from plugin.audit.search import Reach, read_parameters
 from plugin.errors import Refused
 from plugin.event import AuditAction
 from plugin.ledger import checkpoint, origin
 from plugin.ledger.checkpoint import Checkpoint
+from plugin.ledger.file_place import FilePlace
 from plugin.ledger.key import SigningKey, load_private_key
-from plugin.ledger.merkle import leaf_hash
-from plugin.ledger.record import columns_of, encode_body, encode_header, encode_time
-from plugin.ledger.sqlite import SqliteStore
-from plugin.ledger.store import Batch, Head, Row
+from plugin.ledger.merkle import leaf_hashes
+from plugin.ledger.postgres import reading
+from plugin.ledger.record import draft, encode_time
+from plugin.ledger.search import Searcher
+from plugin.ledger.sqlite import AIDS, SqliteStore, connect, kind_and_name
+from plugin.ledger.store import Batch, Head, Opening, Row, Store
 
 RECORDS = 1_000_000
 BATCH = 20_000
+"""Records of one transaction."""
 PATIENTS, PEOPLE = 20_000, 2_000
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 DAYS = 300
@@ -45,15 +56,18 @@ OUTCOMES = (
 )
 SMALL_TENANT = 0.01
 """Of the records, in a second EHR."""
+QUICK = "PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000; PRAGMA wal_autocheckpoint = 50000"
+"""Only while a ledger is filled: a power failure costs the bench nothing, and others use the disk too."""
+LATE = ("records_by_request", "records_by_record")
 ROUNDS = 200
 AUDITOR = Reach("hospital", (BASE,))
 OPERATOR = Reach(None, (BASE,))
 
 
-def bodies(chance: random.Random) -> Iterator[tuple[str, dict[str, Any]]]:
+def bodies(chance: random.Random, first: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """Tenants and bodies as the gateway writes them, about 1.3 kB each."""
     kinds, weights = [each[:2] for each in OUTCOMES], [each[2] for each in OUTCOMES]
-    for number in itertools.count():
+    for number in itertools.count(first):
         action, outcome = chance.choices(kinds, weights)[0]
         request = f"{chance.getrandbits(128):032x}"
         tenant = "clinic" if chance.random() < SMALL_TENANT else "hospital"
@@ -100,30 +114,49 @@ def bodies(chance: random.Random) -> Iterator[tuple[str, dict[str, Any]]]:
         yield tenant, body
 
 
-def fill(folder: Path, path: Path, records: int) -> None:
-    """Make a ledger of `records` at `path`, signed and whole."""
-    key_path = folder / "checkpoint.key"
-    name = origin.new_origin("bench.example")
-    origin.create(path, key_path, name)
-    key = SigningKey(name, load_private_key(key_path))
+def fill_file(path: Path, records: int) -> None:
+    """Make a ledger of `records` at `path`, signed and whole, or bring one of this program up to so many.
+
+    Two indexes have a random place for each record: they are made at the end, as they would have been.
+    """
+    key_path = path.with_suffix(".key")
+    if not path.exists():
+        origin.create(path, key_path, origin.new_origin("bench.example"))
     store = SqliteStore(path)
-    source = bodies(random.Random(1))
-    step = timedelta(days=DAYS) / records
+    meta, (head, _) = store.meta(), store.tail(0)
+    store._open().execute(QUICK)
+    with closing(connect(path, apsw.SQLITE_OPEN_READWRITE)) as connection:
+        late = [sql for sql in AIDS if kind_and_name(sql)[1] in LATE]
+        for sql in late:
+            connection.execute(f"DROP INDEX IF EXISTS {kind_and_name(sql)[1]}")
+        fill(store, SigningKey(meta.origin, load_private_key(key_path)), head.size, records)
+        connection.execute("; ".join(late))
 
-    def batch(head: Head) -> Batch:
-        rows = []
-        for position in range(head.size, min(head.size + BATCH, records)):
-            tenant, body = next(source)
-            encoded = encode_body(body)
-            header = encode_header(position, encode_time(BEGINNING + step * position), tenant, "consultation", encoded)
-            rows.append(Row(position, header, encoded, columns_of(header, encoded)))
-        edge = head.edge.extend(leaf_hash(row.header) for row in rows)
-        note = checkpoint.sign(Checkpoint(name, edge.size, edge.root()), key)
-        return Batch(rows, Head(edge, note, encode_time(BEGINNING + step * edge.size)))
 
-    for _ in range(-(-records // BATCH)):
-        store.commit(batch)
+def fill(store: Store, key: SigningKey, size: int, records: int) -> None:
+    """Bring a store of `size` records up to `records`."""
+    # A log grows with time: beyond RECORDS it goes on as before, so that a period holds as many as in a smaller one.
+    step = timedelta(days=DAYS) / min(records, RECORDS)
+    while size < records:
+        source = bodies(random.Random(size), size)
+        store.commit(partial(_batch, source, step, records, key))
+        size = min(size + BATCH, records)
+        print(json.dumps({"filled": size}), file=sys.stderr, flush=True)
     store.close()
+
+
+def _batch(
+    source: Iterator[tuple[str, dict[str, Any]]], step: timedelta, records: int, key: SigningKey, head: Head
+) -> Batch:
+    """The next records behind a head, as `writer` would make them, but for their times."""
+    rows = []
+    for position in range(head.size, min(head.size + BATCH, records)):
+        tenant, body = next(source)
+        made, time = draft(body, tenant, "consultation"), encode_time(BEGINNING + step * position)
+        rows.append(Row(position, made.header(position, time), made.body, (time, *made.facts)))
+    edge = head.edge.extend(leaf_hashes(row.header for row in rows))
+    note = checkpoint.sign(Checkpoint(key.verifier.name, edge.size, edge.root()), key)
+    return Batch(rows, Head(edge, note, encode_time(BEGINNING + step * edge.size)))
 
 
 def questions(chance: random.Random) -> Iterator[tuple[str, Reach, list[tuple[str, str]]]]:
@@ -149,7 +182,7 @@ def questions(chance: random.Random) -> Iterator[tuple[str, Reach, list[tuple[st
     yield "token, judged (one in all)", OPERATOR, [("policy", "urn:ietf:params:oauth:jti:7"), *month]
 
 
-def measure(path: Path, rounds: int) -> Iterator[dict[str, Any]]:
+def measure(place: Opening, rounds: int) -> Iterator[dict[str, Any]]:
     """One line for each question."""
     chance = random.Random(2)
     taken: dict[str, list[float]] = {}
@@ -162,7 +195,7 @@ def measure(path: Path, rounds: int) -> Iterator[dict[str, Any]]:
             wanted = read_parameters(pairs, (BASE,))
             begun = time.perf_counter()
             try:
-                said[name] = f"{len(search.page(path, wanted, reach).records)} events"
+                said[name] = f"{len(search.page(place, wanted, reach).records)} events"
             except Refused as refusal:
                 said[name] = refusal.reason
             spent = (time.perf_counter() - begun) * 1000
@@ -185,17 +218,35 @@ def main() -> None:
     given = argparse.ArgumentParser(description=__doc__)
     given.add_argument("--records", type=int, default=RECORDS)
     given.add_argument("--ledger", type=Path, help="made if it is not there")
+    given.add_argument("--postgres", action="store_true", help="in PostgreSQL instead of a file")
     given.add_argument("--rounds", type=int, default=ROUNDS)
     wanted = given.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = wanted.ledger or Path(folder) / "ledger.sqlite"
-        if not path.exists():
-            begun = time.perf_counter()
-            fill(path.parent, path, wanted.records)
-            spent = time.perf_counter() - begun
-            print(json.dumps({"filled": wanted.records, "seconds": round(spent, 1), "bytes": path.stat().st_size}))
-        for line in measure(path, wanted.rounds):
-            print(json.dumps(line), flush=True)
+        begun = time.perf_counter()
+        with _postgres(wanted.records) if wanted.postgres else _file(path, wanted.records) as place:
+            print(json.dumps({"records": Searcher(place).size(), "seconds": round(time.perf_counter() - begun, 1)}))
+            for line in measure(place, wanted.rounds):
+                print(json.dumps(line), flush=True)
+
+
+@contextmanager
+def _file(path: Path, records: int) -> Iterator[Opening]:
+    place = FilePlace(path).view
+    if not path.exists() or Searcher(place).size() < records:
+        fill_file(path, records)
+    yield place
+
+
+@contextmanager
+def _postgres(records: int) -> Iterator[Opening]:
+    with running() as database:
+        if database is None:
+            sys.exit("PostgreSQL is not installed")
+        store, key = database.new()
+        fill(store, key, 0, records)
+        database.execute("ANALYZE ledger.records")
+        yield partial(reading, database.dsn)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,9 @@
     python -m benchmarks.ledger [seconds for each row]
 
 Bodies are those of small consultations (about 700 bytes). "One commit each" is the same work with the ledger locked
-around every append, as it would be without sharing commits.
+around every append, as it would be without sharing commits. Beside each row of the embedded ledger stands what the disk
+did just before with nothing but `fdatasync` after 32 kB: no commit is durable without one, and no thread alone appends
+faster than that. PostgreSQL is a server of the bench's own; where it is not installed its rows are left out.
 """
 
 import multiprocessing
@@ -15,12 +17,17 @@ import threading
 import time
 from pathlib import Path
 
+from benchmarks import postgres
 from plugin.ledger import origin, writer
 from plugin.ledger.file_place import FilePlace
 from plugin.ledger.verify import verify
 
 SCRATCH = Path(".cache")
 """In the checkout: the system's own folder for such files may lie in memory, where a sync costs nothing."""
+
+THREADS = (1, 8, 32)
+SYNCED = 1 << 15
+"""Bytes: about what SQLite writes for a commit of one record."""
 
 BODY = {
     "action": "consultation:released",
@@ -67,6 +74,43 @@ def append_for(ledger: writer.Ledger, seconds: float, threads: int, one_each: bo
     return sum(counts)
 
 
+def syncs(folder: Path, seconds: float = 0.5) -> float:
+    """How often a second 32 kB become durable in a file of this folder."""
+    with (folder / "syncs").open("w+b", buffering=0) as file:
+        file.write(bytes(64 * SYNCED))
+        os.fsync(file.fileno())
+        begun, count = time.perf_counter(), 0
+        while time.perf_counter() - begun < seconds:
+            os.pwrite(file.fileno(), bytes(SYNCED), count % 64 * SYNCED)
+            os.fdatasync(file.fileno())
+            count += 1
+        return count / (time.perf_counter() - begun)
+
+
+def row(ledger: writer.Ledger, seconds: float, threads: int, one_each: bool) -> str:
+    """Appends a second, how many shared a commit, and what each cost this process."""
+    batches: list[int] = []
+    ledger.observe(lambda records, _back: batches.append(records))
+    before, begun = time.process_time(), time.perf_counter()
+    count = append_for(ledger, seconds, threads, one_each)
+    rate, spent = count / (time.perf_counter() - begun), (time.process_time() - before) / count * 1e6
+    name = "one commit each" if one_each else "shared commits"
+    return f"{threads:3} threads, {name:15} {rate:9,.0f}/s, {count / len(batches):4.1f} a commit, CPU {spent:4.0f} us"
+
+
+def in_postgres(seconds: float) -> None:
+    """The rows of PostgreSQL, if it is installed."""
+    with postgres.running() as database:
+        if database is None:
+            print("PostgreSQL is not installed")
+            return
+        for one_each in (True, False):
+            for threads in THREADS:
+                ledger = writer.Ledger(*database.new())
+                print(f"PostgreSQL {row(ledger, seconds, threads, one_each)}", flush=True)
+                ledger.close()
+
+
 def _process(path: Path, key: Path, seconds: float, threads: int, ready, counts) -> None:
     ledger = writer.open(FilePlace(path), key)
     ready.wait()
@@ -102,17 +146,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=SCRATCH) as name:
         folder = Path(name)
         for one_each in (True, False):
-            for threads in (1, 8, 32):
+            for threads in THREADS:
                 path, key, vkey = _new(folder)
-                ledger = writer.open(FilePlace(path), key)
-                rate = append_for(ledger, seconds, threads, one_each) / seconds
+                ledger, alone = writer.open(FilePlace(path), key), syncs(folder)
+                print(f"{row(ledger, seconds, threads, one_each)} (fdatasync alone {alone:,.0f}/s)", flush=True)
                 ledger.close()
-                print(f"{threads:3} threads, {'one commit each' if one_each else 'shared commits':15} {rate:9,.0f}/s")
         print(f"2 processes x 16 threads        {processes(folder, seconds, 2, 16):9,.0f}/s")
         start = time.perf_counter()
         report = verify(path, vkey)
         took = time.perf_counter() - start
         print(f"verify of {report.records:,} records   {report.records / took:9,.0f}/s ({report.problem or 'sound'})")
+    in_postgres(seconds)
 
 
 if __name__ == "__main__":
