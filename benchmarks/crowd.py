@@ -2,16 +2,16 @@
 
 At half of what each target can take, by the clock of an open loop; with 500 connections instead of 32; beside a feed
 that answers after a second and one that never does; and, with `--requests 500000`, whether memory or descriptors grow.
-Writes `benchmarks/results/crowd.json`.
+Writes `benchmarks/results/crowd.json`; with `--only growth`, nothing but the last of these, and `growth.json`.
 """
 
 import argparse
 import contextlib
 import json
 import shutil
-import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ from benchmarks import folder, inside, load, machine, servers
 from benchmarks.people import HOST, PERSONS, TokenMaker, number
 from benchmarks.servers import Server
 
-RESULT = Path(__file__).with_name("results") / "crowd.json"
+RESULTS = Path(__file__).with_name("results")
+GROWTH = "growth"
 WORKERS = 2
 CONNECTIONS, MANY = 32, 500
 SECONDS = 6.0
@@ -30,21 +31,25 @@ MOST_RATE = 1_000.0
 """Requests a second that our open loop makes on a core without waiting for itself."""
 TROUBLED_RATE = 20.0
 """Looks a second at a feed in trouble: far more than it can answer in time, and no load on the processors."""
+STRETCH_SECONDS = 20.0
+"""Of one workload without a break."""
 PIECES = 10
-"""In which growth is looked for: the first of them fills what is remembered."""
+"""In which growth is looked for: the first of them fills what is remembered. In each, other persons come."""
 
 
 def main() -> int:
     """0: measured; what came of it is printed and written."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.crowd", description=__doc__)
     parser.add_argument("--requests", type=int, default=20_000, help="over which growth is looked for (default 20,000)")
+    parser.add_argument("--minutes", type=float, default=120.0, help="after which growth is looked for no longer")
+    parser.add_argument("--only", choices=[GROWTH], help="measure nothing else")
     parser.add_argument("--folder", type=Path, help="where the ledgers go (default: the temporary folder)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="vitrine-crowd-", dir=options.folder) as place:
-        results = _measure(Path(place), options.requests)
+        results = _measure(Path(place), options)
     print(json.dumps(results, indent=1))
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{options.only or 'crowd'}.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     return 0
 
 
@@ -56,13 +61,16 @@ class Crowd:
         tokens = TokenMaker(f"http://{HOST}:{port}/issuer")
         self.jwks = place / "jwks.json"
         self.jwks.write_bytes(orjson.dumps(tokens.jwks))
-        self._held = [tokens.token(person) for person in range(PERSONS)]
+        self._tokens = tokens
+        self._held = {0: [tokens.token(person) for person in range(PERSONS)]}
 
-    def requests(self, server: Server, name: str, path: Callable[[int], str]) -> Path:
-        """One of each person."""
+    def requests(self, server: Server, name: str, path: Callable[[int], str], shift: int = 0) -> Path:
+        """One of each person; in each shift they are others, with other tokens."""
+        if shift not in self._held:
+            self._held = {shift: [self._tokens.token(person, shift=shift) for person in range(PERSONS)]}
         return load.write_requests(
             self._place / f"{server.port}-{name}.requests",
-            (load.request(server.port, path(person), self._held[person]) for person in range(PERSONS)),
+            (load.request(server.port, path(person), self._held[shift][person]) for person in range(PERSONS)),
         )
 
 
@@ -72,12 +80,15 @@ PASSED_ON = {
 }
 
 
-def _measure(place: Path, requests: int) -> dict[str, Any]:
+def _measure(place: Path, options: argparse.Namespace) -> dict[str, Any]:
     port = servers.free_port()
     crowd = Crowd(place, port)
     described = machine.described(load.generator(), place)
     with contextlib.ExitStack() as stack:
         stack.enter_context(servers.upstream(port, crowd.jwks))
+        if options.only == GROWTH:
+            gateway = stack.enter_context(servers.gateway(_deployed(place, port)))
+            return {"machine": described, GROWTH: _growth(crowd, gateway, options.requests, options.minutes)}
         targets = dict(_targets(stack, place, port, crowd))
         gateway = targets["vitrine"]
         _warm(crowd, gateway)
@@ -87,7 +98,7 @@ def _measure(place: Path, requests: int) -> dict[str, Any]:
             "at_half_of_saturation": halves,
             "many_connections": _many(crowd, gateway),
             "beside_troubled_feeds": _beside_trouble(crowd, gateway, halves["vitrine"]["read"]["rate"]),
-            "growth": _growth(crowd, gateway, requests),
+            GROWTH: _growth(crowd, gateway, options.requests, options.minutes),
         }
 
 
@@ -100,9 +111,12 @@ def _targets(stack: contextlib.ExitStack, place: Path, upstream: int, crowd: Cro
     )
     if shutil.which("nginx"):
         yield "nginx", stack.enter_context(servers.nginx(servers.free_port(), WORKERS, upstream, place / "nginx"))
+    yield "vitrine", stack.enter_context(servers.gateway(_deployed(place, upstream)))
+
+
+def _deployed(place: Path, upstream: int) -> folder.Deployment:
     ports = {"port": servers.free_port(), "ops_port": servers.free_port()}
-    deployment = folder.deploy(place / "gateway", **ports, upstream=upstream, workers=WORKERS, troubled=True)
-    yield "vitrine", stack.enter_context(servers.gateway(deployment))
+    return folder.deploy(place / "gateway", **ports, upstream=upstream, workers=WORKERS, troubled=True)
 
 
 def _warm(crowd: Crowd, gateway: Server) -> None:
@@ -148,17 +162,31 @@ def _one(person: int) -> str:
     return f"Observation/obs-{number(person)}-00"
 
 
-def _growth(crowd: Crowd, gateway: Server, requests: int) -> list[dict[str, Any]]:
-    """Memory and descriptors of the largest worker, after each of PIECES."""
-    prepared = [crowd.requests(gateway, name, inside.PATHS[name]) for name in ("read", "search", "denied")]
-    told, done, rates = [], 0, [100.0]
-    while done < requests:
-        seconds = max(1.0, requests / PIECES / statistics.median(rates) / len(prepared))
-        for each in prepared:
-            came = load.run(gateway.port, each, connections=CONNECTIONS, seconds=seconds)
-            done += came.requests
-            rates.append(came.requests / came.seconds)
-        told.append({"requests": done, "mb": gateway.worker_bytes() // 1_000_000, "descriptors": gateway.descriptors()})
+def _growth(crowd: Crowd, gateway: Server, requests: int, minutes: float) -> list[dict[str, Any]]:
+    """Memory and descriptors of the largest process, at the start and after each of PIECES; told as they come."""
+    told: list[dict[str, Any]] = []
+    done, refused, rates = 0, 0, dict.fromkeys(inside.PATHS, 50.0)
+    until = time.monotonic() + minutes * 60
+    for piece in range(PIECES + 1):
+        aim = requests * piece // PIECES
+        prepared = {name: crowd.requests(gateway, name, path, piece + 1) for name, path in inside.PATHS.items()}
+        while done < aim and time.monotonic() < until:
+            seconds = min(STRETCH_SECONDS, max(1.0, (aim - done) / sum(rates.values())))
+            for name, each in prepared.items():
+                came = load.run(gateway.port, each, connections=CONNECTIONS, seconds=seconds)
+                done += came.requests
+                refused += came.refused if name != "denied" else 0
+                rates[name] = came.requests / came.seconds
+        told.append(
+            {
+                "requests": done,
+                "refused": refused,
+                "mb": gateway.worker_bytes() // 1_000_000,
+                "private_mb": gateway.private_bytes() // 1_000_000,
+                "descriptors": gateway.descriptors(),
+            }
+        )
+        print(json.dumps(told[-1]), file=sys.stderr, flush=True)
     return told
 
 

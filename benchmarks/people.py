@@ -41,19 +41,23 @@ class TokenMaker:
         """The public key, as published."""
         return dict(KeySet([self.key]).as_dict(private=False))
 
-    def token(self, person: int, serial: int = 0) -> str:
-        """A clinician's token with that person's patient in context; `serial` tells tokens of one person apart."""
+    def token(self, person: int, serial: int = 0, shift: int = 0) -> str:
+        """A clinician's token with that person's patient in context; `serial` tells tokens of one person apart.
+
+        In another `shift` another person looks at the same patient.
+        """
         now = int(time.time())
+        name = f"dr-{number(person)}" + (f"-{shift}" if shift else "")
         claims = {
             "iss": self.issuer,
-            "sub": f"dr-{number(person)}",
+            "sub": name,
             "aud": f"{PUBLIC_BASE}/fhir",
             "client_id": CLIENT,
             "iat": now,
             "exp": now + TOKEN_SECONDS,
             "jti": f"{number(person)}-{serial}-{time.perf_counter_ns()}",
             "scope": "openid fhirUser launch patient/*.rs",
-            "fhirUser": f"Practitioner/dr-{number(person)}",
+            "fhirUser": f"Practitioner/{name}",
             "patient": f"p{number(person)}",
         }
         return jwt.encode({"alg": "ES256", "kid": "k1", "typ": "at+jwt"}, claims, self.key)

@@ -88,6 +88,10 @@ class Server:
         """Resident memory of its largest process."""
         return max(_resident_bytes(pid) for pid in _processes(self.process.pid))
 
+    def private_bytes(self) -> int:
+        """Memory that the process which holds most of it shares with no other."""
+        return max(_private_bytes(pid) for pid in _processes(self.process.pid))
+
 
 @contextmanager
 def nginx(port: int, workers: int, upstream: int, folder: Path) -> Iterator[Server]:
@@ -218,3 +222,8 @@ def _resident_bytes(pid: int) -> int:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
     return 0
+
+
+def _private_bytes(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_"))
