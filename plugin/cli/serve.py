@@ -1,7 +1,6 @@
 """`vitrine serve`: what must hold before anything is loaded; the rest is `plugin.cli.supervise`."""
 
 import ctypes
-import gc
 import os
 import resource
 import shutil
@@ -22,15 +21,15 @@ MOST_ARENAS = 2
 """glibc keeps what is freed apart for up to eight times as many threads as there are cores: of each answer's tree."""
 M_ARENA_MAX = -8
 """In glibc's malloc.h."""
+NO_HUGE_PAGES = ("MIMALLOC_ALLOW_THP", "0")
+"""The allocator of the HTTP client that asks feeds rounds up what each thread uses to huge pages: 30 MB a worker."""
 
 
 @click.command()
 @click.pass_obj
 def serve(path: Path) -> None:
     """Serve in the foreground until SIGTERM; SIGHUP reads the rules and the tables of codes anew."""
-    _few_arenas()
-    # Nothing of what is loaded is garbage; the zygote looks through it once, at the end.
-    gc.disable()
+    _hold_little_memory()
     settings = settings_at(path)
     anew = threading.Event()
     signal.signal(signal.SIGHUP, lambda *_: anew.set())
@@ -42,7 +41,9 @@ def serve(path: Path) -> None:
     import_module("plugin.cli.supervise").supervise(settings, path, anew)
 
 
-def _few_arenas() -> None:
+def _hold_little_memory() -> None:
+    """Of what is freed. Before anything is loaded that allocates by itself."""
+    os.environ.setdefault(*NO_HUGE_PAGES)
     with suppress(AttributeError):  # another library than glibc
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, MOST_ARENAS)
 

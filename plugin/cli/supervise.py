@@ -1,6 +1,5 @@
 """The process that supervises `vitrine serve`: the start checks, the workers, and a clean stop. Logs JSON to stderr."""
 
-import gc
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -45,7 +44,6 @@ def supervise(settings: Settings, path: Path, anew: threading.Event) -> None:
     place = place_at(settings)
     # Before anything is opened or a thread begins: what the workers are forked from has neither.
     zygote = Zygote()
-    gc.enable()
     listen = pair(settings.listen)
     alarms = _alarms(settings)
     watch = Watch(alarms, assembly.free_space(settings), place.view)

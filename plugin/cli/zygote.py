@@ -106,7 +106,6 @@ def _born_when_asked(channel: Connection) -> tuple[Callable[..., object], tuple[
     # Workers do not look at what was loaded in their collections, which would copy each page that it stands in.
     gc.collect()
     gc.freeze()
-    gc.enable()
     living: dict[int, int] = {}
     waiting = select.poll()
     waiting.register(channel)
