@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -45,6 +46,8 @@ def main() -> int:
     parser.add_argument("--only", choices=[GROWTH], help="measure nothing else")
     parser.add_argument("--folder", type=Path, help="where the ledgers go (default: the temporary folder)")
     options = parser.parse_args()
+    # SIGTERM ends us as Ctrl-C does: through every `finally`, so that no server is left behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="vitrine-crowd-", dir=options.folder) as place:
         results = _measure(Path(place), options)
     print(json.dumps(results, indent=1))
