@@ -102,7 +102,7 @@ class Identifier:
         with naming_the_subject(verified.claims, now):
             identity = claims.identity(verified)
         until = min(verified.expires_at, verified.believed_until, now + CACHE_SECONDS)
-        self._known.keep(digest, (identity, verified), until)
+        self._known.keep(digest, (identity, verified), now, until)
         return identity
 
 

@@ -103,10 +103,10 @@ class IntrospectionEndpoint:
             claims = self._ask(token)
             until = asked_at + BELIEVED_SECONDS
             if claims is None:
-                self._inactive.keep(digest, (None,), until)
+                self._inactive.keep(digest, (None,), asked_at, until)
                 return None
             vouched = Vouched(claims, until, self._implied_audience)
-            self._active.keep(digest, (vouched,), until)
+            self._active.keep(digest, (vouched,), asked_at, until)
             return vouched
 
     def _known(self, digest: bytes) -> _Word | None:

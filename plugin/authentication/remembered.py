@@ -2,13 +2,19 @@
 
 import threading
 from collections import OrderedDict
+from itertools import islice
 from typing import Generic, TypeVar
 
 Known = TypeVar("Known")
 
+LOOKED_AT = 8
+"""Entries that one that is added may drive out: more than one, so that they become fewer."""
+
 
 class Remembered(Generic[Known]):
-    """The entry asked for least recently goes first. Safe to call from several threads."""
+    """The entry asked for least recently goes first, and once it is not believed any more. Safe to call from several
+    threads.
+    """
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -28,10 +34,13 @@ class Remembered(Generic[Known]):
             self._entries.move_to_end(digest)
             return known
 
-    def keep(self, digest: bytes, known: Known, until: float) -> None:
+    def keep(self, digest: bytes, known: Known, now: float, until: float) -> None:
         """Believe it before `until` (POSIX seconds)."""
         with self._lock:
             self._entries[digest] = known, until
             self._entries.move_to_end(digest)
-            if len(self._entries) > self.most:
-                self._entries.popitem(last=False)
+            # Whoever does not come back is not asked for again, and would stay until so many others had come.
+            for oldest, (_, believed) in list(islice(self._entries.items(), LOOKED_AT)):
+                if believed > now and len(self._entries) <= self.most:
+                    break
+                del self._entries[oldest]
