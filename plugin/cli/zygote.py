@@ -104,7 +104,6 @@ def _born_when_asked(channel: Connection) -> tuple[Callable[..., object], tuple[
     for number in _DEAF:
         signal.signal(number, signal.SIG_IGN)
     # Workers do not look at what was loaded in their collections, which would copy each page that it stands in.
-    gc.collect()
     gc.freeze()
     living: dict[int, int] = {}
     waiting = select.poll()
