@@ -94,7 +94,7 @@ def _steps(gateway: inside.Inside) -> dict[str, Callable[[], object]]:
         "quota charged": lambda: assembled.gateway.quotas.charge(f"person {next(persons) % 512}", "p1"),
         "Cedar, core rules": lambda: decide_core(rules, identity, asked, around),
         "Cedar, all rules": lambda: decide_site(rules, identity, asked, around),
-        "Cedar, one label signature": lambda: decide_show(rules, identity, asked, around, signatures),
+        "Cedar, one label signature, decided before": lambda: decide_show(rules, identity, asked, around, signatures),
         **rule_steps.steps(identity, asked, around),
         "parse 60 kB": lambda: parse(body),
         "walk through 38 resources": lambda: [contents(each.resource) for each in entries],

@@ -2,12 +2,11 @@
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from policies import rulebook
 from policies.cedar import Question
-from policies.decision import Signature, decide_show, facts
+from policies.decision import facts, facts_of_showing
 from policies.labels import Labels
 from policies.rulebook import Rulebook
 from policies.vocabulary.circumstances import Circumstances
@@ -56,15 +55,16 @@ def steps(identity: Identity, asked: ClinicalConsultation, around: Circumstances
     plain = Labels("Observation", "test-results", None, frozenset(), document=False, labelled=False)
     different = [
         plain,
-        replace(plain, confidentiality="N", labelled=True),
-        replace(plain, confidentiality="R", sensitivity=frozenset({"PSY"}), labelled=True),
-        replace(plain, confidentiality="V", sensitivity=frozenset({"HIV"}), labelled=True),
-        replace(plain, category="imaging"),
+        plain._replace(confidentiality="N", labelled=True),
+        plain._replace(confidentiality="R", sensitivity=frozenset({"PSY"}), labelled=True),
+        plain._replace(confidentiality="V", sensitivity=frozenset({"HIV"}), labelled=True),
+        plain._replace(category="imaging"),
     ]
-    signatures = [Signature(each, opposed=False) for each in different]
+    showing = facts_of_showing(identity, asked, around) | {"opposed": False, "purpose": identity.purposes[0]}
+    shown = [Question(identity.person.key, "show", ("Feed", asked.feed), showing | each.facts()) for each in different]
     return {
         f"Cedar, {SITE_POLICIES} of a site, anew": lambda: rules.complete.decide([question]),
-        "Cedar, five label signatures": lambda: decide_show(rules, identity, asked, around, signatures),
+        "Cedar, five label signatures, anew": lambda: rules.complete.decide(shown),
         f"reload {RELOADED_POLICIES} policies": lambda: _loaded(large),
     }
 
