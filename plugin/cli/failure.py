@@ -27,6 +27,12 @@ class Failure(click.ClickException):
         click.echo(f"vitrine: {self.message}", err=True)
 
 
+def cannot_listen(key: str, address: str, error: OSError) -> Failure:
+    """`key` names an address that cannot be listened at."""
+    why = (error.strerror or "the address cannot be used").partition(" (")[0]
+    return Failure(f"{key}: cannot listen at {address}: {why}", CANNOT)
+
+
 @contextmanager
 def failing() -> Iterator[None]:
     """Whatever stops a command that works on the ledger, in one sentence. A broken ledger is an answer: exit 1."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from plugin.cli.failure import CANNOT, Failure
+from plugin.cli.failure import CANNOT, Failure, cannot_listen
 from plugin.cli.given import CONFIG_VARIABLE, settings_at
 from plugin.settings.values import pair
 
@@ -66,9 +66,3 @@ def _metrics_folder(state_dir: Path) -> None:
     except OSError as error:
         raise Failure(f"state_dir: cannot write {folder}: {error.strerror}", CANNOT) from error
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
-
-
-def cannot_listen(key: str, address: str, error: OSError) -> Failure:
-    """`key` names an address that cannot be listened at."""
-    why = (error.strerror or "the address cannot be used").partition(" (")[0]
-    return Failure(f"{key}: cannot listen at {address}: {why}", CANNOT)

@@ -12,11 +12,10 @@ from plugin.alerts import alerts_of
 from plugin.cli.alarms import Alarms
 from plugin.cli.checkpoints import delivered
 from plugin.cli.config import warnings_of
-from plugin.cli.failure import CANNOT, Failure
+from plugin.cli.failure import CANNOT, Failure, cannot_listen
 from plugin.cli.given import place_at
 from plugin.cli.operations import operations_server
 from plugin.cli.reload import accept_at_start, reloaded
-from plugin.cli.serve import cannot_listen
 from plugin.cli.verification import Verification, command, verified
 from plugin.cli.watch import Watch, watched
 from plugin.cli.workers import Workers
