@@ -1,5 +1,6 @@
 """A deployment whose ledger is in PostgreSQL: the same folder and commands, another `[ledger]`."""
 
+import subprocess
 from datetime import datetime
 from pathlib import Path
 
@@ -64,10 +65,21 @@ class DatabaseDeployment(Deployment):
         return Reader(self.ledger)
 
     def do(self, *arguments: str) -> Result:
-        """A command in this process, which is quicker; what went wrong besides exit codes is raised."""
+        """A command in this process, which is quicker; what went wrong besides exit codes is raised.
+
+        But for `serve`, which must not begin here: it forks, and makes its process ready for that.
+        """
+        if arguments == ("serve",):
+            return self._refused_to_serve()
         done = CliRunner().invoke(main, ["--config", str(self.path), *arguments])
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
         return done
+
+    def _refused_to_serve(self) -> Result:
+        done = subprocess.run(
+            self.command("serve"), capture_output=True, check=False, env=self.environment(), timeout=60
+        )
+        return Result(CliRunner(), done.stdout, done.stderr, done.stdout + done.stderr, None, done.returncode, None)
 
     def prepare(self) -> "DatabaseDeployment":
         """See Deployment.prepare."""
