@@ -7,6 +7,7 @@ from urllib.parse import urljoin
 import pytest
 from playwright.sync_api import Browser, expect
 
+from fhir_adapters.breaker import OPEN_SECONDS
 from tests.browser.clinician import Clinician, clinician
 from tests.browser.hospital import Town
 
@@ -97,6 +98,7 @@ def test_a_day_with_results_an_emergency_and_a_source_that_is_down(
     expect(page.locator("li[data-feed=city-lab]")).to_contain_text(said["silent"])
     breaches += person.look_at(page, "feed-down")
     whole.down.clear()
+    page.wait_for_timeout(OPEN_SECONDS * 1000)  # one that did not answer is left alone for as long
     page.locator(".banner a").first.click()
     page.wait_for_load_state()
     page.goto(re.sub(r"/(\?.*)?$", "/together", page.url))
