@@ -377,10 +377,6 @@ class Gateway:
         answer.read_one(Entry(opened.document))  # 6-8
         return replace(answer.release(binding, feed.base), file=opened.file, reader=_name_of(identity))
 
-    def _read_log(self, attempt: Attempt, identity: Identity, asked: AuditConsultation) -> LogRelease:
-        stopped = self._suspended(identity)
-        return log_look.look(self.log, self.admission, self.ehr_bases, attempt, identity, asked, suspended=stopped)
-
 
 def _nothing(attempt: Attempt, asked: ClinicalConsultation, binding: PageBinding, match: NoMatch) -> Release:
     """No match is an empty answer, or a read of nothing: like a feed that has nothing to show."""
