@@ -30,6 +30,8 @@ from plugin.event import GatewayBody
 from plugin.ledger import writer
 from plugin.ledger.deliveries import Deliveries
 from plugin.ledger.errors import LedgerError
+from plugin.ledger.key import VerifierKey
+from plugin.ledger.place import LedgerPlace
 from plugin.ledger.reader import Reader
 from plugin.ledger.space import FreeSpace
 from plugin.ledger.writer import Ledger
@@ -260,21 +262,23 @@ def deliveries(
     """
     place = place_of(settings)
     _make_state_dir(settings)
-    try:
-        reader = Reader(place.view)
-        key = reader.keys().current
-    except LedgerError as error:
-        raise SettingsError(f"ledger: {error}") from error
+    reader, key = _reader_and_key(place)
     return Deliveries(reader, key, sinks_of(settings.ledger.sinks, key, heard), place.kept, on_fork=on_fork)
 
 
 def examine_sinks(settings: Settings) -> None:
     """Raises SettingsError where a sink cannot be used as it is configured. Opens none of them."""
+    _, key = _reader_and_key(place_of(settings))
+    sinks_of(settings.ledger.sinks, key)
+
+
+def _reader_and_key(place: LedgerPlace) -> tuple[Reader, VerifierKey]:
+    """What reads the ledger there, and the key of its newest checkpoint. Raises SettingsError."""
     try:
-        key = Reader(place_of(settings).view).keys().current
+        reader = Reader(place.view)
+        return reader, reader.keys().current
     except LedgerError as error:
         raise SettingsError(f"ledger: {error}") from error
-    sinks_of(settings.ledger.sinks, key)
 
 
 def check_sinks(settings: Settings) -> list[str]:
