@@ -18,6 +18,7 @@ from pathlib import Path
 import orjson
 from flask import Flask
 
+from benchmarks.static_server import Connection, written
 from demo.addresses import HOST, Addresses
 from demo.configuration import fresh_folder, write_configuration
 from demo.gateway import Vitrine, wait_until_ready
@@ -41,47 +42,25 @@ class Answers:
     made: dict[str, bytes] = field(default_factory=dict)
     asked: list[tuple[float, float, str]] = field(default_factory=list)
 
-    def to(self, target: str, headers: Sequence[tuple[str, str]]) -> tuple[bytes, float]:
-        """Status line, headers and body, and the seconds after which they are sent."""
+    def to(self, target: str, head: bytes) -> tuple[bytes, float]:
+        """See `static_server.Answers`."""
         if target == QUESTIONS:
             told, self.asked = orjson.dumps(self.asked), []
-            return _written(200, "application/json", told), 0.0
+            return written(200, "application/json", told), 0.0
         now = time.monotonic()
         self.asked.append((now, now + self.delay, target))
         known = self.made.get(target)
         if known is None:
-            found = self.app.test_client().get(target, base_url=self.base, headers=list(headers))
-            known = _written(found.status_code, found.headers["Content-Type"], found.get_data())
+            found = self.app.test_client().get(target, base_url=self.base, headers=_headers(head))
+            known = written(found.status_code, found.headers["Content-Type"], found.get_data())
             if found.status_code == 200:
                 self.made[target] = known
         return known, self.delay
 
 
-def _written(status: int, kind: str, body: bytes) -> bytes:
-    return f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
-
-
-class Connection(asyncio.Protocol):
-    """One keep-alive connection; one question at a time."""
-
-    def __init__(self, answers: Answers) -> None:
-        self._answers = answers
-        self._received = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See asyncio.Protocol."""
-        assert isinstance(transport, asyncio.Transport)  # of a stream
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        """See asyncio.Protocol."""
-        self._received += data
-        while (end := self._received.find(b"\r\n\r\n")) >= 0:
-            first, *lines = self._received[:end].decode("latin-1").split("\r\n")
-            self._received = self._received[end + 4 :]
-            headers = [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines)]
-            answer, delay = self._answers.to(first.split(" ")[1], headers)
-            asyncio.get_running_loop().call_later(delay, self._transport.write, answer)
+def _headers(head: bytes) -> list[tuple[str, str]]:
+    pairs = (line.partition(":") for line in head.decode("latin-1").split("\r\n")[1:])
+    return [(name, value.strip()) for name, _, value in pairs]
 
 
 @contextlib.contextmanager

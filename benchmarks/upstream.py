@@ -1,7 +1,6 @@
 """A static FHIR server, EHR and issuer in one: answers are precomputed bytes, so that they cost next to nothing.
 
-`python -m benchmarks.upstream PORT JWKS_FILE`. Speaks as much of HTTP/1.1 as the clients of a benchmark need: GET,
-keep-alive, one request at a time on a connection.
+`python -m benchmarks.upstream PORT JWKS_FILE`.
 """
 
 import asyncio
@@ -13,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from benchmarks.people import BIRTH_DATE, FEED_PATIENT, HOST, INS_SYSTEM, MARK, PERSONS, ins
+from benchmarks.static_server import Connection, written
 from fhir_adapters.resource import encode, parse
 
 SAMPLE = Path(__file__).resolve().parent.parent / "sample_fhir" / "city-lab" / "lab-20417.json"
@@ -115,14 +115,18 @@ class Answers:
         self._search = searchset(self.base)
         self._read = encode(observations()[0])
 
+    def to(self, target: str, _: bytes) -> tuple[bytes, float | None]:
+        """See `static_server.Answers`."""
+        if target.startswith(SLOW):
+            return self.answer(f"/feed/{target.removeprefix(SLOW)}"), SLOW_SECONDS
+        return self.answer(target), None if target.startswith(HUNG) else 0.0
+
     @lru_cache(maxsize=4 * PERSONS)  # noqa: B019 - one of these lives as long as the process
     def answer(self, target: str) -> bytes:
         """Status line, headers and body."""
         body = self._body(target)
-        status = "200 OK" if body is not None else "404 Not Found"
         kind = "application/json" if target.startswith("/issuer/") else "application/fhir+json"
-        head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body or b'')}\r\n\r\n"
-        return head.encode() + (body or b"")
+        return written(404 if body is None else 200, kind, body or b"")
 
     def _body(self, target: str) -> bytes | None:
         path, _, query = target.partition("?")
@@ -143,30 +147,6 @@ class Answers:
         if path.startswith("/ehr/Patient/p"):
             return ehr_patient(path.removeprefix("/ehr/Patient/p"))
         return None
-
-
-class Connection(asyncio.Protocol):
-    """One keep-alive connection."""
-
-    def __init__(self, answers: Answers) -> None:
-        self._answers = answers
-        self._received = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See asyncio.Protocol."""
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        """See asyncio.Protocol."""
-        self._received += data
-        while (end := self._received.find(b"\r\n\r\n")) >= 0:
-            target = self._received.split(b" ", 2)[1].decode("ascii")
-            self._received = self._received[end + 4 :]
-            if target.startswith(SLOW):
-                answer = self._answers.answer(f"/feed/{target.removeprefix(SLOW)}")
-                asyncio.get_running_loop().call_later(SLOW_SECONDS, self._transport.write, answer)
-            elif not target.startswith(HUNG):
-                self._transport.write(self._answers.answer(target))
 
 
 async def _serve(port: int, jwks: bytes) -> None:
