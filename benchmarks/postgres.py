@@ -24,7 +24,7 @@ from plugin.ledger.postgres_connection import Dsn
 START_SECONDS = 60
 OWNER, GATEWAY, PURGE = "keeper", "gateway", "purge"
 _DEBIAN = Path("/usr/lib/postgresql")
-_NOBODY = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
+NOBODY = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
 """PostgreSQL refuses to run as root."""
 
 
@@ -61,11 +61,11 @@ class Database:
 @contextmanager
 def running() -> Iterator[Database | None]:
     """A server; None where PostgreSQL is not installed."""
-    programs = _programs()
+    programs = found_programs()
     if programs is None:
         yield None
         return
-    user = _NOBODY if os.geteuid() == 0 else ()
+    user = NOBODY if os.geteuid() == 0 else ()
     with tempfile.TemporaryDirectory(prefix="vitrine-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         if user:
@@ -84,7 +84,7 @@ def running() -> Iterator[Database | None]:
             process.wait()
 
 
-def _programs() -> Path | None:
+def found_programs() -> Path | None:
     """The folder of `initdb` and `postgres`; Debian keeps it out of PATH."""
     found = shutil.which("initdb")
     if found is not None:

@@ -1,12 +1,12 @@
 """A deployment whose ledger is in PostgreSQL: the same folder and commands, another `[ledger]`."""
 
-import subprocess
 from datetime import datetime
 from pathlib import Path
 
 from click.testing import CliRunner, Result
 
 from plugin.cli import main
+from plugin.cli.failure import CANNOT
 from plugin.ledger import writer
 from plugin.ledger.key import SigningKey, load_private_key
 from plugin.ledger.postgres import PostgresStore
@@ -76,9 +76,7 @@ class DatabaseDeployment(Deployment):
         return done
 
     def _refused_to_serve(self) -> Result:
-        done = subprocess.run(
-            self.command("serve"), capture_output=True, check=False, env=self.environment(), timeout=60
-        )
+        done = self.run("serve", code=CANNOT)
         return Result(CliRunner(), done.stdout, done.stderr, done.stdout + done.stderr, None, done.returncode, None)
 
     def prepare(self) -> "DatabaseDeployment":

@@ -22,6 +22,7 @@ import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from benchmarks.postgres import NOBODY, found_programs
 from plugin.ledger import checkpoint, postgres_schema, writer
 from plugin.ledger.checkpoint import Checkpoint
 from plugin.ledger.key import SigningKey
@@ -38,8 +39,6 @@ SUPERUSER = "controller"
 OWNER, GATEWAY, PURGE = "keeper", "gateway", "purge"
 """Roles: who made the tables, who appends, who empties bodies."""
 DATABASE = "ledger"
-_NOBODY = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
-"""PostgreSQL refuses to run as root."""
 _SETTINGS = """
 listen_addresses = '127.0.0.1'
 max_connections = 40
@@ -51,14 +50,8 @@ _HBA = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
 
 
 def _programs() -> Path:
-    """The folder of `initdb` and `postgres`; Debian keeps it out of PATH."""
-    found = shutil.which("initdb")
-    if found is not None:
-        return Path(found).resolve().parent
-    for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
-        if (folder / "initdb").exists():
-            return folder
-    pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    """The folder of `initdb` and `postgres`."""
+    return found_programs() or pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
 
 
 class Server:
@@ -66,7 +59,7 @@ class Server:
 
     def __init__(self) -> None:
         self._programs = _programs()
-        self._as_nobody = _NOBODY if os.geteuid() == 0 else ()
+        self._as_nobody = NOBODY if os.geteuid() == 0 else ()
         self.folder = Path(tempfile.mkdtemp(prefix="vitrine-pg-"))
         if self._as_nobody:
             shutil.chown(self.folder, "nobody", "nogroup")
