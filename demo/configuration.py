@@ -52,6 +52,8 @@ kind  = "fhir-rest"
 base  = "{city_lab}"
 auth  = {{ kind = "basic", username = "{city_lab_user}", password_file = "secrets/city-lab" }}
 match = {{ by = "identifier", systems = ["{system}"] }}
+types = ["Patient", "Observation", "DiagnosticReport", "Specimen", "Condition", "AllergyIntolerance", "Immunization", \
+"Procedure", "MedicationRequest", "MedicationStatement"]
 
 [[feed]]
 id    = "imaging"
@@ -60,6 +62,7 @@ kind  = "fhir-rest"
 base  = "{imaging}"
 auth  = {{ kind = "none" }}
 match = {{ by = "identifier", systems = ["{system}"] }}
+types = ["Patient", "DiagnosticReport", "DocumentReference", "ImagingStudy", "ServiceRequest"]
 
 [[feed]]
 id    = "insurer"
@@ -69,6 +72,7 @@ base  = "{insurer}"
 auth  = {{ kind = "client_credentials", client_id = "{insurer_client}", client_secret_file = "secrets/insurer-client", \
 token_url = "{issuer}/token", scope = "{insurer_scope}" }}
 match = {{ by = "identifier", systems = ["{system}"] }}
+types = ["Patient", "ExplanationOfBenefit", "MedicationDispense"]
 """
 
 
