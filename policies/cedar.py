@@ -12,6 +12,7 @@ from typing import Any
 
 import cedarpy
 import orjson
+from cedarpy import pst
 
 from policies.actions import GROUP_OF, Group, groups_of
 from policies.policy_text import Statement, statements
@@ -30,9 +31,12 @@ RESERVED = frozenset({NO_RULE_PERMITS, EVALUATION_FAILED, "core", "quota", "page
 LANGUAGES = ("fr", "en")
 MAX_SENTENCE = 500
 
-REMEMBERED = 4_096
-"""Verdicts kept by one process: by facts of persons and clients and by the kinds of results; no patient, no result is
-named."""
+REMEMBERED = 2_048
+"""Verdicts kept by one process, by facts of looks and kinds of results: no patient, no result is named, and no person
+unless a rule names one."""
+
+_NOBODY = ""
+"""Who asks, where no rule of a set looks at who it is."""
 
 
 class RulesInvalid(Exception):
@@ -87,6 +91,7 @@ class PolicySet:
             raise _mistyped(result.errors[0], result.id_annotations_by_policy_id, self.rules)
         # With the schema, since the groups of actions stand in it: without them no rule on a group would ever fire.
         self._entities = cedarpy.Entities.from_json_str("[]", self._schema)
+        self._names_persons = any(map(_names_persons, self.rules.values()))
         self._remembered = lru_cache(maxsize=REMEMBERED)(self._decide_one)
 
     def _about(self, group: Group) -> str:
@@ -94,16 +99,18 @@ class PolicySet:
         return "\n".join(rule.statement.text for rule in self.rules.values() if group in groups_of(rule.tree.action))
 
     def decide_again(self, question: Question) -> Permit | Deny:
-        """As `decide`, remembering the verdict: for questions that a person's looks within an hour share.
+        """As `decide`, remembering the verdict: for questions that the looks of an hour share.
 
-        A verdict depends on nothing but the question and this set, which never changes.
+        A verdict depends on nothing but the question and this set, which never changes; on who asks only if a rule
+        names persons, so that otherwise what was decided for one is decided for all with the same facts.
         """
         try:
             # As text: what orjson returns keeps 8 KB for as long as it lives.
             facts = orjson.dumps(question.facts, option=orjson.OPT_SORT_KEYS).decode()
         except orjson.JSONEncodeError:
             return Deny((EVALUATION_FAILED,))
-        return self._remembered(question.principal, question.action, question.resource, facts)
+        principal = question.principal if self._names_persons else _NOBODY
+        return self._remembered(principal, question.action, question.resource, facts)
 
     def _decide_one(self, principal: str, action: str, resource: tuple[str, str], facts: str) -> Permit | Deny:
         return self._decide(GROUP_OF.get(action), [_request(principal, action, resource, facts)])[0]
@@ -133,6 +140,11 @@ class PolicySet:
         except ValueError:
             return _failed(len(requests))
         return [_verdict(result) for result in results]
+
+
+def _names_persons(rule: Rule) -> bool:
+    """True unless the rule says `principal` nowhere but in its scope, and there of everybody."""
+    return not isinstance(rule.tree.principal, pst.ScopeAny) or rule.statement.text.count("principal") != 1
 
 
 def _failed(questions: int) -> list[Permit | Deny]:

@@ -1,4 +1,4 @@
-"""What was learned of a token a moment ago, by its digest: no token is kept, and a bounded number of entries."""
+"""What was learned a moment ago, by the digest of what it is about: that itself is not kept. Bounded in number."""
 
 import threading
 from collections import OrderedDict

@@ -7,14 +7,15 @@ Never by name. What it finds out about why there is no match stays in the record
 to show are one.
 """
 
+import hashlib
 import re
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from fhir_adapters.interface import Call, Tree
+from plugin.authentication.remembered import Remembered
 from plugin.consultation.feed_line import FeedLine
 from plugin.consultation.feed_places import is_at_home
 from plugin.consultation.findings import (
@@ -42,7 +43,8 @@ _STATUS_SYSTEM = "https://hl7.fr/ig/fhir/core/CodeSystem/fr-core-cs-v2-0445"
 MAX_CANDIDATE_PAGES = 3
 """An exact identifier finds one patient, or a few; a feed that goes on and on ignores the parameter."""
 
-CACHED_MATCHES = 10_000
+CACHED_MATCHES = 4_000
+"""Of one process. Who comes back after so many others are matched anew."""
 
 _CX = re.compile(r"(?P<value>[^\^&|~\\\s]{1,64})\^\^\^[^\^&|~\\\s]{0,64}&(?P<oid>[0-2](?:\.(?:0|[1-9][0-9]*))+)&ISO")
 """`value^^^name&OID&ISO`, its name optional. Check digits (CX.2 and 3) are not used, so none is understood."""
@@ -56,8 +58,7 @@ class PatientMatches:
     def __init__(self, *, demo: bool, clock: Callable[[], float] = time.time) -> None:
         self._demo = demo
         self._clock = clock
-        self._known: dict[tuple[str, ...], tuple[Match, float]] = {}
-        self._lock = threading.Lock()
+        self._known = Remembered[Match](CACHED_MATCHES)
 
     def match(
         self,
@@ -71,36 +72,19 @@ class PatientMatches:
         """The feed's patient for `patient` of the EHR. Raises ConsultError if the EHR or the feed fails."""
         if isinstance(rule, LaunchPatient):
             return Match(patient, (), "launch") if patient == identity.launch_patient else NoMatch(NOT_SHARED)
-        key = (
-            identity.token_reference or "",
-            identity.person.key,
-            identity.person_id or "",
-            identity.ehr,
-            patient,
-            feed.id,
-        )
-        with self._lock:
-            known = self._known.get(key)
-        if known is not None and known[1] > self._clock():
-            return known[0]
+        key = _key(identity, patient, feed)
+        known = None if key is None else self._known.get(key, self._clock())
+        if known is not None:
+            return known
         if isinstance(rule, SameIdMatch):
             found = _same_id(identity, patient, rule, feed, call)
         elif isinstance(rule, ClaimMatch):
             found = self._by_claim(identity, patient, ehr, feed, call)
         else:
             found = self._by_identifier(patient, rule, ehr, feed, call)
-        if isinstance(found, Match) and identity.token_reference is not None:
-            self._remember(key, found, identity.expires_at)
+        if isinstance(found, Match) and key is not None:
+            self._known.keep(key, found, self._clock(), identity.expires_at)
         return found
-
-    def _remember(self, key: tuple[str, ...], found: Match, until: float) -> None:
-        """Forgets those whose token has ended, at the latest when the next match is made."""
-        now = self._clock()
-        with self._lock:
-            self._known = {name: known for name, known in self._known.items() if known[1] > now}
-            while len(self._known) >= CACHED_MATCHES:
-                del self._known[next(iter(self._known))]
-            self._known[key] = (found, until)
 
     def _by_identifier(
         self, patient: str, rule: IdentifierMatch, ehr: FeedLine, feed: FeedLine, call: Call
@@ -148,6 +132,14 @@ def asserted(person_id: str | None) -> tuple[str, str] | None:
     if _URN.fullmatch(person_id):
         return "urn:ietf:rfc:3986", person_id
     return None
+
+
+def _key(identity: Identity, patient: str, feed: FeedLine) -> bytes | None:
+    """A digest of whose look it is, at whom and where; None: without a token's reference there is nothing to go by."""
+    if identity.token_reference is None:
+        return None
+    who = (identity.token_reference, identity.person.key, identity.person_id, identity.ehr)
+    return hashlib.sha256(repr((*who, patient, feed.id)).encode()).digest()
 
 
 def _at_the_feed(

@@ -422,3 +422,21 @@ def test_every_shipped_rule_says_what_it_does_in_english_and_french(name: str) -
         assert policy.annotations["en"].endswith(".")
         assert policy.annotations["fr"].endswith(".")
         assert policy.annotations["en"] != policy.annotations["fr"]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        'forbid (principal == Person::"eve", action, resource);',
+        'forbid (principal, action, resource) when { principal == Person::"eve" };',
+    ],
+)
+def test_a_rule_that_names_a_person_is_remembered_for_that_person_alone(rule: str) -> None:
+    """Where no rule does, what was decided for one is decided for all with the same facts."""
+    schema = (Path(rulebook.__file__).parent / "rules" / "vitrine.cedarschema").read_text()
+    everybody = '@id("all") @fr("F.") @en("E.") permit (principal, action, resource);'
+    rules = PolicySet({"x": everybody + f'@id("not-eve") @fr("F.") @en("E.") {rule}'}, schema)
+    facts = {"subject": "professional", "suspended": False, "auditor": True, "reason_given": True}
+    asked = [Question(who, "read-log", ("Log", "ledger"), facts) for who in ("adam", "eve", "noah", "eve")]
+    permitted, forbidden = Permit(("all",)), Deny(("not-eve",))
+    assert [rules.decide_again(each) for each in asked] == [permitted, forbidden, permitted, forbidden]
