@@ -6,7 +6,6 @@ in value is then a contradiction, and said as that. Ids of resources mean nothin
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import date
 
 from plugin.faces.viewer.readings.elements import Pair
@@ -32,7 +31,7 @@ def with_hints(results: Sequence[Result]) -> tuple[Result, ...]:
     _replacement_hints(results, hints)
     _alike_hints(results, hints)
     return tuple(
-        replace(each, hints=tuple(dict.fromkeys(hints[place]))[:MAX_HINTS]) if place in hints else each
+        each._replace(hints=tuple(dict.fromkeys(hints[place]))[:MAX_HINTS]) if place in hints else each
         for place, each in enumerate(results)
     )
 

@@ -3,7 +3,7 @@ of what else it could be the same as. Newest first.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from plugin.consultation.release import Shown
@@ -111,7 +111,7 @@ def _sectioned(read_pages: list[tuple[Page, Result]]) -> list[Result]:
 def _moved(result: Result, section: Category) -> Result:
     if section is result.category:
         return result
-    return replace(result, origin=replace(result.origin, category=section))
+    return result._replace(origin=result.origin._replace(category=section))
 
 
 def _reached(report: Result, by_reference: Mapping[str, Result]) -> set[str]:

@@ -1,8 +1,7 @@
 """What all types share: the resource under the reader's eye, its status, the links it makes."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from plugin.faces.viewer.readings.beside import Beside
 from plugin.faces.viewer.readings.elements import (
@@ -38,8 +37,7 @@ _VERIFIED_SYSTEMS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """One resource to be read, and what stands beside it."""
 
     tree: Tree

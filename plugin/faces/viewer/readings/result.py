@@ -1,11 +1,13 @@
 """What a page says of one result, whatever its type: the shape that templates print.
 
-A Result holds what stood in one resource; nothing is merged into it. Links to others are hints beside it.
+A Result holds what stood in one resource; nothing is merged into it. Links to others are hints beside it. What a page
+has hundreds of is a NamedTuple: that is made in a third of the time of a frozen class.
 """
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from plugin.faces.viewer.readings.elements import Pair
 from plugin.faces.viewer.readings.moment import When
@@ -77,8 +79,7 @@ class Basis(StrEnum):
     """We, by comparing the value with the source's own reference range."""
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(NamedTuple):
     """Whether a value is abnormal, and by whose word."""
 
     level: Level = Level.UNSTATED
@@ -94,8 +95,7 @@ class Flag:
         return self.level in ABNORMAL
 
 
-@dataclass(frozen=True, slots=True)
-class ReferenceRange:
+class ReferenceRange(NamedTuple):
     """One reference range as the source gives it."""
 
     span: Span | None
@@ -108,8 +108,7 @@ class ReferenceRange:
     age: Span | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A component: a value of its own inside a result (systolic, amoxicillin)."""
 
     title: Term
@@ -119,8 +118,7 @@ class Part:
     codes: tuple[Pair, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """Another result, named by this one."""
 
     reference: str
@@ -149,8 +147,7 @@ class HintKind(StrEnum):
     REPLACED_BY = "replaced-by"
 
 
-@dataclass(frozen=True, slots=True)
-class Hint:
+class Hint(NamedTuple):
     """A result that is perhaps the same: said, never merged."""
 
     kind: HintKind
@@ -160,8 +157,7 @@ class Hint:
     title: Term | None
 
 
-@dataclass(frozen=True, slots=True)
-class Detail:
+class Detail(NamedTuple):
     """A fact that only some types have, for a table below the row."""
 
     name: str
@@ -224,8 +220,7 @@ class Attachment:
     created: When | None
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a result stands."""
 
     feed: str
@@ -241,8 +236,7 @@ class Origin:
     """Its section of the overview."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class Result(NamedTuple):
     """What one resource says."""
 
     origin: Origin
@@ -269,14 +263,14 @@ class Result:
     hints: tuple[Hint, ...] = ()
     left_out: int = 0
     """Entries of over-long lists that are not here."""
-    codes: tuple[Pair, ...] = field(default=(), repr=False)
+    codes: tuple[Pair, ...] = ()
     """What is measured, as (system, code)."""
-    identifiers: frozenset[Pair] = field(default=frozenset(), repr=False)
-    specimens: frozenset[str] = field(default=frozenset(), repr=False)
+    identifiers: frozenset[Pair] = frozenset()
+    specimens: frozenset[str] = frozenset()
     """References of the specimens that it was made on."""
-    replaces: frozenset[str] = field(default=frozenset(), repr=False)
+    replaces: frozenset[str] = frozenset()
     """References of the documents that it replaces."""
-    about: frozenset[str] = field(default=frozenset(), repr=False)
+    about: frozenset[str] = frozenset()
     """References of results that it reports, beside `members`."""
 
     @property
