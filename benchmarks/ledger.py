@@ -5,7 +5,9 @@
 Bodies are those of small consultations (about 700 bytes). "One commit each" is the same work with the ledger locked
 around every append, as it would be without sharing commits. Beside each row of the embedded ledger stands what the disk
 did just before with nothing but `fdatasync` after 32 kB: no commit is durable without one, and no thread alone appends
-faster than that. PostgreSQL is a server of the bench's own; where it is not installed its rows are left out.
+faster than that. "Nothing stored" is the least that so many threads cost in Python: the same records made ready and
+handed in, to a commit that does no more than wait as long as such a sync. PostgreSQL is a server of the bench's own;
+where it is not installed its rows are left out.
 """
 
 import multiprocessing
@@ -15,11 +17,15 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks import postgres
 from plugin.ledger import origin, writer
 from plugin.ledger.file_place import FilePlace
+from plugin.ledger.group import GroupCommit
+from plugin.ledger.record import Draft, draft
 from plugin.ledger.verify import verify
 
 SCRATCH = Path(".cache")
@@ -66,11 +72,7 @@ def append_for(ledger: writer.Ledger, seconds: float, threads: int, one_each: bo
                 ledger.append(body, tenant="hospital", retention_class="consultation")
             counts[thread] += 1
 
-    workers = [threading.Thread(target=work, args=(thread,)) for thread in range(threads)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    _together(work, threads)
     return sum(counts)
 
 
@@ -109,6 +111,41 @@ def in_postgres(seconds: float) -> None:
                 ledger = writer.Ledger(*database.new())
                 print(f"PostgreSQL {row(ledger, seconds, threads, one_each)}", flush=True)
                 ledger.close()
+
+
+def nothing_stored(seconds: float, threads: int, sync: float) -> str:
+    """Records a second through a commit that stores nothing and lasts `sync` seconds: no store can be faster."""
+    turn, counts = threading.Lock(), [0] * threads
+
+    @contextmanager
+    def taking_turn(_patience: float) -> Iterator[None]:
+        with turn:
+            yield
+
+    def commit(entries: Iterator[Draft]) -> list[Draft]:
+        taken = list(entries)
+        time.sleep(sync)
+        return taken
+
+    group: GroupCommit[Draft, Draft] = GroupCommit(commit, taking_turn)
+    until = time.monotonic() + seconds
+
+    def work(thread: int) -> None:
+        while time.monotonic() < until:
+            name = f"{thread}-{counts[thread]}"
+            group.submit(draft({**BODY, "request": name, "record": f"{name}.0"}, "hospital", "consultation"), 2.0)
+            counts[thread] += 1
+
+    _together(work, threads)
+    return f"{threads:3} threads, nothing stored  {sum(counts) / seconds:9,.0f}/s, of syncs of {sync * 1e6:.0f} us"
+
+
+def _together(work: Callable[[int], None], threads: int) -> None:
+    workers = [threading.Thread(target=work, args=(thread,)) for thread in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
 
 
 def _process(path: Path, key: Path, seconds: float, threads: int, ready, counts) -> None:
@@ -151,6 +188,8 @@ def main() -> None:
                 ledger, alone = writer.open(FilePlace(path), key), syncs(folder)
                 print(f"{row(ledger, seconds, threads, one_each)} (fdatasync alone {alone:,.0f}/s)", flush=True)
                 ledger.close()
+        for threads in THREADS:
+            print(nothing_stored(seconds, threads, 1 / syncs(folder)), flush=True)
         print(f"2 processes x 16 threads        {processes(folder, seconds, 2, 16):9,.0f}/s")
         start = time.perf_counter()
         report = verify(path, vkey)
