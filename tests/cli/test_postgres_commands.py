@@ -70,6 +70,7 @@ def test_what_is_not_there_is_never_made_by_the_way(unmade):
     assert "no connection" in told(done)
 
 
+@pytest.mark.slow
 def test_a_key_without_its_ledger_is_a_lost_history_and_no_new_machine(site):
     """As with a file: `config check` must not call it a fresh start."""
     site.server.empty()
@@ -112,6 +113,7 @@ def test_an_owner_is_of_no_use_to_a_file(tmp_path, around):
     assert "--owner-dsn-file" in told(init(made))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "words"),
     [("host=x password=pw-marker", "names no database"), ("postgresql://[pw-marker", "no connection string")],
@@ -125,6 +127,7 @@ def test_a_connection_string_that_is_none_is_refused_and_never_shown(site, text,
         assert "pw-marker" not in done.output
 
 
+@pytest.mark.slow
 def test_a_connection_string_that_others_can_read_stops_the_start(site):
     """As with every secret."""
     (site.folder / "secrets" / "gateway.dsn").chmod(0o644)
@@ -142,6 +145,7 @@ def test_what_serves_never_reads_the_secret_of_the_purge(site):
     assert not site.reader.own("ledger:purged")
 
 
+@pytest.mark.slow
 def test_unsafe_settings_of_the_server_stop_the_start(site):
     """It would lose what it acknowledged when the power fails."""
     with site.server.configured(full_page_writes="off"):
@@ -152,6 +156,7 @@ def test_unsafe_settings_of_the_server_stop_the_start(site):
     assert site.do("config", "check").exit_code == 0
 
 
+@pytest.mark.slow
 def test_rights_that_the_role_was_given_since_stop_the_start(site):
     """An administrator's kindness would make the log worth less."""
     site.server.execute(DATABASE, f"GRANT DELETE ON ledger.records TO {GATEWAY}")
@@ -246,6 +251,7 @@ def test_the_key_is_changed_and_the_sinks_follow(site):
         assert site.do("audit", "verify", "--key", key).exit_code == 0
 
 
+@pytest.mark.slow
 def test_a_cut_tail_is_told_by_the_sink(site):
     """Whoever owns the server can put an older state of it in place; a checkpoint elsewhere says so."""
     tables = ("meta", "head", "records", "tiles")
