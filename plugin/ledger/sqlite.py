@@ -28,8 +28,6 @@ _POLL_SECONDS = 0.00025
 
 _LOG_PAGES = 4_000
 """Of SQLite's log, 16 MB, before it is brought into the file, which takes two more syncs. A batch of 32 changes 70."""
-_CACHE_KIB = 8_000
-"""The upper pages of the indexes of a few million records: each append goes through all of them."""
 
 TABLES = (
     """CREATE TABLE meta (
@@ -141,7 +139,7 @@ class SqliteStore:
     def _open(self) -> apsw.Connection:
         if self._connection is None:
             self._connection = connect(self._path, apsw.SQLITE_OPEN_READWRITE)
-            self._connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}; PRAGMA cache_size = -{_CACHE_KIB}")
+            self._connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
             self._opened_by = os.getpid()
             self._file = _identity(self._path)
         elif self._opened_by != os.getpid():

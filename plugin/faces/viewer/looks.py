@@ -4,7 +4,7 @@ Several feeds of one page are asked at once: a slow one costs the page its own t
 decided behind `Gateway.consult`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,6 +15,7 @@ from plugin.consultation.release import Release
 from plugin.errors import ConsultError, Unidentified
 from plugin.faces.pages.wording import Word
 from plugin.faces.viewer.problems import Problem, problem_of
+from plugin.faces.viewer.readings.beside import Answer
 from policies.vocabulary.consultation import ClinicalConsultation, Origin
 from policies.vocabulary.interactions import Delivery, Interaction, Level
 
@@ -94,6 +95,18 @@ class Look:
     release: Release | None = None
     problem: Problem | None = None
     error: ConsultError | None = field(default=None, repr=False)
+
+    @property
+    def answer(self) -> Answer | None:
+        """What is to be read; None where nothing was shown."""
+        if self.state is not State.SHOWN or self.release is None:
+            return None
+        return Answer(self.feed.id, self.release.shown, self.feed.is_local)
+
+
+def answers(found: Iterable[Look]) -> list[Answer]:
+    """What was shown, of those feeds that showed something."""
+    return [answer for each in found if (answer := each.answer) is not None]
 
 
 def look(gateway: Consults, credential: LaunchSession, feed: ShownFeed, question: Question, origin: Origin) -> Look:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from plugin.faces.pages.wording import Word
 from plugin.faces.viewer.entrance import Entered
-from plugin.faces.viewer.looks import Look, Question, ShownFeed, State
+from plugin.faces.viewer.looks import Look, Question, ShownFeed, answers
 from plugin.faces.viewer.readings import overview as reading
 from plugin.faces.viewer.readings.beside import Answer
 from plugin.faces.viewer.readings.result import Category, Result
@@ -81,14 +81,10 @@ def told(
     entered: Entered, found: Sequence[Look], choice: Choice, feeds: Sequence[ShownFeed], words: Sequence[str]
 ) -> dict[str, Any]:
     """What the page prints of the answers."""
-    answers = [
-        Answer(each.feed.id, each.release.shown, each.feed.is_local)
-        for each in found
-        if each.state is State.SHOWN and each.release is not None
-    ]
-    read = reading.overview(answers)
+    shown = answers(found)
+    read = reading.overview(shown)
     kept = matching(read.results, chosen(choice))
-    rows = Rows(entered.frame.language, {each.id: each for each in feeds}, entered.at, _files(answers))
+    rows = Rows(entered.frame.language, {each.id: each for each in feeds}, entered.at, _files(shown))
     return {
         **frame(choice, feeds, words),
         "looks": found,
@@ -99,11 +95,11 @@ def told(
     }
 
 
-def _files(answers: Sequence[Answer]) -> dict[tuple[str, str], int]:
+def _files(shown_by: Sequence[Answer]) -> dict[tuple[str, str], int]:
     """(feed, reference) -> the first of its files that can be opened."""
     return {
         (answer.feed, shown.reference): file.number
-        for answer in answers
+        for answer in shown_by
         for shown in answer.shown
         for file in reversed(shown.files)
         if file.openable

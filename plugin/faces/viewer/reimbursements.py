@@ -10,11 +10,10 @@ from markupsafe import Markup
 from plugin.faces.pages.wording import Language, month
 from plugin.faces.viewer.course_words import IN_MONTH, NATURES, NO_TOTALS, TIMELINE, TOTAL
 from plugin.faces.viewer.entrance import Entered
-from plugin.faces.viewer.looks import Look, Question, ShownFeed, State
+from plugin.faces.viewer.looks import Look, Question, ShownFeed, answers
 from plugin.faces.viewer.overview import Choice
 from plugin.faces.viewer.printed import moment, money, number, printed, term
 from plugin.faces.viewer.readings.benefits import Nature, Reimbursement
-from plugin.faces.viewer.readings.beside import Answer
 from plugin.faces.viewer.readings.reimbursement_months import MONTHS, History, Month, NoTotal, history
 from plugin.faces.viewer.readings.timeline import Labels, mark, timeline
 from plugin.faces.viewer.readings.values import Money
@@ -36,9 +35,7 @@ def question(today: date, told: frozenset[str]) -> Question:
 
 def told(entered: Entered, found: Sequence[Look], feeds: Sequence[ShownFeed], today: date) -> dict[str, Any]:
     """What the page prints."""
-    shown = [each for each in found if each.state is State.SHOWN and each.release is not None]
-    answers = [Answer(each.feed.id, each.release.shown) for each in shown if each.release is not None]
-    read = history(answers, today)
+    read = history(answers(found), today)
     lines = [*(line for each in read.months for line in each.lines), *read.older, *read.later, *read.undated]
     language = entered.frame.language
     return {

@@ -11,11 +11,10 @@ from plugin.event import LOCAL_FEED
 from plugin.faces.pages.wording import Language, Word, clock, short_day
 from plugin.faces.viewer.course_words import ABNORMAL, CHART, CHART_EXTREMES, CHART_SPAN, CHART_TABLE, VALUES
 from plugin.faces.viewer.entrance import Entered
-from plugin.faces.viewer.looks import Look, Question, ShownFeed, State
+from plugin.faces.viewer.looks import Look, Question, ShownFeed, answers
 from plugin.faces.viewer.overview import Choice
 from plugin.faces.viewer.printed import moment, number, printed, reference_range, term
 from plugin.faces.viewer.readings.axes import Tick, TickUnit
-from plugin.faces.viewer.readings.beside import Answer
 from plugin.faces.viewer.readings.chart import Labels, chart, marker
 from plugin.faces.viewer.readings.overview import overview
 from plugin.faces.viewer.readings.result import Standing
@@ -54,12 +53,7 @@ def question(told: frozenset[str]) -> Question:
 
 def told(entered: Entered, found: Sequence[Look], analyte: str, feeds: Sequence[ShownFeed]) -> dict[str, Any]:
     """What the page prints."""
-    answers = [
-        Answer(each.feed.id, each.release.shown, each.feed.is_local)
-        for each in found
-        if each.state is State.SHOWN and each.release is not None
-    ]
-    read = overview(answers)
+    read = overview(answers(found))
     kept = [each for each in trends(read.results) if each.analyte == analyte]
     language = entered.frame.language
     rows = Rows(language, {each.id: each for each in feeds}, entered.at)
