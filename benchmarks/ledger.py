@@ -17,8 +17,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from benchmarks import postgres
@@ -35,6 +35,7 @@ THREADS = (1, 8, 32)
 SYNCED = 1 << 15
 """Bytes: about what SQLite writes for a commit of one record."""
 
+TENANT, CLASS = "hospital", "consultation"
 BODY = {
     "action": "consultation:released",
     "outcome": "0",
@@ -57,22 +58,31 @@ BODY = {
 
 def append_for(ledger: writer.Ledger, seconds: float, threads: int, one_each: bool) -> int:
     """How many appends so many threads make in so many seconds."""
+    lock = threading.Lock() if one_each else nullcontext()
+
+    def append(body: Mapping[str, object]) -> None:
+        with lock:
+            ledger.append(body, tenant=TENANT, retention_class=CLASS)
+
+    return handed_in(append, seconds, threads)
+
+
+def handed_in(take: Callable[[Mapping[str, object]], object], seconds: float, threads: int) -> int:
+    """How many bodies so many threads hand to `take` in so many seconds."""
     counts = [0] * threads
-    lock = threading.Lock()
     until = time.monotonic() + seconds
 
     def work(thread: int) -> None:
         while time.monotonic() < until:
             name = f"{os.getpid()}-{thread}-{counts[thread]}"
-            body = {**BODY, "request": name, "record": f"{name}.0"}
-            if one_each:
-                with lock:
-                    ledger.append(body, tenant="hospital", retention_class="consultation")
-            else:
-                ledger.append(body, tenant="hospital", retention_class="consultation")
+            take({**BODY, "request": name, "record": f"{name}.0"})
             counts[thread] += 1
 
-    _together(work, threads)
+    workers = [threading.Thread(target=work, args=(thread,)) for thread in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
     return sum(counts)
 
 
@@ -115,7 +125,7 @@ def in_postgres(seconds: float) -> None:
 
 def nothing_stored(seconds: float, threads: int, sync: float) -> str:
     """Records a second through a commit that stores nothing and lasts `sync` seconds: no store can be faster."""
-    turn, counts = threading.Lock(), [0] * threads
+    turn = threading.Lock()
 
     @contextmanager
     def taking_turn(_patience: float) -> Iterator[None]:
@@ -128,24 +138,8 @@ def nothing_stored(seconds: float, threads: int, sync: float) -> str:
         return taken
 
     group: GroupCommit[Draft, Draft] = GroupCommit(commit, taking_turn)
-    until = time.monotonic() + seconds
-
-    def work(thread: int) -> None:
-        while time.monotonic() < until:
-            name = f"{thread}-{counts[thread]}"
-            group.submit(draft({**BODY, "request": name, "record": f"{name}.0"}, "hospital", "consultation"), 2.0)
-            counts[thread] += 1
-
-    _together(work, threads)
-    return f"{threads:3} threads, nothing stored  {sum(counts) / seconds:9,.0f}/s, of syncs of {sync * 1e6:.0f} us"
-
-
-def _together(work: Callable[[int], None], threads: int) -> None:
-    workers = [threading.Thread(target=work, args=(thread,)) for thread in range(threads)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    count = handed_in(lambda body: group.submit(draft(body, TENANT, CLASS), writer.TURN_SECONDS), seconds, threads)
+    return f"{threads:3} threads, nothing stored  {count / seconds:9,.0f}/s, of syncs of {sync * 1e6:.0f} us"
 
 
 def _process(path: Path, key: Path, seconds: float, threads: int, ready, counts) -> None:
