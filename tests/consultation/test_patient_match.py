@@ -323,8 +323,11 @@ def test_what_ended_is_forgotten() -> None:
     ward = Ward([here(ALMA_NIR)], [there(ALMA_NIR)])
     ward.match()
     ward.clock.now = DOCTOR.expires_at
-    ward.match(replace(DOCTOR, token_reference="urn:ietf:params:oauth:jti:2", expires_at=2000.0))
+    later = replace(DOCTOR, token_reference="urn:ietf:params:oauth:jti:2", expires_at=2000.0)
+    ward.match(later)
     assert len(ward.matches._known._entries) == 1
+    ward.match(later)
+    assert len(ward.lab.queries) == 2, "the one that stays is the later one"
 
 
 def test_no_match_and_no_failure_is_remembered() -> None:

@@ -44,7 +44,7 @@ def records(value: Any) -> list[Tree]:
     """The objects of a list, at most MAX_ITEMS."""
     if not isinstance(value, list):
         return []
-    return [each for each in (value if len(value) <= MAX_ITEMS else value[:MAX_ITEMS]) if isinstance(each, dict)]
+    return [each for each in value[:MAX_ITEMS] if isinstance(each, dict)]
 
 
 def left_out(*values: Any) -> int:
