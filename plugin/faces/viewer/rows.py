@@ -3,7 +3,8 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from plugin.faces.pages.wording import Language
 from plugin.faces.viewer.looks import ShownFeed
@@ -30,7 +31,7 @@ _SAME_LENGTH = 8
 """Hexadecimal digits: within one page and one patient."""
 
 
-class Mark(NamedTuple):
+class Mark(Struct, frozen=True):
     """That a value is abnormal, or that its source contradicts itself."""
 
     kind: str
@@ -43,7 +44,7 @@ class Mark(NamedTuple):
     """What the source's range says, where that contradicts the source's word."""
 
 
-class PartLine(NamedTuple):
+class PartLine(Struct, frozen=True):
     """A component's line."""
 
     title: str
@@ -53,7 +54,7 @@ class PartLine(NamedTuple):
     trend: str
 
 
-class Below(NamedTuple):
+class Below(Struct, frozen=True):
     """What stands below a row until it is opened."""
 
     members: Sequence[tuple[str, str]]
@@ -66,7 +67,7 @@ class Below(NamedTuple):
     left_out: int
 
 
-class Row(NamedTuple):
+class Row(Struct, frozen=True):
     """Everything that a row prints, worked out once: a template asks for nothing twice. "" where there is nothing."""
 
     anchor: str

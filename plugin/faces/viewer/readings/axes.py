@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from msgspec import Struct
+
 MAX_TICKS = 5
 """On the axis of time: at 380 px, five dates of some 60 px each."""
 _STEPS = (1.0, 2.0, 5.0, 10.0)
@@ -32,8 +34,7 @@ class TickUnit(StrEnum):
     YEAR = "year"
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(Struct, frozen=True):
     """A date on the axis."""
 
     at: datetime

@@ -1,10 +1,11 @@
 """ExplanationOfBenefit: each reimbursed act, medicine or sick leave, and the claim as one row of the overview."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 from plugin.faces.viewer.readings.elements import Tree, amount, money, pairs, record, records, term, word
 from plugin.faces.viewer.readings.moment import When, period, when
@@ -29,8 +30,7 @@ class Nature(StrEnum):
     SICK_LEAVE = "sick-leave"
 
 
-@dataclass(frozen=True, slots=True)
-class Reimbursement:
+class Reimbursement(Struct, frozen=True):
     """One reimbursed thing."""
 
     feed: str
@@ -112,8 +112,7 @@ def benefit(page: Page) -> Result:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Amounts:
+class _Amounts(Struct, frozen=True):
     billed: Money | None = None
     base: Money | None = None
     rate: Number | None = None

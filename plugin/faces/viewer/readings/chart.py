@@ -7,9 +7,9 @@ Positions across are in per cent, so that letters and markers keep their size fr
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import NamedTuple
 
 from markupsafe import Markup, escape
+from msgspec import Struct
 
 from plugin.faces.viewer.readings.axes import Heights, Tick, Times, heights, times
 from plugin.faces.viewer.readings.moment import Precision, When
@@ -100,7 +100,7 @@ def marker(shape: int) -> Markup:
     )
 
 
-class _Point(NamedTuple):
+class _Point(Struct, frozen=True):
     entry: Entry
     value: float
     first: datetime
@@ -109,7 +109,7 @@ class _Point(NamedTuple):
     middle: datetime
 
 
-class _Placed(NamedTuple):
+class _Placed(Struct, frozen=True):
     point: _Point
     across: float
     """From 0 to 1."""
@@ -264,7 +264,7 @@ def _course(placed: Sequence[_Placed], missing: Sequence[datetime], shape: int) 
             runs[-1].append(each)
         before = entry
     drawn = "".join(
-        f'<polyline points="{" ".join([f"{across * 1000:.1f},{y}" for _, across, y in run])}"/>'
+        f'<polyline points="{" ".join([f"{each.across * 1000:.1f},{each.y}" for each in run])}"/>'
         for run in runs
         if len(run) > 1
     )
@@ -292,10 +292,11 @@ def _definitions(key: str, shapes: Sequence[int], *, is_dense: bool) -> str:
 def _markers(key: str, placed: Sequence[_Placed], along: Times, shapes: Mapping[str, int], labels: Labels) -> str:
     titled = len(placed) <= MAX_TITLED
     parts = []
-    for point, across, y in placed:
+    for each in placed:
+        point, y = each.point, each.y
         entry = point.entry
         comparator, is_abnormal = entry.comparator, entry.flag.is_abnormal
-        at = f'x="{_across(across)}" y="{y}"'
+        at = f'x="{_across(each.across)}" y="{y}"'
         if point.last is not point.first and point.last > point.first:
             ends = f'x1="{_across(along.at(point.first))}" x2="{_across(along.at(point.last))}"'
             parts.append(f'<line class="chart-span" {ends} y1="{y}" y2="{y}"/>')

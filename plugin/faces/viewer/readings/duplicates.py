@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import date
 
+from msgspec.structs import replace
+
 from plugin.faces.viewer.readings.elements import Pair
 from plugin.faces.viewer.readings.moment import Precision
 from plugin.faces.viewer.readings.result import Hint, HintKind, Result, Standing
@@ -31,7 +33,7 @@ def with_hints(results: Sequence[Result]) -> tuple[Result, ...]:
     _replacement_hints(results, hints)
     _alike_hints(results, hints)
     return tuple(
-        each._replace(hints=tuple(dict.fromkeys(hints[place]))[:MAX_HINTS]) if place in hints else each
+        replace(each, hints=tuple(dict.fromkeys(hints[place]))[:MAX_HINTS]) if place in hints else each
         for place, each in enumerate(results)
     )
 

@@ -6,10 +6,11 @@ A date is never made more precise than it is: `2026-03` is a month. What cannot 
 import re
 from calendar import monthrange
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from enum import StrEnum
 from typing import Any, ClassVar
+
+from msgspec import Struct
 
 from fhir_adapters.moments import stretch
 from plugin.faces.viewer.readings.text import Text, line
@@ -34,8 +35,7 @@ class Precision(StrEnum):
     """No date that the calendar has; `written` says what stood there."""
 
 
-@dataclass(frozen=True, slots=True)
-class When:
+class When(Struct, frozen=True, gc=False):
     """A date, a time, or a period from one to another."""
 
     kind: ClassVar[str] = "when"

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from plugin.consultation.release import Shown
 from plugin.faces.viewer.readings import history, measurements, reports
 from plugin.faces.viewer.readings.benefits import benefit
@@ -111,7 +113,7 @@ def _sectioned(read_pages: list[tuple[Page, Result]]) -> list[Result]:
 def _moved(result: Result, section: Category) -> Result:
     if section is result.category:
         return result
-    return result._replace(origin=result.origin._replace(category=section))
+    return replace(result, origin=replace(result.origin, category=section))
 
 
 def _reached(report: Result, by_reference: Mapping[str, Result]) -> set[str]:

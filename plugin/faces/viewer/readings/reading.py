@@ -1,7 +1,9 @@
 """What all types share: the resource under the reader's eye, its status, the links it makes."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+from msgspec import Struct
 
 from plugin.faces.viewer.readings.beside import Beside
 from plugin.faces.viewer.readings.elements import (
@@ -37,7 +39,7 @@ _VERIFIED_SYSTEMS = (
 )
 
 
-class Page(NamedTuple):
+class Page(Struct, frozen=True):
     """One resource to be read, and what stands beside it."""
 
     tree: Tree

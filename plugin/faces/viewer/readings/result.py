@@ -1,13 +1,13 @@
 """What a page says of one result, whatever its type: the shape that templates print.
 
 A Result holds what stood in one resource; nothing is merged into it. Links to others are hints beside it. What a page
-has hundreds of is a NamedTuple: that is made in a third of the time of a frozen class.
+has hundreds of is a Struct: that is made in a fifth of the time of a frozen dataclass.
 """
 
 import hashlib
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from plugin.faces.viewer.readings.elements import Pair
 from plugin.faces.viewer.readings.moment import When
@@ -79,7 +79,7 @@ class Basis(StrEnum):
     """We, by comparing the value with the source's own reference range."""
 
 
-class Flag(NamedTuple):
+class Flag(Struct, frozen=True):
     """Whether a value is abnormal, and by whose word."""
 
     level: Level = Level.UNSTATED
@@ -95,7 +95,7 @@ class Flag(NamedTuple):
         return self.level in ABNORMAL
 
 
-class ReferenceRange(NamedTuple):
+class ReferenceRange(Struct, frozen=True):
     """One reference range as the source gives it."""
 
     span: Span | None
@@ -108,7 +108,7 @@ class ReferenceRange(NamedTuple):
     age: Span | None = None
 
 
-class Part(NamedTuple):
+class Part(Struct, frozen=True):
     """A component: a value of its own inside a result (systolic, amoxicillin)."""
 
     title: Term
@@ -118,7 +118,7 @@ class Part(NamedTuple):
     codes: tuple[Pair, ...]
 
 
-class Link(NamedTuple):
+class Link(Struct, frozen=True):
     """Another result, named by this one."""
 
     reference: str
@@ -147,7 +147,7 @@ class HintKind(StrEnum):
     REPLACED_BY = "replaced-by"
 
 
-class Hint(NamedTuple):
+class Hint(Struct, frozen=True):
     """A result that is perhaps the same: said, never merged."""
 
     kind: HintKind
@@ -157,7 +157,7 @@ class Hint(NamedTuple):
     title: Term | None
 
 
-class Detail(NamedTuple):
+class Detail(Struct, frozen=True):
     """A fact that only some types have, for a table below the row."""
 
     name: str
@@ -206,8 +206,7 @@ DETAIL_NAMES = (
 """What a Detail can be about; a page needs a word for each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attachment:
+class Attachment(Struct, frozen=True):
     """A file of a document or report, named; opening it is another page."""
 
     place: int
@@ -220,7 +219,7 @@ class Attachment:
     created: When | None
 
 
-class Origin(NamedTuple):
+class Origin(Struct, frozen=True):
     """Where a result stands."""
 
     feed: str
@@ -236,7 +235,7 @@ class Origin(NamedTuple):
     """Its section of the overview."""
 
 
-class Result(NamedTuple):
+class Result(Struct, frozen=True):
     """What one resource says."""
 
     origin: Origin

@@ -6,8 +6,9 @@ page reads (controls, reversed writing, piles of marks, endless fields) is taken
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from typing import Any, ClassVar
+
+from msgspec import Struct
 
 MAX_LINE = 160
 """Of a name, unit or title, in characters: two lines of a panel 380 px wide, and longer than any in LOINC's short
@@ -31,8 +32,7 @@ _LINE_ENDS = re.compile(r" ?\n ?")
 _EMPTY_LINES = re.compile(r"\n{3,}")
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True, gc=False):
     """A text that may be printed (escaped)."""
 
     kind: ClassVar[str] = "text"

@@ -7,9 +7,12 @@ Microbiology is left out: a susceptibility belongs to its organism, and two of t
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from plugin.faces.viewer.readings.elements import Pair
 from plugin.faces.viewer.readings.moment import When
@@ -38,8 +41,7 @@ class Band:
     high: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One value of a series, as its result told it."""
 
     feed: str

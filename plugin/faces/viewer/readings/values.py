@@ -4,9 +4,10 @@ Numbers keep their digits: `1.50` is printed `1.50`. A code becomes a Term, whic
 of a word of ours (code_words), or, where neither is known, the code itself.
 """
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar
+
+from msgspec import Struct
 
 from plugin.faces.viewer.readings.moment import When
 from plugin.faces.viewer.readings.text import ELLIPSIS, Text
@@ -18,8 +19,7 @@ MAX_DIGITS = 40
 """Significant digits of a number that are printed. No measurement has twenty."""
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(Struct, frozen=True, gc=False):
     """A number as it came."""
 
     value: Decimal
@@ -49,8 +49,7 @@ def number(value: Any) -> Number | None:
     return Number(value, format(value, "f") if written_out else str(value))
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(Struct, frozen=True, gc=False):
     """What a code means. Printed as the word for `key` in the reader's language, if there is a key, else as `text`."""
 
     kind: ClassVar[str] = "term"
@@ -64,8 +63,7 @@ class Term:
         return self.text.shown
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
+class Amount(Struct, frozen=True, gc=False):
     """A Quantity: `< 5.0 mg/L`."""
 
     kind: ClassVar[str] = "amount"
@@ -79,8 +77,7 @@ class Amount:
     """The unit's UCUM code, where the source gives one; for arithmetic, not to be printed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True, gc=False):
     """A Range; a side that is None is open."""
 
     kind: ClassVar[str] = "span"
@@ -89,8 +86,7 @@ class Span:
     high: Amount | None
 
 
-@dataclass(frozen=True, slots=True)
-class Ratio:
+class Ratio(Struct, frozen=True, gc=False):
     """`1 : 128`."""
 
     kind: ClassVar[str] = "ratio"
@@ -99,8 +95,7 @@ class Ratio:
     denominator: Amount
 
 
-@dataclass(frozen=True, slots=True)
-class Money:
+class Money(Struct, frozen=True, gc=False):
     """An amount of money."""
 
     kind: ClassVar[str] = "money"
@@ -110,8 +105,7 @@ class Money:
     """ISO 4217, three capitals; empty where the source does not say."""
 
 
-@dataclass(frozen=True, slots=True)
-class Truth:
+class Truth(Struct, frozen=True, gc=False):
     """Yes or no."""
 
     kind: ClassVar[str] = "truth"
@@ -119,8 +113,7 @@ class Truth:
     yes: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Sampled:
+class Sampled(Struct, frozen=True, gc=False):
     """A series of measurements (an ECG lead): said to be there, not drawn."""
 
     kind: ClassVar[str] = "sampled"
@@ -130,8 +123,7 @@ class Sampled:
     unit: Text | None
 
 
-@dataclass(frozen=True, slots=True)
-class Absent:
+class Absent(Struct, frozen=True, gc=False):
     """There is no value, and the source says why (dataAbsentReason)."""
 
     kind: ClassVar[str] = "absent"
