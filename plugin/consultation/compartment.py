@@ -59,6 +59,13 @@ class Compartment:
         foreign = len(entries) - len(kept) + len(looked_up) - len(outside)
         return Confined(kept, outside, foreign, _meanings((*kept, *outside), resolve))
 
+    def contents_of(self, resource: dict[str, Any]) -> Contents:
+        """What it holds: walked once, however often it is judged."""
+        key = id(resource)  # the tree lives as long as the answer that it belongs to
+        if key not in self._contents:
+            self._contents[key] = contents(resource)
+        return self._contents[key]
+
     def widened(self, confined: Confined, entries: Sequence[Entry], looked_up: Sequence[Entry]) -> Confined:
         """As `confine` of `entries` with `looked_up`, where `confined` is that of `entries` alone.
 
@@ -97,11 +104,8 @@ class Compartment:
         return resource_type in COMPANIONS and self._is_nobodys(resource, None, resolve)
 
     def _kept(self, resource: dict[str, Any], resolve: Resolve, ceiling: Ceilings, *, companion: bool) -> Kept:
-        key = id(resource)  # the tree lives as long as the answer that it belongs to
-        if key not in self._contents:
-            self._contents[key] = contents(resource)
         unfit = self._unfit(resource, resolve, ceiling)
-        return Kept(own_place(resource), resource, self._contents[key], companion, unfit)
+        return Kept(own_place(resource), resource, self.contents_of(resource), companion, unfit)
 
     def _is_about_patient(self, resource: Resource, resolve: Resolve) -> bool:
         path = PATIENT_PATHS[resource["resourceType"]]

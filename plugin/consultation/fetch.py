@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from fhir_adapters.interface import Call, Entry, FeedLinkExpired, Page
+from fhir_adapters.interface import Call, Entry, FeedLinkExpired, Page, Tree
 from plugin.consultation.feed_line import FeedLine
 from plugin.consultation.findings import Match, Read
 from plugin.errors import FeedFailed, Refused
@@ -59,17 +59,21 @@ def together(
     call: Call,
     *,
     most: int,
+    met: Callable[[Tree], object],
 ) -> list[Read]:
     """The whole answers to a page's searches, in the order of its types. Raises what the first that fails raises.
 
-    Of an answer with more than `most` resources the rest is not read: it is more than one look may be.
+    Of an answer with more than `most` resources the rest is not read: it is more than one look may be. `met` is told
+    each resource while the other answers are waited for.
     """
 
     def whole(line: FeedLine, resource_type: str) -> list[Read]:
         read: list[Read] = []
         for read, _ in pages(asked.of_types(resource_type), match, ceiling(resource_type), line, call):
             if len(read) > most:
-                break
+                return read
+        for each in read:
+            met(each.entry.resource)
         return read
 
     return [each for read in feed.side_by_side(whole, asked.types) for each in read]

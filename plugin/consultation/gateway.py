@@ -331,10 +331,11 @@ class Gateway:
                 return _nothing(attempt, asked, binding, match)
             attempt.match = match.by
             call = Call(deadline.sooner(FEED_SECONDS), attempt.origin.record)
+            compartment = Compartment(match, feed.line.base, asked.types, feed.types, scope.ceiling)
             answer = Answer(
                 attempt,
                 asked,
-                Compartment(match, feed.line.base, asked.types, feed.types, scope.ceiling),
+                compartment,
                 labelling,
                 LookUps(feed.line, match, feed.types, call),
                 most=self.most_resources,
@@ -345,8 +346,9 @@ class Gateway:
                 if asked.file is not None:
                     return self._with_file(answer, asked.file, match, feed.line, call, binding, identity)
             elif asked.also:
-                most = self.most_resources
-                answer.judge_all(fetch.together(asked, match, scope.ceiling, feed.line, call, most=most))  # 5-8
+                most, met = self.most_resources, compartment.contents_of
+                read_whole = fetch.together(asked, match, scope.ceiling, feed.line, call, most=most, met=met)  # 5
+                answer.judge_all(read_whole)  # 6-8
                 attempt.feed_answer = ANSWERED
             else:
                 ceiling = scope.ceiling(asked.types[0])
