@@ -1,7 +1,8 @@
 """The demonstration with feeds that cost next to nothing: each answer is made once, and comes after a fixed delay.
 
-`python -m benchmarks.static_feeds --port-base N --state DIR --delay SECONDS` runs the pretend EHR, its authorization
-server and the gateway as `demo.run` does, and prints READY. What a page takes beyond the delays is then the gateway's.
+`python -m benchmarks.static_feeds --port-base N --state DIR --delay SECONDS [--late FEED SECONDS]` runs the pretend
+EHR, its authorization server and the gateway as `demo.run` does, and prints READY. What a page takes beyond the delays
+is then the gateway's.
 """
 
 import argparse
@@ -64,12 +65,12 @@ def _headers(head: bytes) -> list[tuple[str, str]]:
 
 
 @contextlib.contextmanager
-def answering(apps: Sequence[tuple[Flask, int]], delay: float) -> Iterator[None]:
-    """Answers at the port of each application while the block runs."""
+def answering(apps: Sequence[tuple[Flask, int, float]]) -> Iterator[None]:
+    """Answers at the port of each application, after its delay, while the block runs."""
     loop = asyncio.new_event_loop()
 
     async def listen() -> None:
-        for app, port in apps:
+        for app, port, delay in apps:
             answers = Answers(app, f"http://{HOST}:{port}", delay)
             await loop.create_server(lambda answers=answers: Connection(answers), HOST, port)
 
@@ -89,18 +90,20 @@ def main() -> int:
     parser.add_argument("--port-base", type=int, required=True)
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--delay", type=float, required=True)
+    parser.add_argument("--late", nargs=2, default=("", "0"), metavar=("FEED", "SECONDS"))
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     addresses = Addresses(options.port_base)
     hospital = build_hospital(addresses, SAMPLES)
-    feeds = {addresses.ports[f"the feed {each}"] for each in FEEDS}
+    late, seconds = options.late
+    delays = {addresses.ports[f"the feed {each}"]: float(seconds) if each == late else options.delay for each in FEEDS}
     fresh_folder(options.state)
     vitrine = Vitrine(write_configuration(options.state, addresses, hospital.credentials))
     log = options.state / "gateway.log"
     with contextlib.ExitStack() as stack, contextlib.suppress(KeyboardInterrupt):
-        stack.enter_context(answering([each for each in hospital.servers if each[1] in feeds], options.delay))
+        stack.enter_context(answering([(app, port, delays[port]) for app, port in hospital.servers if port in delays]))
         for app, port in hospital.servers:
-            if port not in feeds:
+            if port not in delays:
                 stack.enter_context(serving(app, port))
         for command in (("config", "init"), ("audit", "init")):
             vitrine.run(*command)
