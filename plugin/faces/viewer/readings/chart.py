@@ -41,7 +41,7 @@ SHAPES = (
 )
 """Paths of the markers around 0 0. With more sources than shapes, the last ones share theirs, and the table tells."""
 
-_HOLLOW = frozenset({Standing.PRELIMINARY, Standing.AWAITED})
+_HOLLOW = (Standing.PRELIMINARY, Standing.AWAITED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,7 @@ def marker(shape: int) -> Markup:
 
 class _Point(Struct, frozen=True):
     entry: Entry
+    comparator: str
     value: float
     first: datetime
     last: datetime
@@ -126,16 +127,16 @@ def _point(entry: Entry, zone: tzinfo) -> _Point:
     moment = entry.when
     assert moment is not None  # drawn entries are dated  # noqa: S101
     assert entry.plotted is not None  # and have a number  # noqa: S101
-    value = float(entry.plotted)
+    comparator, value = entry.comparator, float(entry.plotted)
     first = _on(moment, zone)
     if moment.precision is Precision.TIME and moment.until is None:
-        return _Point(entry, value, first, first, first)
+        return _Point(entry, comparator, value, first, first, first)
     last = first
     if moment.precision in (Precision.YEAR, Precision.MONTH):
         last = first + timedelta(days=(moment.last_day - moment.at.date()).days)
     if moment.until is not None and moment.until.is_dated:
         last = max(first, _on(moment.until, zone))
-    return _Point(entry, value, first, last, first + (last - first) / 2)
+    return _Point(entry, comparator, value, first, last, first + (last - first) / 2)
 
 
 def _on(moment: When, zone: tzinfo) -> datetime:
@@ -258,9 +259,10 @@ def _course(placed: Sequence[_Placed], missing: Sequence[datetime], shape: int) 
     before = None
     for each in placed:
         entry = each.point.entry
-        if entry.comparator or (missing and before is not None and _has_gap(missing, before.order, entry.order)):
+        is_limit = each.point.comparator
+        if is_limit or (missing and before is not None and _has_gap(missing, before.order, entry.order)):
             runs.append([])
-        if not entry.comparator:
+        if not is_limit:
             runs[-1].append(each)
         before = entry
     drawn = "".join(
@@ -291,16 +293,17 @@ def _definitions(key: str, shapes: Sequence[int], *, is_dense: bool) -> str:
 
 def _markers(key: str, placed: Sequence[_Placed], along: Times, shapes: Mapping[str, int], labels: Labels) -> str:
     titled = len(placed) <= MAX_TITLED
+    marks = {feed: f'href="#m{key}{shape}"' for feed, shape in shapes.items()}
     parts = []
     for each in placed:
         point, y = each.point, each.y
         entry = point.entry
-        comparator, is_abnormal = entry.comparator, entry.flag.is_abnormal
+        comparator = point.comparator
         at = f'x="{_across(each.across)}" y="{y}"'
         if point.last is not point.first and point.last > point.first:
             ends = f'x1="{_across(along.at(point.first))}" x2="{_across(along.at(point.last))}"'
             parts.append(f'<line class="chart-span" {ends} y1="{y}" y2="{y}"/>')
-        if is_abnormal:
+        if entry.flag.is_abnormal:
             kind = "chart-critical" if entry.level.startswith("critical") else "chart-abnormal"
             parts.append(f'<use class="{kind}" href="#m{key}r" {at}/>')
         if comparator:
@@ -309,5 +312,5 @@ def _markers(key: str, placed: Sequence[_Placed], along: Times, shapes: Mapping[
         if comparator or entry.standing in _HOLLOW:
             kind += " chart-hollow"
         name = f"<title>{escape(labels.point(entry))}</title>" if titled else ""
-        parts.append(f'<use class="{kind}" href="#m{key}{shapes[entry.feed]}" {at}>{name}</use>')
+        parts.append(f'<use class="{kind}" {marks[entry.feed]} {at}>{name}</use>')
     return "".join(parts)

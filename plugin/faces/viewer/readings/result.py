@@ -65,8 +65,8 @@ class Level(StrEnum):
     CRITICALLY_HIGH = "critically-high"
 
 
-ABNORMAL = frozenset(Level) - {Level.UNSTATED, Level.NORMAL}
-"""What the filter "abnormal" keeps."""
+UNMARKED = (Level.UNSTATED, Level.NORMAL)
+"""What the filter "abnormal" leaves out."""
 
 
 class Basis(StrEnum):
@@ -92,7 +92,7 @@ class Flag(Struct, frozen=True):
     @property
     def is_abnormal(self) -> bool:
         """Whether it is to be marked."""
-        return self.level in ABNORMAL
+        return self.level not in UNMARKED
 
 
 class ReferenceRange(Struct, frozen=True):

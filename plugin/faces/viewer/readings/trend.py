@@ -33,8 +33,7 @@ Analyte = tuple[str, ...]
 """What is measured."""
 
 
-@dataclass(frozen=True, slots=True)
-class Band:
+class Band(Struct, frozen=True):
     """A reference range in the unit of the series; a side that is None is open."""
 
     low: Decimal | None
