@@ -39,7 +39,8 @@ class Compartment:
     types: Sequence[str]
     """That the feed is configured for."""
     ceiling: Ceilings
-    _contents: dict[int, Contents] = field(default_factory=dict, repr=False)
+    _contents: dict[int, tuple[Resource, Contents]] = field(default_factory=dict, repr=False)
+    """id of a resource -> itself, so that no other comes to have that id, and what it holds."""
 
     def confine(self, entries: Sequence[Entry], looked_up: Sequence[Entry] = ()) -> Confined:
         """Judge each entry of a whole answer, and each resource that was looked up beside it."""
@@ -61,10 +62,10 @@ class Compartment:
 
     def contents_of(self, resource: dict[str, Any]) -> Contents:
         """What it holds: walked once, however often it is judged."""
-        key = id(resource)  # the tree lives as long as the answer that it belongs to
-        if key not in self._contents:
-            self._contents[key] = contents(resource)
-        return self._contents[key]
+        known = self._contents.get(id(resource))
+        if known is None:
+            known = self._contents[id(resource)] = resource, contents(resource)
+        return known[1]
 
     def widened(self, confined: Confined, entries: Sequence[Entry], looked_up: Sequence[Entry]) -> Confined:
         """As `confine` of `entries` with `looked_up`, where `confined` is that of `entries` alone.

@@ -360,3 +360,11 @@ def test_what_was_looked_up_is_judged_as_if_it_had_been_there_at_first(
     compartment = Compartment(MATCH, BASE, {"Observation"}, TYPES, lambda _: scopes.Ceiling(allowed=True))
     alone = compartment.confine(entries)
     assert compartment.widened(alone, entries, looked_up) == compartment.confine(entries, looked_up)
+
+
+def test_what_one_resource_holds_is_never_taken_for_what_another_does() -> None:
+    """Python gives the id of what is gone to what comes next."""
+    compartment = Compartment(MATCH, BASE, {"Observation"}, TYPES, lambda _: scopes.Ceiling(allowed=True))
+    for number in map(str, range(100)):
+        code = {"coding": [{"system": "urn:tests", "code": number}]}
+        assert compartment.contents_of(observation(code=code)).codings == {("urn:tests", number)}
