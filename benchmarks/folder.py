@@ -1,16 +1,15 @@
 """A deployment of the gateway in a folder of its own: `vitrine.toml`, keys and ledger, made by its own commands."""
 
 import os
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.people import CLIENT, HOST, INS_SYSTEM, PUBLIC_BASE
+from demo.gateway import Vitrine
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 BYTECODE = CHECKOUT / ".cache" / "bytecode"
-COMMAND_SECONDS = 60.0
 FEEDS = ("lab-0", "lab-1", "lab-2", "lab-3")
 """All of them the one static upstream. Several, since a bulkhead keeps a single feed from taking all threads."""
 
@@ -76,16 +75,7 @@ def deploy(
     )
     configuration = folder / "vitrine.toml"
     configuration.write_text(text, encoding="utf-8")
-    for arguments in (("config", "init"), ("audit", "init")):
-        subprocess.run(
-            vitrine(configuration, *arguments),
-            env=environment(),
-            cwd=folder,
-            check=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=COMMAND_SECONDS,
-        )
+    Vitrine(configuration).prepare()
     return Deployment(configuration, port, ops_port)
 
 

@@ -105,8 +105,7 @@ def main() -> int:
         for app, port in hospital.servers:
             if port not in delays:
                 stack.enter_context(serving(app, port))
-        for command in (("config", "init"), ("audit", "init")):
-            vitrine.run(*command)
+        vitrine.prepare()
         wait_until_ready(stack.enter_context(vitrine.serving(log)), addresses.ops, log)
         print(READY, flush=True)
         signal.pause()

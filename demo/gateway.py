@@ -52,6 +52,11 @@ class Vitrine:
             raise GatewayError(f"`vitrine {' '.join(arguments)}` ended with {done.returncode}: {said}")
         return done.stdout
 
+    def prepare(self) -> str:
+        """Make its keys and its ledger; the ledger's verifier key comes back. Raises GatewayError."""
+        self.run("config", "init")
+        return self.run("audit", "init")
+
     @contextmanager
     def serving(self, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
         """The running gateway, its log in the file `log`; at the end of the block it and its workers are gone."""

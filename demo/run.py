@@ -107,8 +107,7 @@ def _run(addresses: Addresses, state: Path, *, once: bool) -> int:
     with contextlib.ExitStack() as stack:
         for app, port in hospital.servers:
             stack.enter_context(serving(app, port))
-        vitrine.run("config", "init")
-        (state / "ledger.vkey").write_text(vitrine.run("audit", "init"), encoding="utf-8")
+        (state / "ledger.vkey").write_text(vitrine.prepare(), encoding="utf-8")
         process = stack.enter_context(vitrine.serving(log))
         stack.callback(_be_left_alone)
         wait_until_ready(process, addresses.ops, log)

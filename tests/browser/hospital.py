@@ -79,8 +79,7 @@ def town(folder: Path) -> Iterator[Town]:
             elif port == addresses.ports["the pretend EHR"]:
                 _watch(app, running)
             stack.enter_context(serving(app, port))
-        vitrine.run("config", "init")
-        vitrine.run("audit", "init")
+        vitrine.prepare()
         log = state / "gateway.log"
         process = stack.enter_context(vitrine.serving(log))
         wait_until_ready(process, addresses.ops, log)
