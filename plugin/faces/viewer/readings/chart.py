@@ -259,10 +259,10 @@ def _course(placed: Sequence[_Placed], missing: Sequence[datetime], shape: int) 
     before = None
     for each in placed:
         entry = each.point.entry
-        is_limit = each.point.comparator
-        if is_limit or (missing and before is not None and _has_gap(missing, before.order, entry.order)):
+        comparator = each.point.comparator
+        if comparator or (missing and before is not None and _has_gap(missing, before.order, entry.order)):
             runs.append([])
-        if not is_limit:
+        if not comparator:
             runs[-1].append(each)
         before = entry
     drawn = "".join(

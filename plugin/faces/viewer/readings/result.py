@@ -65,7 +65,7 @@ class Level(StrEnum):
     CRITICALLY_HIGH = "critically-high"
 
 
-UNMARKED = (Level.UNSTATED, Level.NORMAL)
+_UNMARKED = (Level.UNSTATED, Level.NORMAL)
 """What the filter "abnormal" leaves out."""
 
 
@@ -92,7 +92,7 @@ class Flag(Struct, frozen=True):
     @property
     def is_abnormal(self) -> bool:
         """Whether it is to be marked."""
-        return self.level not in UNMARKED
+        return self.level not in _UNMARKED
 
 
 class ReferenceRange(Struct, frozen=True):
