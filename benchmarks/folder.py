@@ -1,7 +1,6 @@
 """A deployment of the gateway in a folder of its own: `vitrine.toml`, keys and ledger, made by its own commands."""
 
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,11 +76,6 @@ def deploy(
     configuration.write_text(text, encoding="utf-8")
     Vitrine(configuration).prepare()
     return Deployment(configuration, port, ops_port)
-
-
-def vitrine(configuration: Path, *arguments: str) -> list[str]:
-    """The command line of `vitrine`."""
-    return [sys.executable, "-m", "plugin.cli", "--config", str(configuration), *arguments]
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -85,11 +85,10 @@ def main() -> int:
         results: dict[str, Any] = {"machine": machine.described("one browser", place)}
         with _running(place / "demo", ["demo.run"], "Ctrl-C stops") as running:
             results["demonstration"] = _in_demonstration(running, place / "demo" / "vitrine.toml", rounds)
-        with _running(place / "static", ["benchmarks.static_feeds", "--delay", str(DELAY_SECONDS)], READY) as running:
+        static = ["benchmarks.static_feeds", "--delay", str(DELAY_SECONDS)]
+        with _running(place / "static", static, READY) as running:
             results["static feeds"] = _with_static_feeds(running, rounds)
-        late = ["--late", FEEDS[-1], str(LATE_SECONDS)]
-        static = ["benchmarks.static_feeds", "--delay", str(DELAY_SECONDS), *late]
-        with _running(place / "late", static, READY) as running:
+        with _running(place / "late", [*static, "--late", FEEDS[-1], str(LATE_SECONDS)], READY) as running:
             results["first results"] = first_results.measured(running.addresses, PATIENT, FEEDS[-1], rounds)
     print(json.dumps(results, indent=1, ensure_ascii=False))
     RESULT.parent.mkdir(exist_ok=True)

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import floor
-from benchmarks.folder import CHECKOUT, Deployment, environment, vitrine
+from benchmarks.folder import CHECKOUT, Deployment, environment
 from benchmarks.people import HOST
+from demo.gateway import Vitrine
 from plugin.cli.worker import CONFIG_VARIABLE
 
 START_SECONDS = 30.0
@@ -116,7 +117,7 @@ def upstream(port: int, jwks: Path) -> Iterator[Server]:
 def gateway(deployment: Deployment) -> Iterator[Server]:
     """`vitrine serve`, ready when `/readyz` says so."""
     ready = f"http://{HOST}:{deployment.ops_port}/readyz"
-    command = vitrine(deployment.configuration, "serve")
+    command = Vitrine(deployment.configuration).command("serve")
     with _running(command, deployment.port, environment(), lambda: _says_yes(ready)) as server:
         yield server
 

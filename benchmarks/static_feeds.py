@@ -1,6 +1,6 @@
 """The demonstration with feeds that cost next to nothing: each answer is made once, and comes after a fixed delay.
 
-`python -m benchmarks.static_feeds --port-base N --state DIR --delay SECONDS [--late FEED SECONDS]` runs the pretend
+`python -m benchmarks.static_feeds --port-base N --state DIR --delay SECONDS [--late FEED SECONDS …]` runs the pretend
 EHR, its authorization server and the gateway as `demo.run` does, and prints READY. What a page takes beyond the delays
 is then the gateway's.
 """
@@ -90,13 +90,13 @@ def main() -> int:
     parser.add_argument("--port-base", type=int, required=True)
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--delay", type=float, required=True)
-    parser.add_argument("--late", nargs=2, default=("", "0"), metavar=("FEED", "SECONDS"))
+    parser.add_argument("--late", nargs=2, action="append", default=[], metavar=("FEED", "SECONDS"))
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     addresses = Addresses(options.port_base)
     hospital = build_hospital(addresses, SAMPLES)
-    late, seconds = options.late
-    delays = {addresses.ports[f"the feed {each}"]: float(seconds) if each == late else options.delay for each in FEEDS}
+    ports = {each: addresses.ports[f"the feed {each}"] for each in FEEDS}
+    delays = dict.fromkeys(ports.values(), options.delay) | {ports[each]: float(late) for each, late in options.late}
     fresh_folder(options.state)
     vitrine = Vitrine(write_configuration(options.state, addresses, hospital.credentials))
     log = options.state / "gateway.log"

@@ -34,7 +34,7 @@ class Vitrine:
 
     def run(self, *arguments: str) -> str:
         """What a command prints to stdout. Raises GatewayError unless it exits with 0."""
-        command = self._command(*arguments)
+        command = self.command(*arguments)
         try:
             done = subprocess.run(
                 command,
@@ -63,7 +63,7 @@ class Vitrine:
         with log.open("wb") as stderr:
             # A session of its own: Ctrl-C in the terminal reaches us alone, and we end the whole group.
             process = subprocess.Popen(
-                self._command("serve"),
+                self.command("serve"),
                 cwd=self.configuration.parent,
                 env=_environment(),
                 start_new_session=True,
@@ -76,7 +76,8 @@ class Vitrine:
         finally:
             _stop(process)
 
-    def _command(self, *arguments: str) -> list[str]:
+    def command(self, *arguments: str) -> list[str]:
+        """The command line of `vitrine`."""
         return [sys.executable, "-m", "plugin.cli", "--config", str(self.configuration), *arguments]
 
 
