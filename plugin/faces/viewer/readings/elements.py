@@ -49,7 +49,7 @@ def records(value: Any) -> list[Tree]:
 
 def left_out(*values: Any) -> int:
     """How many entries of these lists `records` does not read because of the bound."""
-    return sum(max(0, len(each) - MAX_ITEMS) for each in values if isinstance(each, list))
+    return sum([len(each) - MAX_ITEMS for each in values if isinstance(each, list) and len(each) > MAX_ITEMS])
 
 
 def word(value: Any) -> str:
@@ -62,7 +62,7 @@ def pairs(concept: Any) -> tuple[Pair, ...]:
     if not isinstance(concept, dict):
         return ()
     codings = records(concept.get("coding"))
-    return tuple((word(each.get("system")), code) for each in codings if (code := word(each.get("code"))))
+    return tuple([(word(each.get("system")), code) for each in codings if (code := word(each.get("code")))])
 
 
 def coded(table: str, code: Any) -> Term | None:
@@ -78,13 +78,12 @@ def coding(value: Any) -> Term | None:
     if not isinstance(value, dict):
         return None
     tree: Tree = value
-    system, code = word(tree.get("system")), word(tree.get("code"))
-    table = SYSTEMS.get(system)
-    if table is not None and code in TABLES[table]:
-        text = line(tree.get("display")) or line(code)
-        return None if text is None else Term(text, f"{table}/{code}")
+    code = word(tree.get("code"))
     text = line(tree.get("display")) or line(code)
-    return None if text is None else Term(text)
+    if text is None:
+        return None
+    table = SYSTEMS.get(word(tree.get("system")))
+    return Term(text, f"{table}/{code}" if table is not None and code in TABLES[table] else None)
 
 
 def term(value: Any) -> Term | None:
@@ -97,8 +96,9 @@ def term(value: Any) -> Term | None:
     if text is not None:
         return Term(text)
     codings = records(tree.get("coding"))
-    if len(codings) > 1:
-        codings.sort(key=lambda each: each.get("userSelected") is not True)
+    if len(codings) == 1:
+        return coding(codings[0])
+    codings.sort(key=lambda each: each.get("userSelected") is not True)
     terms = [(found, each) for each in codings if (found := coding(each)) is not None]
     named = (found for found, each in terms if found.key is not None or line(each.get("display")) is not None)
     return next(named, terms[0][0] if terms else None)
@@ -166,7 +166,7 @@ def moment_of(tree: Tree, name: str) -> Any:
 
 def notes(value: Any) -> tuple[Text, ...]:
     """The texts of a list of Annotations."""
-    return tuple(text for each in records(value) if (text := prose(each.get("text"))) is not None)
+    return tuple([text for each in records(value) if (text := prose(each.get("text"))) is not None])
 
 
 def _typed(tree: Tree, name: str) -> Iterator[Value | None]:

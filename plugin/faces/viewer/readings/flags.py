@@ -4,7 +4,7 @@ Nothing is judged by a range of ours. Where it cannot be told (another unit, sev
 reaches into the range), nothing is said.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Final
 
@@ -53,11 +53,13 @@ _SEVERITY = (
 
 _LOW = frozenset({Level.LOW, Level.CRITICALLY_LOW})
 _HIGH = frozenset({Level.HIGH, Level.CRITICALLY_HIGH})
-_INTERPRETATION_SYSTEMS = (
-    "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation",
-    "http://terminology.hl7.org/CodeSystem/v2-0078",
-    "http://hl7.org/fhir/v2/0078",
-    "urn:oid:2.16.840.1.113883.5.83",
+_INTERPRETATION_SYSTEMS = frozenset(
+    {
+        "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation",
+        "http://terminology.hl7.org/CodeSystem/v2-0078",
+        "http://hl7.org/fhir/v2/0078",
+        "urn:oid:2.16.840.1.113883.5.83",
+    }
 )
 _BELOW = frozenset({"<", "<="})
 _ABOVE = frozenset({">", ">="})
@@ -73,7 +75,7 @@ def ranges_of(tree: Tree) -> tuple[ReferenceRange, ...]:
             span(each),
             line(each.get("text")),
             None if normal else kind,
-            tuple(whom for item in records(each.get("appliesTo")) if (whom := term(item)) is not None),
+            tuple([whom for item in records(each.get("appliesTo")) if (whom := term(item)) is not None]),
             span(each.get("age")),
         )
         if one.span is not None or one.text is not None:
@@ -84,8 +86,8 @@ def ranges_of(tree: Tree) -> tuple[ReferenceRange, ...]:
 def flag_of(tree: Tree, value: Value | None, ranges: tuple[ReferenceRange, ...]) -> Flag:
     """The mark of an Observation or component."""
     concepts = records(tree.get("interpretation")) or [record(tree.get("interpretation"))]  # a list in R4, one before
-    words = tuple(word for each in concepts if (word := term(each)) is not None)
-    stated = max((level for each in concepts for level in _stated(each)), key=_SEVERITY.index, default=Level.UNSTATED)
+    words = tuple([word for each in concepts if (word := term(each)) is not None])
+    stated = _stated(concepts)
     compared = by_range(value, ranges)
     if stated is not Level.UNSTATED:
         return Flag(stated, Basis.INTERPRETATION, words, compared if _contradict(stated, compared) else None)
@@ -98,17 +100,24 @@ def by_range(value: Value | None, ranges: tuple[ReferenceRange, ...]) -> Level:
     """Where `value` lies in the normal range, if that can be told and all normal ranges agree."""
     if not isinstance(value, Amount):
         return Level.UNSTATED
-    normal = [each for each in ranges if each.meaning is None and each.span is not None]
-    if len(normal) < len([each for each in ranges if each.meaning is None]):
-        return Level.UNSTATED  # one is in words alone: it might be the one that counts
-    levels = {_compared(value, each.span) for each in normal if each.span is not None}
+    levels = set()
+    for each in ranges:
+        if each.meaning is None:
+            if each.span is None:
+                return Level.UNSTATED  # it is in words alone, and might be the one that counts
+            levels.add(_compared(value, each.span))
     return levels.pop() if len(levels) == 1 else Level.UNSTATED
 
 
-def _stated(concept: Tree) -> Iterator[Level]:
-    for system, code in pairs(concept):
-        if system in _INTERPRETATION_SYSTEMS and code in _LEVELS:
-            yield _LEVELS[code]
+def _stated(concepts: Iterable[Tree]) -> Level:
+    """The gravest of what these interpretations say."""
+    found = [
+        _LEVELS[code]
+        for each in concepts
+        for system, code in pairs(each)
+        if code in _LEVELS and system in _INTERPRETATION_SYSTEMS
+    ]
+    return found[0] if len(found) == 1 else max(found, key=_SEVERITY.index, default=Level.UNSTATED)
 
 
 def _compared(value: Amount, normal: Span) -> Level:
@@ -158,6 +167,8 @@ def _surely_within(value: Amount, normal: Span) -> bool:
 
 
 def _contradict(stated: Level, compared: Level) -> bool:
+    if stated is compared:
+        return False
     if stated is Level.NORMAL:
         return compared in (Level.LOW, Level.HIGH)
     return (stated in _LOW and compared in (Level.NORMAL, Level.HIGH)) or (

@@ -64,7 +64,7 @@ class Page(Struct, frozen=True):
             value = self.tree.get(name)
             for each in records(value) or [record(value)]:
                 found.append(self.beside.name(each.get("actor", each), self.tree))
-        return tuple(dict.fromkeys(each for each in found if each is not None))
+        return tuple(dict.fromkeys([each for each in found if each is not None]))
 
     def links(self, references: Any) -> tuple[Link, ...]:
         """The results that a list of References names. Contained ones have no row of their own and are no links."""
@@ -84,7 +84,7 @@ class Page(Struct, frozen=True):
 
     def left_out(self, *names: str) -> int:
         """How many entries of the lists at `names` are beyond the bound."""
-        return left_out(*(self.tree.get(name) for name in names))
+        return left_out(*[self.tree.get(name) for name in names])
 
     @property
     def has_narrative(self) -> bool:
@@ -110,7 +110,7 @@ def verified_standing(tree: Tree, standing: Standing) -> Standing:
 
 def details(*told: tuple[str, Value | None]) -> tuple[Detail, ...]:
     """Those of `told` that say something."""
-    return tuple(Detail(name, value) for name, value in told if value is not None)
+    return tuple([Detail(name, value) for name, value in told if value is not None])
 
 
 def several(name: str, values: Iterable[Value | None]) -> Iterator[tuple[str, Value | None]]:
@@ -127,14 +127,18 @@ def terms(value: Any) -> list[Term]:
 def references(value: Any) -> frozenset[str]:
     """The literal references of a Reference or a list of them."""
     named = records(value) or [record(value)]
-    return frozenset(name for each in named if (name := word(each.get("reference")).partition("/_history/")[0]))
+    return frozenset([name for each in named if (name := word(each.get("reference")).partition("/_history/")[0])])
 
 
 def identifiers(tree: Tree) -> frozenset[Pair]:
     """Business identifiers with a system; without one they are no more than numbers."""
     found = records(tree.get("identifier"))
     return frozenset(
-        (system, value) for each in found if (system := word(each.get("system"))) and (value := word(each.get("value")))
+        [
+            (system, value)
+            for each in found
+            if (system := word(each.get("system"))) and (value := word(each.get("value")))
+        ]
     )
 
 
