@@ -5,13 +5,12 @@ foot was cut. Nothing is left out unsaid. Who may read was decided before; the r
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from itertools import islice
 from multiprocessing import get_context
 from typing import NamedTuple, Protocol
 
@@ -24,9 +23,10 @@ from plugin.audit.entities import LOG_NAME
 from plugin.audit.selection import Selection
 from plugin.errors import LogUnreadable
 from plugin.event import Body
+from plugin.ledger.examine import prepare_process
 from plugin.ledger.record import StoredRecord, encode_time
 
-CHUNK = 500
+CHUNK = 1_000
 """Records that are held at a time, in each place where some are: memory does not grow with the range."""
 PARALLEL_FROM = 20_000
 """Records below which starting further processes costs more than they save."""
@@ -49,6 +49,9 @@ class LogRange(Protocol):
 
     def records(self) -> Iterator[StoredRecord]:
         """The records in ledger order. May raise LogUnreadable."""
+
+    def part(self, first: int, last: int) -> "LogRange":
+        """The records from `first` to `last`, both within this range. Pickles if several processes are to export it."""
 
 
 @dataclass
@@ -154,7 +157,7 @@ FORMS = {
 
 
 class Export:
-    """One pass over a range; `lines` is consumed once."""
+    """One pass over a range; `lines` or `text` is consumed, once."""
 
     def __init__(
         self,
@@ -188,25 +191,32 @@ class Export:
 
         Each line is made when it is asked for, or at most a few chunks before.
         """
-        if not self._opened:
-            yield from self._form.opening
-        yield self._form.statement(self._statement("head"))
-        work = partial(render, self._name, self._selection)
-        for chunk in _worked(work, _chunks(self._source.records()), self._workers):
-            self.counts.not_selected += chunk.not_selected
-            self.counts.without_body += chunk.without_body
-            for position, line in chunk.lines:
-                yield line
-                self.counts.written += 1
-                self.next = position + 1
-            self.next = chunk.last + 1
+        yield from self._above()
+        yield from self._records(render)
         yield self._foot()
 
     def text(self) -> Iterator[bytes]:
-        """The lines with their ends."""
+        """The same with the ends of lines, a chunk of records in one piece."""
         end = self._form.end
-        for line in self.lines():
-            yield line + end
+        yield from (line + end for line in self._above())
+        yield from self._records(render_joined)
+        yield self._foot() + end
+
+    def _above(self) -> Iterator[bytes]:
+        if not self._opened:
+            yield from self._form.opening
+        yield self._form.statement(self._statement("head"))
+
+    def _records(self, written: Callable[[str, Selection, LogRange], "Rendered"]) -> Iterator[bytes]:
+        work = partial(written, self._name, self._selection)
+        for chunk in _worked(work, _chunks(self._source), self._workers):
+            self.counts.not_selected += chunk.not_selected
+            self.counts.without_body += chunk.without_body
+            for position, count, data in chunk.pieces:
+                yield data
+                self.counts.written += count
+                self.next = position + 1
+            self.next = chunk.last + 1
 
     def _foot(self) -> bytes:
         counted = self.counts.written + self.counts.not_selected + self.counts.without_body
@@ -225,51 +235,57 @@ class Rendered(NamedTuple):
     """A chunk of records, written."""
 
     last: int
-    """Position of the chunk's last record, wanted or not."""
-    lines: list[tuple[int, bytes]]
+    """The chunk's last position, whether a record stands there or not."""
+    pieces: list[tuple[int, int, bytes]]
+    """Each with the position of its last record, and how many it has."""
     not_selected: int
     without_body: int
 
 
-Stored = tuple[int, bytes, bytes | None]
-"""A StoredRecord on its way to another process: a tuple is packed twice as fast."""
-
-
-def render(form: str, selection: Selection, records: Sequence[Stored]) -> Rendered:
-    """Write those of `records`, at least one, that are wanted. Raises LogUnreadable if one is not JSON."""
+def render(form: str, selection: Selection, source: LogRange) -> Rendered:
+    """Write those records that are wanted, each a piece. Raises LogUnreadable, also if one is not JSON."""
     write = FORMS[form].record
-    lines: list[tuple[int, bytes]] = []
+    pieces: list[tuple[int, int, bytes]] = []
     not_selected = without_body = 0
-    for position, stored_header, stored_body in records:
+    for record in source.records():
         try:
-            header = orjson.loads(stored_header)
+            header = orjson.loads(record.header)
             if not selection.in_period(header):
                 not_selected += 1
-            elif stored_body is None:
+            elif (stored := record.body) is None:
                 without_body += 1
-            elif not selection.may_accept(stored_body) or not selection.accepts(body := orjson.loads(stored_body)):
+            elif not selection.may_accept(stored) or not selection.accepts(body := orjson.loads(stored)):
                 not_selected += 1
             else:
-                lines.append((position, write(header, body)))
+                pieces.append((record.position, 1, write(header, body)))
         except (orjson.JSONDecodeError, KeyError) as error:
-            raise LogUnreadable(f"Record {position} cannot be read; `vitrine audit verify` says more.") from error
-    return Rendered(records[-1][0], lines, not_selected, without_body)
+            sentence = f"Record {record.position} cannot be read; `vitrine audit verify` says more."
+            raise LogUnreadable(sentence) from error
+    return Rendered(source.last, pieces, not_selected, without_body)
 
 
-def _chunks(records: Iterator[StoredRecord]) -> Iterator[tuple[Stored, ...]]:
-    while chunk := tuple((each.position, each.header, each.body) for each in islice(records, CHUNK)):
-        yield chunk
+def render_joined(form: str, selection: Selection, source: LogRange) -> Rendered:
+    """The same in one piece, with the ends of lines."""
+    rendered = render(form, selection, source)
+    if not rendered.pieces:
+        return rendered
+    end = FORMS[form].end
+    joined = b"".join([part for *_, line in rendered.pieces for part in (line, end)])
+    return rendered._replace(pieces=[(rendered.pieces[-1][0], len(rendered.pieces), joined)])
 
 
-def _worked(
-    work: Callable[[Sequence[Stored]], Rendered], chunks: Iterable[tuple[Stored, ...]], workers: int
-) -> Iterator[Rendered]:
-    """The chunks in order, worked on by several processes; never more than two for each are under way."""
+def _chunks(source: LogRange) -> Iterator[LogRange]:
+    for first in range(source.first, source.last + 1, CHUNK):
+        yield source.part(first, min(first + CHUNK - 1, source.last))
+
+
+def _worked(work: Callable[[LogRange], Rendered], chunks: Iterable[LogRange], workers: int) -> Iterator[Rendered]:
+    """The chunks in order, read and worked on by several processes; never more than two for each are under way."""
     if workers == 1:
         yield from map(work, chunks)
         return
     # Started anew rather than forked: a forked process would inherit the ledger's connections and locks.
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=prepare_process)
     under_way: deque[Future[Rendered]] = deque()
     try:
         for chunk in chunks:

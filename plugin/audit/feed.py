@@ -1,8 +1,7 @@
 """The log as a source of answers: the only way by which the content of records leaves, always through the gateway."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from plugin.audit.search import Reach, page, stream
 from plugin.errors import LogUnreadable
@@ -20,7 +19,8 @@ class LogRelease:
     first: int
     last: int
     """Position of the last record; `first - 1` if there is none."""
-    _records: Callable[[], Iterator[StoredRecord]]
+    _records: Callable[[int, int], Iterator[StoredRecord]]
+    """Those from a first to a last position, both included. Of a range it pickles: other processes read parts."""
     next: LogMark | None = None
     """Where the next page of a search begins; None: there is none."""
     reader: str = ""
@@ -31,9 +31,13 @@ class LogRelease:
     def records(self) -> Iterator[StoredRecord]:
         """The records, in ledger order or that of the search, memory flat. Raises LogUnreadable."""
         try:
-            yield from self._records()
+            yield from self._records(self.first, self.last)
         except LedgerError as error:
             raise LogUnreadable from error
+
+    def part(self, first: int, last: int) -> "LogRelease":
+        """Those of the records that stand from `first` to `last`, both included: never more than was released."""
+        return replace(self, first=max(first, self.first), last=min(last, self.last))
 
 
 class LogFeed:
@@ -54,7 +58,7 @@ class LogFeed:
         """What `wanted` finds for a reader with this reach: a page of it, or all. Raises as `search.page` does."""
         if wanted.count is None:
             everything = stream(self._ledger, wanted, reach)
-            return LogRelease(0, everything.size - 1, everything.records)
+            return LogRelease(0, everything.size - 1, lambda first, last: _within(everything.records(), first, last))
         found = page(self._ledger, wanted, reach)
         return _chosen(found.records, found.next)
 
@@ -67,10 +71,14 @@ class LogFeed:
             raise LogUnreadable from error
         newest = head.size - 1
         last = newest if last is None else min(last, newest)
-        records = partial(reader.records, first, last)
-        return LogRelease(first, max(last, first - 1), records, checkpoint=head.checkpoint)
+        return LogRelease(first, max(last, first - 1), reader.records, checkpoint=head.checkpoint)
 
 
 def _chosen(found: tuple[StoredRecord, ...], going_on: LogMark | None = None) -> LogRelease:
     positions = [each.position for each in found]
-    return LogRelease(min(positions, default=0), max(positions, default=-1), found.__iter__, going_on)
+    first, last = min(positions, default=0), max(positions, default=-1)
+    return LogRelease(first, last, lambda first, last: _within(found, first, last), going_on)
+
+
+def _within(records: Iterable[StoredRecord], first: int, last: int) -> Iterator[StoredRecord]:
+    return (each for each in records if first <= each.position <= last)

@@ -178,6 +178,11 @@ class Batch:
         """The records that the range had."""
         return iter(self.held)
 
+    def part(self, first: int, last: int) -> "Batch":
+        """See `LogRange.part`."""
+        held = tuple(each for each in self.held if first <= each.position <= last)
+        return Batch(first, last, self.checkpoint, held)
+
 
 def batches(source: LogRange) -> Iterator[Batch]:
     """The range in parts that leave out no position, each of at most BATCH records."""

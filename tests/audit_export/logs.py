@@ -1,7 +1,7 @@
 """A log in memory, as the gateway would hand it over, with records made of any bodies."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -39,6 +39,9 @@ class Log:
             if self.first <= each.position <= self.last:
                 self.handed_over += 1
                 yield each
+
+    def part(self, first: int, last: int) -> "Log":
+        return replace(self, first=first, last=last)
 
 
 def log_of(bodies: Iterable[dict[str, Any]]) -> Log:

@@ -14,6 +14,7 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
+from plugin.audit import export
 from plugin.cli import main
 from tests.world import ISSUER, World, observation
 
@@ -47,6 +48,16 @@ def test_an_export_is_the_whole_log_and_leaves_a_record_of_itself(used: World) -
     asked = used.last()["asked"]
     assert (used.last()["action"], asked["log_reason"]) == ("log:read", "yearly review")
     assert (asked["query"], asked["log_first"], asked["log_last"]) == ("AuditEvent", 0, 2)
+
+
+def test_each_process_reads_its_part_of_what_was_released(used: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the range there is more by then, the record of this very reading among it."""
+    monkeypatch.setattr(export, "CHUNK", 2)
+    monkeypatch.setattr(export, "PARALLEL_FROM", 1)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    done = run(used, "export", "--reason", "r")
+    assert done.exit_code == 0, done.stderr
+    assert [each["id"] for each in resources(done.stdout)] == ["head", "0", "1", "2", "foot"]
 
 
 def test_an_export_goes_on_where_another_ended(used: World) -> None:

@@ -131,18 +131,21 @@ def test_what_is_no_date_is_refused(text: str) -> None:
 
 
 class Endless:
-    """A log that never ends, and counts what it hands over."""
+    """A log that hardly ends, and knows how far it was handed over."""
 
-    first, last, checkpoint = 0, 10**9, CHECKPOINT
+    checkpoint = CHECKPOINT
 
-    def __init__(self) -> None:
+    def __init__(self, first: int = 0, last: int = 10**9) -> None:
+        self.first, self.last = first, last
         self.handed_over = 0
-        self._body = body_of("u")
 
     def records(self) -> Iterator[StoredRecord]:
-        while True:
-            yield record(self.handed_over, self._body, BEGINNING)
-            self.handed_over += 1
+        for position in range(self.first, self.last + 1):
+            yield record(position, body_of("u"), BEGINNING)
+
+    def part(self, first: int, last: int) -> "Endless":
+        self.handed_over = last + 1
+        return Endless(first, last)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -159,6 +162,29 @@ def test_several_processes_write_the_same_in_the_same_order(monkeypatch: pytest.
     alone = exported(log)
     monkeypatch.setattr(export, "PARALLEL_FROM", 1)
     assert exported(log, workers=2) == alone
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_text_is_the_lines_with_their_ends(form: str) -> None:
+    """It comes in larger pieces, and says as exactly how far it came."""
+    log = log_of(body_of(f"u-{number % 3}") for number in range(CHUNK + 7))
+    log.held[3] = without_body(log.held[3])
+    del log.held[5]
+    chosen = Selection(persons=frozenset({("https://login.example", "u-1")}))
+    lines, text = (Export(log, chosen, form, now=lambda: NOON) for _ in range(2))
+    assert b"".join(text.text()) == b"".join(line + FORMS[form].end for line in lines.lines())
+    assert (text.counts, text.next) == (lines.counts, lines.next)
+
+
+def test_a_reader_that_cannot_read_on_is_told_so_by_every_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error that does not travel from one process to another would end the stream as if its processes were lost."""
+    log = log_of(body_of("u") for _ in range(2 * CHUNK))
+    log.held[CHUNK + 1] = StoredRecord(CHUNK + 1, log.held[CHUNK + 1].header, b"{")
+    monkeypatch.setattr(export, "PARALLEL_FROM", 1)
+    stream = Export(log, EVERYTHING, "ndjson", workers=2)
+    with pytest.raises(LogUnreadable, match=f"Record {CHUNK + 1} "):
+        list(stream.text())
+    assert stream.next == CHUNK
 
 
 def test_several_processes_are_given_no_more_than_they_can_do(monkeypatch: pytest.MonkeyPatch) -> None:
