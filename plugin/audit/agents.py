@@ -3,6 +3,10 @@
 An agent is made only of what the record says; a fact that the record lacks is absent, never invented.
 """
 
+from functools import lru_cache
+
+import orjson
+
 from plugin.audit import codes
 from plugin.audit.characters import printable
 from plugin.audit.codes import Element, Roles
@@ -18,8 +22,9 @@ def agents(body: Body, roles: Roles) -> list[Element]:
     user = _user(body)
     if "client" in body:
         # One requestor an event: the client asks in its own name only where nobody stands behind it.
-        found.append(_client(body, roles.client, requestor=user is None))
-    found.append(_server(body, roles.server))
+        client = body["client"]
+        found.append(_client(roles, client.get("id"), client.get("address"), requestor=user is None))
+    found.append(_server(roles, body.get("gateway", {}).get("base")))
     if user is not None:
         found.append(user)
     person = body.get("person")
@@ -28,30 +33,31 @@ def agents(body: Body, roles: Roles) -> list[Element]:
     return found
 
 
-def gateway(body: Body) -> Element:
+@lru_cache(maxsize=64)  # a log has one gateway, or a few
+def gateway(base: str | None) -> Element:
     """A Reference to the gateway that wrote the record: by identifier, since no Device resource is published."""
-    base = body.get("gateway", {}).get("base")
     if base:
         return {"identifier": {"system": codes.URI, "value": base}, "display": GATEWAY_NAME}
     return {"display": GATEWAY_NAME}
 
 
-def _client(body: Body, kind: Element, *, requestor: bool) -> Element:
-    client = body.get("client", {})
-    agent: Element = {"type": kind}
-    if identifier := client.get("id"):
+@lru_cache(maxsize=codes.REMEMBERED)
+def _client(roles: Roles, identifier: str | None, address: str | None, *, requestor: bool) -> Element:
+    agent: Element = {"type": roles.client}
+    if identifier:
         agent["who"] = {"identifier": {"value": printable(identifier)}}
     agent["requestor"] = requestor
-    if address := client.get("address"):
+    if address:
         # `local` and `other` are names; IPv6 has a colon, IPv4 (or the network of a count) begins with a digit.
         is_ip = ":" in address or address[0].isdigit()
         agent["network"] = {"address": address, "type": codes.NETWORK_IP if is_ip else codes.NETWORK_NAME}
     return agent
 
 
-def _server(body: Body, kind: Element) -> Element:
-    agent: Element = {"type": kind, "who": gateway(body), "requestor": False}
-    if base := body.get("gateway", {}).get("base"):
+@lru_cache(maxsize=64)  # as with `gateway`
+def _server(roles: Roles, base: str | None) -> Element:
+    agent: Element = {"type": roles.server, "who": gateway(base), "requestor": False}
+    if base:
         agent["network"] = {"address": base + "/fhir", "type": codes.NETWORK_URI}
     return agent
 
@@ -60,14 +66,26 @@ def _user(body: Body) -> Element | None:
     """The person (or machine) behind the request, with the token's reference as policy; None if neither is known."""
     person: PersonBody = body.get("person", {})
     reference = body.get("token", {}).get("reference")
-    subject = person.get("subject")
-    if not subject and not reference:
+    if not person.get("subject") and not reference:
         return None
+    agent = {**_person(orjson.dumps(person), with_token=bool(reference))}
+    if reference:
+        agent["policy"] = [reference]
+    if purposes := body.get("purpose", {}).get("codes"):
+        agent["purposeOfUse"] = _purposes(tuple(purposes))
+    return agent
+
+
+@lru_cache(maxsize=codes.REMEMBERED)
+def _person(stated: bytes, *, with_token: bool) -> Element:
+    """What an agent says of a person, whatever they ask for. `stated` is the JSON of a PersonBody: it can be a key."""
+    person: PersonBody = orjson.loads(stated)
+    subject = person.get("subject")
     agent: Element = {}
     if extensions := _extensions(person):
         agent["extension"] = extensions
     kinds = [codes.RECIPIENT] if subject else []  # both slices that IRCP selects want an identifier
-    if reference:
+    if with_token:
         kinds.append(codes.OAUTH_USER)
     agent["type"] = {"coding": kinds}
     if roles := [{"coding": [found]} for role in person.get("roles", ()) if (found := _coding(role))]:
@@ -83,11 +101,12 @@ def _user(body: Body) -> Element | None:
     if name:
         agent["name"] = name
     agent["requestor"] = True
-    if reference:
-        agent["policy"] = [reference]
-    if purposes := body.get("purpose", {}).get("codes"):
-        agent["purposeOfUse"] = [{"coding": [{"system": ACT_REASON, "code": code}]} for code in purposes]
     return agent
+
+
+@lru_cache(maxsize=64)  # there are few purposes
+def _purposes(purposes: tuple[str, ...]) -> list[Element]:
+    return [{"coding": [{"system": ACT_REASON, "code": code}]} for code in purposes]
 
 
 def _coding(role: CodingBody) -> Element:

@@ -6,6 +6,7 @@ for, and a REST profile only for a release: a refusal keeps the shape and claims
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from plugin.audit import codes, custody, entities
@@ -67,10 +68,7 @@ def to_audit_event(header: Mapping[str, Any], body: Body) -> Element:
     if outcome != _SUCCESS:
         event["outcomeDesc"] = _reason(body)
     event["agent"] = agents(body, pattern.roles)
-    source: Element = {"observer": gateway(body), "type": [codes.APPLICATION_SERVER]}
-    if tenant := header.get("tenant"):
-        source = {"site": tenant, **source}
-    event["source"] = source
+    event["source"] = _source(body.get("gateway", {}).get("base"), header.get("tenant"))
     found = [
         entities.patient(body),
         *pattern.entities,
@@ -79,6 +77,12 @@ def to_audit_event(header: Mapping[str, Any], body: Body) -> Element:
     ]
     event["entity"] = [entity for entity in found if entity is not None]
     return event
+
+
+@lru_cache(maxsize=64)  # a log has a few gateways and tenants
+def _source(base: str | None, tenant: str | None) -> Element:
+    source: Element = {"observer": gateway(base), "type": [codes.APPLICATION_SERVER]}
+    return {"site": tenant, **source} if tenant else source
 
 
 def _pattern(header: Mapping[str, Any], body: Body) -> _Pattern:

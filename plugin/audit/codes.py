@@ -5,7 +5,8 @@ The Codings are shared by all events: readers serialise them and change nothing.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final
 
 from plugin import errors
 from plugin.event import AuditAction, Outcome
@@ -13,6 +14,9 @@ from policies.vocabulary.interactions import Interaction
 
 Element = dict[str, Any]
 """A FHIR element as JSON."""
+
+REMEMBERED: Final = 2_048
+"""Persons and clients whose elements are made once: those of a day in a hospital, a few megabytes."""
 
 DCM: Final = "http://dicom.nema.org/resources/ontology/DCM"
 AUDIT_EVENT_TYPE: Final = "http://terminology.hl7.org/CodeSystem/audit-event-type"
@@ -134,7 +138,8 @@ _DESTINATION: Final = coding(DCM, "110152", "Destination Role ID")
 _SOURCE: Final = coding(DCM, "110153", "Source Role ID")
 
 
-class Roles(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)  # the few that there are differ by which one it is
+class Roles:
     """What client and server are to each other: it follows where the data, or the query, flows from."""
 
     client: Element

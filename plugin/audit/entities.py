@@ -12,10 +12,37 @@ from typing import Any
 from plugin.audit import codes
 from plugin.audit.characters import printable
 from plugin.audit.codes import Element
-from plugin.event import LOCAL_FEED, Body, ReleasedBody
+from plugin.event import LOCAL_FEED, Body
 
 LOG_NAME = "Security Audit Log"
 """DICOM PS3.15 A.5.3.2, the name of the object of "Audit Log Used"."""
+
+
+_LOOK = (
+    "feed-answer",
+    "feed-match",
+    "feed-calls",
+    "granted-scopes",
+    "required-scope",
+    "operation",
+    "unrecorded-parameters",
+    "continued",
+    "file",
+    "page",
+    "released-count",
+    "withheld-count",
+    "foreign-count",
+    "delivery",
+    "purpose-source",
+    "care-relation",
+    "care-reason",
+    "informed",
+    "break-glass",
+    "action",
+    "rules",
+    "policies",
+)
+"""What is told of a look, in the order in which `feed` finds it."""
 
 
 def patient(body: Body) -> Element | None:
@@ -62,7 +89,11 @@ def released(body: Body, *, as_data: bool) -> list[Element]:
     ehr = body.get("ehr", {}).get("fhir_base", "")
     # What the EHR itself holds is known by its address there: no face of ours has one for it.
     base = f"{ehr}/" if name == LOCAL_FEED else f"{body.get('gateway', {}).get('base', '')}/fhir/{name}/"
-    found = [_released(base, resource) for resource in resources]
+    found: list[Element] = []
+    for resource in resources:
+        reference = resource["reference"]
+        kind, role, detail = _common(reference.partition("/")[0], resource["category"])
+        found.append({"what": {"reference": base + reference}, "type": kind, "role": role, "detail": detail})
     if as_data:
         found[0]["type"] = codes.SYSTEM_OBJECT
     return found
@@ -88,34 +119,42 @@ def feed(header: Mapping[str, Any], body: Body) -> Element:
     entity["type"] = codes.OTHER
     question = body.get("asked", {})
     gone = body.get("withheld", ())
-    details = _details(
-        ("feed-answer", source.get("answer")),
-        ("feed-match", source.get("match")),
-        ("feed-calls", _count(source.get("calls"))),
-        ("granted-scopes", " ".join(body.get("token", {}).get("scopes", ()))),
-        ("required-scope", question.get("scope")),
-        ("operation", question.get("operation")),
-        ("unrecorded-parameters", _count(question.get("unrecorded_parameters"))),
-        ("continued", "true" if question.get("continued") else None),
-        ("file", _count(question.get("file"))),
-        ("page", _count(question.get("page"))),
-        ("released-count", str(len(body.get("released", ())))),
-        ("withheld-count", str(len(gone))),
-        ("foreign-count", str(body.get("foreign", 0))),
-        ("delivery", question.get("delivery")),
-        ("purpose-source", body.get("purpose", {}).get("source")),
-        ("care-relation", body.get("care_relation")),
-        ("care-reason", body.get("care_reason")),
-        ("informed", body.get("informed")),
-        ("break-glass", body.get("break_glass", {}).get("opening")),
-        *_record(header, body),
+    told = _told_of_look(
+        source.get("answer"),
+        source.get("match"),
+        _count(source.get("calls")),
+        " ".join(body.get("token", {}).get("scopes", ())),
+        question.get("scope"),
+        question.get("operation"),
+        _count(question.get("unrecorded_parameters")),
+        "true" if question.get("continued") else None,
+        _count(question.get("file")),
+        _count(question.get("page")),
+        str(len(body.get("released", ()))),
+        str(len(gone)),
+        str(body.get("foreign", 0)),
+        question.get("delivery"),
+        body.get("purpose", {}).get("source"),
+        body.get("care_relation"),
+        body.get("care_reason"),
+        body.get("informed"),
+        body.get("break_glass", {}).get("opening"),
+        body.get("action"),
+        " ".join(body.get("rules", ())),
+        body.get("gateway", {}).get("policies"),
     )
+    details = [*told, *_details(*_own(header, body))]
     for item in gone:
         details.append({"type": "withheld", "valueString": f"{item['reference']} {item['rule']}"})
     for left_out in question.get("left_out", ()):
         details.append({"type": "left-out", "valueString": " ".join((left_out["type"], *left_out["rules"]))})
     entity["detail"] = details
     return entity
+
+
+@lru_cache(maxsize=1_024)  # looks of one kind, at one feed, differ in counts
+def _told_of_look(*values: str | None) -> list[Element]:
+    return _details(*zip(_LOOK, values, strict=True))
 
 
 def event(header: Mapping[str, Any], body: Body) -> Element:
@@ -188,9 +227,13 @@ def _record(header: Mapping[str, Any], body: Body) -> tuple[tuple[str, str | Non
         ("action", body.get("action")),
         ("rules", " ".join(body.get("rules", ()))),
         ("policies", body.get("gateway", {}).get("policies")),
-        ("record", body.get("record")),
-        ("position", str(header["position"])),
+        *_own(header, body),
     )
+
+
+def _own(header: Mapping[str, Any], body: Body) -> tuple[tuple[str, str | None], ...]:
+    """What no other record says."""
+    return ("record", body.get("record")), ("position", str(header["position"]))
 
 
 def _details(*pairs: tuple[str, str | None]) -> list[Element]:
@@ -201,20 +244,10 @@ def _count(number: int | None) -> str | None:
     return None if number is None else str(number)
 
 
-def _released(base: str, resource: ReleasedBody) -> Element:
-    reference = resource["reference"]
-    kind, role = _kind(reference.partition("/")[0])
-    return {
-        "what": {"reference": base + reference},
-        "type": kind,
-        "role": role,
-        "detail": _category(resource["category"]),
-    }
-
-
-@lru_cache(maxsize=64)  # several times the categories of health data that there are
-def _category(category: str) -> list[Element]:
-    return [{"type": "category", "valueString": category}]
+@lru_cache(maxsize=1_024)  # of the types and categories that there are, few go together
+def _common(resource_type: str, category: str) -> tuple[Element, Element, list[Element]]:
+    """Entity type, object role and details of a resource."""
+    return *_kind(resource_type), [{"type": "category", "valueString": category}]
 
 
 @lru_cache(maxsize=256)  # more than FHIR R4 has resource types

@@ -292,6 +292,24 @@ def test_the_elements_stand_in_the_order_of_fhir() -> None:
     )
 
 
+def test_no_event_has_what_another_one_said() -> None:
+    """What comes again is made once: of the same person at the same client, each look keeps its own."""
+    apart = [
+        bodies.consultation(),
+        bodies.consultation(token={"reference": bodies.HASHED, "scopes": ["user/*.rs"]}, purpose={"codes": ["ETREAT"]}),
+        bodies.consultation(token={}, purpose={}),
+        bodies.consultation(interaction="read", gateway={"base": "https://other.example"}),
+        bodies.consultation(person={"issuer": "https://login.hospital.example", "subject": "u-124"}, rules=["r"]),
+        bodies.consultation(AuditAction.CONSULTATION_DENIED, interaction="read", client={"id": "other"}),
+    ]
+    first = [event_of(body) for body in apart]
+    assert [event_of(body) for body in reversed(apart)] == first[::-1]
+    assert [entry.get("policy") for event in first[:3] for entry in event["agent"] if "purposeOfUse" in entry] == [
+        [bodies.JTI],
+        [bodies.HASHED],
+    ]
+
+
 def test_the_word_that_a_patient_was_told_names_person_patient_and_feed() -> None:
     """And claims the use of the token; the record of the look refers to it."""
     event = event_of(bodies.event())
