@@ -1,6 +1,7 @@
 """`vitrine audit` on a ledger in PostgreSQL: each command does there what it does on a file, or says why not."""
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import psycopg
 import pytest
 
 from plugin import assembly
+from plugin.audit import export
 from plugin.ledger.postgres_connection import Dsn
 from plugin.ledger.postgres_lock import locked
 from plugin.places import place_of
@@ -193,6 +195,16 @@ def test_the_log_is_read_in_every_form(site):
     assert readings == ["log:read"] * len(readings)
     assert len(readings) == 7
     assert site.do("audit", "verify").exit_code == 0
+
+
+def test_each_process_of_an_export_reads_its_part_by_a_connection_of_its_own(site, monkeypatch):
+    alone = site.do("audit", "export", "--last", "5", *WHY).stdout.splitlines()
+    monkeypatch.setattr(export, "CHUNK", 2)
+    monkeypatch.setattr(export, "PARALLEL_FROM", 1)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    shared = site.do("audit", "export", "--last", "5", *WHY)
+    assert shared.exit_code == 0, shared.output
+    assert shared.stdout.splitlines()[1:-1] == alone[1:-1]
 
 
 def test_a_proof_stands_alone(site, tmp_path):
