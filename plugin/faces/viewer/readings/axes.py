@@ -77,8 +77,10 @@ class Times:
 
     def all_at(self, moments: Sequence[datetime]) -> list[float]:
         """The same of many, none of which is beyond."""
-        first, length = self.first, (self.last - self.first).total_seconds()
-        return [(each - first).total_seconds() / length for each in moments]
+        # From one of them, not from the axis's first: moments of one time zone are told apart without asking it.
+        start, length = moments[0], (self.last - self.first).total_seconds()
+        lead = start - self.first
+        return [(each - start + lead).total_seconds() / length for each in moments]
 
 
 def heights(values: Sequence[float], limits: Sequence[float]) -> Heights:

@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from msgspec import Struct
 
 from plugin.faces.viewer.readings.axes import Heights, Tick, Times, heights, times
-from plugin.faces.viewer.readings.moment import Precision, When
+from plugin.faces.viewer.readings.moment import Precision
 from plugin.faces.viewer.readings.result import Standing
 from plugin.faces.viewer.readings.trend import LOCAL_SHAPE, Band, Entry, Series
 
@@ -20,7 +20,7 @@ HEIGHT = 252
 """Of a chart, in pixels."""
 _TOP, _BOTTOM = 16, 204
 """Where the highest and the lowest value stand; below, the arrow of a limit has room before the dates."""
-_LEFT, _RIGHT = 15.0, 96.0
+_LEFT, _WIDTH = 15.0, 81.0
 """In per cent: numbers of the axis stand left of the values, on the band's side."""
 _WIDEST, _LONGEST = 1e7, 6
 """Of a number at the axis: seven digits before the point, six behind it, as many as fit left of the values."""
@@ -66,15 +66,20 @@ def chart(series: Series, labels: Labels) -> Markup:
     if not drawn:
         return Markup()
     zone = _zone(drawn)
-    points = [_point(entry, zone) for entry in drawn]
-    bands = _bands(points)
+    spans = [_span(entry, zone) for entry in drawn]
+    middles = [first if last is first else first + (last - first) / 2 for first, last in spans]
+    values = [float(entry.plotted) for entry in drawn if entry.plotted is not None]
+    distinct = list(set(values))  # a laboratory's digits are few: the same value comes again and again
+    bands = _bands(drawn, middles)
     limits = [float(each) for band, _, _ in bands for each in (band.low, band.high) if each is not None]
-    up = heights([point.value for point in points], limits)
-    first, last = min([point.first for point in points]), max([point.last for point in points])
+    up = heights(distinct, limits)
+    first, last = min([first for first, _ in spans]), max([last for _, last in spans])
     along = times([_shown(first, zone), _shown(last, zone)])
-    across = along.all_at([point.middle for point in points])
-    y = [_down(share) for share in up.all_at([point.value for point in points])]
-    placed = list(map(_Placed, points, across, y))
+    height_of = dict(zip(distinct, map(_down, up.all_at(distinct)), strict=True))
+    points = [
+        _Point(entry, entry.comparator, span, across, height_of[value])
+        for entry, span, across, value in zip(drawn, spans, along.all_at(middles), values, strict=True)
+    ]
     shapes = {source.feed: min(source.shape, len(SHAPES) - 1) for source in series.sources}
     key = series.key
     parts = [
@@ -82,9 +87,9 @@ def chart(series: Series, labels: Labels) -> Markup:
         _band_marks(bands, up, along),
         _axis(up, labels),
         _dates(along.ticks, labels),
-        *_courses(series, placed, shapes),
+        *_courses(series, points, shapes),
         _definitions(key, sorted(set(shapes.values())), is_dense=len(points) > MAX_LARGE),
-        _markers(key, placed, along, shapes, labels),
+        _markers(series, points, along, shapes, labels),
         "</svg>",
     ]
     return Markup("".join(parts))  # noqa: S704 - made of our own marks, numbers, and texts that were escaped
@@ -100,20 +105,17 @@ def marker(shape: int) -> Markup:
     )
 
 
+_Span = tuple[datetime, datetime]
+"""The first and the last moment that a date can mean: one and the same unless only a month, a year or a period is
+known."""
+
+
 class _Point(Struct, frozen=True):
     entry: Entry
     comparator: str
-    value: float
-    first: datetime
-    last: datetime
-    """Equal to `first` unless only a month, a year or a period is known."""
-    middle: datetime
-
-
-class _Placed(Struct, frozen=True):
-    point: _Point
+    span: _Span
     across: float
-    """From 0 to 1."""
+    """From 0 to 1: the middle of its span."""
     y: str
 
 
@@ -123,25 +125,19 @@ def _zone(drawn: Sequence[Entry]) -> tzinfo:
     return next((zone for zone in zones if zone is not None), UTC)
 
 
-def _point(entry: Entry, zone: tzinfo) -> _Point:
+def _span(entry: Entry, zone: tzinfo) -> _Span:
+    """In UTC, whose moments are quickly compared; a date without a time keeps its day on the axis's clock."""
     moment = entry.when
     assert moment is not None  # drawn entries are dated  # noqa: S101
-    assert entry.plotted is not None  # and have a number  # noqa: S101
-    comparator, value = entry.comparator, float(entry.plotted)
-    first = _on(moment, zone)
-    if moment.precision is Precision.TIME and moment.until is None:
-        return _Point(entry, comparator, value, first, first, first)
-    last = first
+    if moment.zoned and moment.until is None:  # nearly all
+        return entry.order, entry.order
+    first = last = entry.order if moment.zoned else moment.at.replace(tzinfo=zone)
     if moment.precision in (Precision.YEAR, Precision.MONTH):
         last = first + timedelta(days=(moment.last_day - moment.at.date()).days)
     if moment.until is not None and moment.until.is_dated:
-        last = max(first, _on(moment.until, zone))
-    return _Point(entry, comparator, value, first, last, first + (last - first) / 2)
-
-
-def _on(moment: When, zone: tzinfo) -> datetime:
-    """The moment; a date without a time keeps its day on the axis's clock."""
-    return moment.at if moment.zoned else moment.at.replace(tzinfo=zone)
+        until = moment.until
+        last = max(first, until.order if until.zoned else until.at.replace(tzinfo=zone))
+    return first, last
 
 
 def _shown(moment: datetime, zone: tzinfo) -> datetime:
@@ -153,7 +149,7 @@ def _shown(moment: datetime, zone: tzinfo) -> datetime:
 
 
 def _across(share: float) -> str:
-    return f"{_LEFT + (_RIGHT - _LEFT) * share:.2f}%"
+    return f"{_LEFT + _WIDTH * share:.2f}%"
 
 
 def _down(share: float) -> str:
@@ -171,21 +167,21 @@ _BandMark = tuple[Band, datetime | None, datetime | None]
 """A range with the first and last moment that it was printed for; None: it holds for the whole chart."""
 
 
-def _bands(points: Sequence[_Point]) -> list[_BandMark]:
+def _bands(drawn: Sequence[Entry], middles: Sequence[datetime]) -> list[_BandMark]:
     """One range for all where all agree; else each for the time of its own values."""
     found: dict[Band, list[datetime]] = {}
     told = 0
     last: Band | None = None
     moments: list[datetime] = []
-    for point in points:
-        band = point.entry.band
+    for entry, middle in zip(drawn, middles, strict=True):
+        band = entry.band
         if band is None or (band.low is None and band.high is None):
             continue
         if band != last:  # most have the one before them
             last, moments = band, found.setdefault(band, [])
-        moments.append(point.middle)
+        moments.append(middle)
         told += 1
-    if len(found) == 1 and told == len(points):
+    if len(found) == 1 and told == len(drawn):
         return [(next(iter(found)), None, None)]
     return [(band, min(moments), max(moments)) for band, moments in found.items()]
 
@@ -201,7 +197,7 @@ def _band_marks(bands: Sequence[_BandMark], up: Heights, along: Times) -> str:
         right = 1.0 if last is None else min(1.0, along.at(last) + 0.01)
         whole = first is None
         x = "0" if whole else _across(left)
-        width = "100%" if whole else f"{(_RIGHT - _LEFT) * (right - left):.2f}%"
+        width = "100%" if whole else f"{_WIDTH * (right - left):.2f}%"
         height = (top - bottom) * (_BOTTOM - _TOP)
         parts.append(f'<rect class="chart-band" x="{x}" width="{width}" y="{_down(top)}" height="{height:.1f}"/>')
         for side in (band.low, band.high):
@@ -241,39 +237,35 @@ def _dates(ticks: Sequence[Tick], labels: Labels) -> str:
     return "".join(parts)
 
 
-def _courses(series: Series, placed: Sequence[_Placed], shapes: Mapping[str, int]) -> Iterator[str]:
+def _courses(series: Series, points: Sequence[_Point], shapes: Mapping[str, int]) -> Iterator[str]:
     """The lines through the values of each source."""
     missing: dict[str, list[datetime]] = {feed: [] for feed in shapes}
     for entry in series.entries:
         if entry.plotted is None:
             missing[entry.feed].append(entry.order)
-    own: dict[str, list[_Placed]] = {feed: [] for feed in shapes}
-    for each in placed:
-        own[each.point.entry.feed].append(each)
+    own: dict[str, list[_Point]] = {feed: [] for feed in shapes}
+    for point in points:
+        own[point.entry.feed].append(point)
     return (_course(own[feed], missing[feed], shape) for feed, shape in shapes.items())
 
 
-def _course(placed: Sequence[_Placed], missing: Sequence[datetime], shape: int) -> str:
+def _course(points: Sequence[_Point], missing: Sequence[datetime], shape: int) -> str:
     """The line through one source's values. It breaks where a value is only a limit, or where a result had none."""
-    runs: list[list[_Placed]] = [[]]
+    runs: list[list[str]] = [[]]
     before = None
-    for each in placed:
-        entry = each.point.entry
-        comparator = each.point.comparator
-        if comparator or (missing and before is not None and _has_gap(missing, before.order, entry.order)):
+    for point in points:
+        if point.comparator:
             runs.append([])
-        if not comparator:
-            runs[-1].append(each)
-        before = entry
-    drawn = "".join(
-        f'<polyline points="{" ".join([f"{each.across * 1000:.1f},{each.y}" for each in run])}"/>'
-        for run in runs
-        if len(run) > 1
-    )
+        else:
+            if missing and before is not None and _has_gap(missing, before.entry.order, point.entry.order):
+                runs.append([])
+            runs[-1].append(f"{point.across * 1000:.1f},{point.y}")
+        before = point
+    drawn = "".join([f'<polyline points="{" ".join(run)}"/>' for run in runs if len(run) > 1])
     if not drawn:
         return ""
     return (
-        f'<svg class="chart-course chart-course-{shape}" x="{_LEFT}%" width="{_RIGHT - _LEFT}%" height="{HEIGHT}" '
+        f'<svg class="chart-course chart-course-{shape}" x="{_LEFT}%" width="{_WIDTH}%" height="{HEIGHT}" '
         f'viewBox="0 0 1000 {HEIGHT}" preserveAspectRatio="none">{drawn}</svg>'
     )
 
@@ -291,26 +283,25 @@ def _definitions(key: str, shapes: Sequence[int], *, is_dense: bool) -> str:
     )
 
 
-def _markers(key: str, placed: Sequence[_Placed], along: Times, shapes: Mapping[str, int], labels: Labels) -> str:
-    titled = len(placed) <= MAX_TITLED
-    marks = {feed: f'href="#m{key}{shape}"' for feed, shape in shapes.items()}
+def _markers(series: Series, points: Sequence[_Point], along: Times, shapes: Mapping[str, int], labels: Labels) -> str:
+    key, titled = series.key, len(points) <= MAX_TITLED
+    kinds = {source.feed: "chart-local" if source.is_local else "chart-outside" for source in series.sources}
+    full = {feed: f'<use class="{kinds[feed]}" href="#m{key}{shape}"' for feed, shape in shapes.items()}
+    hollow = {feed: f'<use class="{kinds[feed]} chart-hollow" href="#m{key}{shape}"' for feed, shape in shapes.items()}
     parts = []
-    for each in placed:
-        point, y = each.point, each.y
-        entry = point.entry
-        comparator = point.comparator
-        at = f'x="{_across(each.across)}" y="{y}"'
-        if point.last is not point.first and point.last > point.first:
-            ends = f'x1="{_across(along.at(point.first))}" x2="{_across(along.at(point.last))}"'
+    for point in points:
+        entry, comparator, y = point.entry, point.comparator, point.y
+        at = f'x="{_LEFT + _WIDTH * point.across:.2f}%" y="{y}"'
+        first, last = point.span
+        if last is not first and last > first:
+            ends = f'x1="{_across(along.at(first))}" x2="{_across(along.at(last))}"'
             parts.append(f'<line class="chart-span" {ends} y1="{y}" y2="{y}"/>')
         if entry.flag.is_abnormal:
-            kind = "chart-critical" if entry.level.startswith("critical") else "chart-abnormal"
+            kind = "chart-critical" if entry.flag.level.startswith("critical") else "chart-abnormal"
             parts.append(f'<use class="{kind}" href="#m{key}r" {at}/>')
         if comparator:
             parts.append(f'<use class="chart-arrow" href="#m{key}{"d" if comparator[0] == "<" else "u"}" {at}/>')
-        kind = "chart-local" if entry.is_local else "chart-outside"
-        if comparator or entry.standing in _HOLLOW:
-            kind += " chart-hollow"
+        marks = hollow if comparator or entry.standing in _HOLLOW else full
         name = f"<title>{escape(labels.point(entry))}</title>" if titled else ""
-        parts.append(f'<use class="{kind}" {marks[entry.feed]} {at}>{name}</use>')
+        parts.append(f"{marks[entry.feed]} {at}>{name}</use>")
     return "".join(parts)

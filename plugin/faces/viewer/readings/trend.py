@@ -29,6 +29,8 @@ _LOINC = frozenset(SYSTEMS["loinc"].uris)
 _LARGEST = Decimal("1e100")
 """Beyond, a number has no place on a chart; it stands in the table."""
 
+_UNDATED = datetime.min.replace(tzinfo=UTC)
+
 Analyte = tuple[str, ...]
 """What is measured."""
 
@@ -48,6 +50,8 @@ class Entry(Struct, frozen=True):
     reference: str
     anchor: str
     when: When | None
+    order: datetime
+    """For sorting: the first moment that `when` can mean, in UTC; undated ones first."""
     value: Value
     """As the source prints it."""
     converted: Number | None
@@ -69,12 +73,6 @@ class Entry(Struct, frozen=True):
     def level(self) -> Level:
         """Where it lies."""
         return self.flag.level
-
-    @property
-    def order(self) -> datetime:
-        """For sorting; undated ones first."""
-        dated = self.when is not None and self.when.is_dated
-        return self.when.order if self.when is not None and dated else datetime.min.replace(tzinfo=UTC)
 
     @property
     def is_drawn(self) -> bool:
@@ -201,12 +199,14 @@ def _analyte(feed: str, codes: Sequence[Pair], title: Term | None) -> Analyte | 
 
 
 def _entry(result: Result, value: Value, flag: Flag, ranges: tuple[ReferenceRange, ...]) -> Entry:
+    when = result.when or result.issued
     return Entry(
         feed=result.feed,
         is_local=result.is_local,
         reference=result.reference,
         anchor=result.anchor,
-        when=result.when or result.issued,
+        when=when,
+        order=_UNDATED if when is None or not when.is_dated else when.order,
         value=value,
         converted=None,
         plotted=None,
