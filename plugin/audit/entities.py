@@ -18,33 +18,6 @@ LOG_NAME = "Security Audit Log"
 """DICOM PS3.15 A.5.3.2, the name of the object of "Audit Log Used"."""
 
 
-_LOOK = (
-    "feed-answer",
-    "feed-match",
-    "feed-calls",
-    "granted-scopes",
-    "required-scope",
-    "operation",
-    "unrecorded-parameters",
-    "continued",
-    "file",
-    "page",
-    "released-count",
-    "withheld-count",
-    "foreign-count",
-    "delivery",
-    "purpose-source",
-    "care-relation",
-    "care-reason",
-    "informed",
-    "break-glass",
-    "action",
-    "rules",
-    "policies",
-)
-"""What is told of a look, in the order in which `feed` finds it."""
-
-
 def patient(body: Body) -> Element | None:
     """The patient at the EHR that the request came from."""
     identifier = body.get("patient")
@@ -119,42 +92,34 @@ def feed(header: Mapping[str, Any], body: Body) -> Element:
     entity["type"] = codes.OTHER
     question = body.get("asked", {})
     gone = body.get("withheld", ())
-    told = _told_of_look(
-        source.get("answer"),
-        source.get("match"),
-        _count(source.get("calls")),
-        " ".join(body.get("token", {}).get("scopes", ())),
-        question.get("scope"),
-        question.get("operation"),
-        _count(question.get("unrecorded_parameters")),
-        "true" if question.get("continued") else None,
-        _count(question.get("file")),
-        _count(question.get("page")),
-        str(len(body.get("released", ()))),
-        str(len(gone)),
-        str(body.get("foreign", 0)),
-        question.get("delivery"),
-        body.get("purpose", {}).get("source"),
-        body.get("care_relation"),
-        body.get("care_reason"),
-        body.get("informed"),
-        body.get("break_glass", {}).get("opening"),
-        body.get("action"),
-        " ".join(body.get("rules", ())),
-        body.get("gateway", {}).get("policies"),
+    details = _details(
+        ("feed-answer", source.get("answer")),
+        ("feed-match", source.get("match")),
+        ("feed-calls", _count(source.get("calls"))),
+        ("granted-scopes", " ".join(body.get("token", {}).get("scopes", ()))),
+        ("required-scope", question.get("scope")),
+        ("operation", question.get("operation")),
+        ("unrecorded-parameters", _count(question.get("unrecorded_parameters"))),
+        ("continued", "true" if question.get("continued") else None),
+        ("file", _count(question.get("file"))),
+        ("page", _count(question.get("page"))),
+        ("released-count", str(len(body.get("released", ())))),
+        ("withheld-count", str(len(gone))),
+        ("foreign-count", str(body.get("foreign", 0))),
+        ("delivery", question.get("delivery")),
+        ("purpose-source", body.get("purpose", {}).get("source")),
+        ("care-relation", body.get("care_relation")),
+        ("care-reason", body.get("care_reason")),
+        ("informed", body.get("informed")),
+        ("break-glass", body.get("break_glass", {}).get("opening")),
+        *_record(header, body),
     )
-    details = [*told, *_details(*_own(header, body))]
     for item in gone:
         details.append({"type": "withheld", "valueString": f"{item['reference']} {item['rule']}"})
     for left_out in question.get("left_out", ()):
         details.append({"type": "left-out", "valueString": " ".join((left_out["type"], *left_out["rules"]))})
     entity["detail"] = details
     return entity
-
-
-@lru_cache(maxsize=1_024)  # looks of one kind, at one feed, differ in counts
-def _told_of_look(*values: str | None) -> list[Element]:
-    return _details(*zip(_LOOK, values, strict=True))
 
 
 def event(header: Mapping[str, Any], body: Body) -> Element:
@@ -227,13 +192,9 @@ def _record(header: Mapping[str, Any], body: Body) -> tuple[tuple[str, str | Non
         ("action", body.get("action")),
         ("rules", " ".join(body.get("rules", ()))),
         ("policies", body.get("gateway", {}).get("policies")),
-        *_own(header, body),
+        ("record", body.get("record")),
+        ("position", str(header["position"])),
     )
-
-
-def _own(header: Mapping[str, Any], body: Body) -> tuple[tuple[str, str | None], ...]:
-    """What no other record says."""
-    return ("record", body.get("record")), ("position", str(header["position"]))
 
 
 def _details(*pairs: tuple[str, str | None]) -> list[Element]:
