@@ -97,9 +97,8 @@ class Viewer:
         shown = self._feed(entered, feed)
         wanted = overview.read_choice(request.args, frozenset(self.feeds))
         found = look(self.gateway, entered.credential, shown, self._question(entered, wanted), entered.origin())
-        text = self.entrance.part(
-            entered, "part.html", **overview.told(entered, [found], wanted, self._feeds(), _words())
-        )
+        values = overview.told(entered, [found], wanted, self._feeds(), _words())
+        text = self.entrance.part(entered, "part.html", back="overview", **values)
         return Response(text, content_type="text/html; charset=utf-8")
 
     def feed(self, entered: Entered, feed: str) -> Response:
@@ -114,7 +113,7 @@ class Viewer:
         wanted = overview.read_choice(request.args, frozenset(self.feeds))
         found = looks(self.gateway, entered.credential, feeds, self._question(entered, wanted), entered.origin())
         values = overview.told(entered, found, wanted, self._feeds(), _words())
-        return self.entrance.page(entered, "looked.html", here=feeds, **values)
+        return self.entrance.page(entered, "looked.html", here=feeds, back="feed", **values)
 
     def trend(self, entered: Entered, analyte: str) -> Response:
         """One test over time, at all sources and in the EHR's own record, on one page that waits for them."""
