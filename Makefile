@@ -34,6 +34,7 @@ bench: $(READY) ## speed, side by side with what one would otherwise run
 	$(BIN)/python -m benchmarks.run
 	$(BIN)/python -m benchmarks.crowd
 	$(BIN)/python -m benchmarks.documents
+	$(BIN)/python -m benchmarks.charts
 	$(BIN)/python -m benchmarks.ledger
 	$(BIN)/python -m benchmarks.audit_search --records 100000
 

@@ -288,7 +288,7 @@ def _placed(entry: Entry, own: str, code: str) -> Entry:
     powers = shift(own, code)
     if not isinstance(entry.value, Amount) or powers is None:
         return entry
-    value = entry.value.number.value if powers == 0 else shifted(entry.value.number.value, powers)
+    value = shifted(entry.value.number.value, powers)
     return replace(
         entry,
         converted=number(value) if own != code else None,

@@ -76,6 +76,8 @@ def shift(from_code: str, to_code: str) -> int | None:
 
 def shifted(value: Decimal, powers: int) -> Decimal:
     """`value` times ten to `powers`, with every digit that it has, however many: no context rounds it."""
+    if powers == 0:  # nearly always: sources of one country print one unit
+        return value
     sign, digits, exponent = value.as_tuple()
     if not isinstance(exponent, int):
         return value
