@@ -131,7 +131,8 @@ def _span(entry: Entry, zone: tzinfo) -> _Span:
     assert moment is not None  # drawn entries are dated  # noqa: S101
     if moment.zoned and moment.until is None:  # nearly all
         return entry.order, entry.order
-    first = last = entry.order if moment.zoned else moment.at.replace(tzinfo=zone)
+    # Where no time zone is given, UTC stands there already.
+    first = last = entry.order if moment.zoned or zone is UTC else moment.at.replace(tzinfo=zone)
     if moment.precision in (Precision.YEAR, Precision.MONTH):
         last = first + timedelta(days=(moment.last_day - moment.at.date()).days)
     if moment.until is not None and moment.until.is_dated:
