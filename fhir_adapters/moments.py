@@ -97,12 +97,15 @@ def stretches(value: Any) -> list[Stretch]:
         return [stretch(value)]
     if isinstance(value, dict):
         scheduled = "event" in value or "repeat" in value or "code" in value
-        return _timing(value) if scheduled else [_period(value)]
+        return _timing(value) if scheduled else [period(value)]
     raise ValueError("not a date")
 
 
-def _period(value: Mapping[str, Any]) -> Stretch:
-    """A Period; a side that is missing is open. Its end is included to the end of the stretch that it names."""
+def period(value: Mapping[str, Any]) -> Stretch:
+    """A Period; a side that is missing is open. Its end is included to the end of the stretch that it names.
+
+    Raises ValueError if it has neither side, or one that is no date.
+    """
     start, end = value.get("start"), value.get("end")
     if start is None and end is None:
         raise ValueError("a period without start and end")
@@ -118,7 +121,7 @@ def _timing(value: Mapping[str, Any]) -> list[Stretch]:
     events = value.get("event", [])
     if not isinstance(events, list) or (repeat is not None and not isinstance(bounds, dict)):
         raise ValueError("a schedule without limits")
-    limits = [stretch(_text(event)) for event in events] + ([_period(bounds)] if isinstance(bounds, dict) else [])
+    limits = [stretch(_text(event)) for event in events] + ([period(bounds)] if isinstance(bounds, dict) else [])
     if not limits:
         raise ValueError("a schedule without limits")
     return [Stretch(min(limit.start for limit in limits), max(limit.end for limit in limits))]

@@ -11,10 +11,11 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 from fhir_adapters.interface import Call, Tree
+from fhir_adapters.moments import period
 from plugin.authentication.remembered import Remembered
 from plugin.consultation.feed_line import FeedLine
 from plugin.consultation.feed_places import is_at_home
@@ -222,10 +223,27 @@ def _identifiers(patient: Mapping[str, Any], systems: Sequence[str]) -> tuple[tu
             and system in systems
             and isinstance(value, str)
             and value
-            and identifier.get("use") != "old"
+            and _is_in_force(identifier)
         ):
             found.append((system, value))
     return tuple(dict.fromkeys(found))
+
+
+def _is_in_force(identifier: Mapping[str, Any]) -> bool:
+    """False once it is out of use or its period has ended, before that begins, and where it cannot be told.
+
+    A number that somebody had may be somebody else's since (R4 Identifier.period).
+    """
+    if identifier.get("use") == "old":
+        return False
+    if "period" not in identifier:
+        return True
+    told = identifier["period"]
+    try:
+        valid = period(told if isinstance(told, dict) else {})
+    except ValueError:
+        return False
+    return valid.start <= datetime.now(UTC) < valid.end
 
 
 def _is_qualified(patient: Mapping[str, Any]) -> bool:

@@ -1,6 +1,7 @@
 """Whose results are looked at: exact identifiers, a full birth date and one patient, or nobody. Never a name."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -120,6 +121,38 @@ def test_a_system_that_is_not_trusted_is_not_used() -> None:
 
 def old(patient: Tree) -> Tree:
     return {**patient, "identifier": [{**each, "use": "old"} for each in patient["identifier"]]}
+
+
+def during(patient: Tree, period: Any) -> Tree:
+    return {**patient, "identifier": [{**each, "period": period} for each in patient["identifier"]]}
+
+
+TODAY = datetime.now(UTC).date()
+
+
+@pytest.mark.parametrize(
+    ("period", "in_force"),
+    [
+        ({"start": "2020"}, True),
+        ({"start": "2020", "end": "2099"}, True),
+        ({"end": f"{TODAY + timedelta(days=2)}"}, True),
+        ({"end": f"{TODAY - timedelta(days=2)}"}, False),
+        ({"start": "2020", "end": "2020"}, False),
+        ({"start": f"{TODAY + timedelta(days=2)}"}, False),
+        ({"start": "soon"}, False),
+        ({"end": "2020-02-31"}, False),
+        ({}, False),
+        (f"{TODAY.year}", False),
+        ([], False),
+        (None, False),
+    ],
+)
+def test_an_identifier_identifies_within_its_period_only(period: Any, in_force: bool) -> None:
+    """A number that somebody had may be somebody else's since, on either side; what cannot be read is no period."""
+    at_the_feed = Ward([here(ALMA_NIR)], [during(there(ALMA_NIR), period)])
+    at_the_ehr = Ward([during(here(ALMA_NIR), period)], [there(ALMA_NIR)])
+    assert at_the_feed.outcome() == ("lab-1" if in_force else "no-match")
+    assert at_the_ehr.outcome() == ("lab-1" if in_force else "no-qualified-identifier")
 
 
 @pytest.mark.parametrize(
