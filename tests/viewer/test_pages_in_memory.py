@@ -3,15 +3,14 @@
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from jinja2.runtime import Context
 
 from tests.viewer.clinic import Clinic
-from tests.viewer.test_course_pages import claim, measured, potassium, trend_of
-from tests.viewer.test_viewer_documents import PLACE, Desk, desk, inline
-
-__all__ = ["desk", "measured"]
+from tests.viewer.test_course_pages import claim, potassium, trend_of
+from tests.viewer.test_viewer_documents import PLACE, Desk, inline
 
 
 @contextmanager
@@ -34,17 +33,18 @@ def _left_to_the_collector() -> Iterator[list[Context]]:
 @pytest.mark.parametrize(
     "path", ["", "part/city-lab", "feed/city-lab", "together", "trend", "reimbursements", "emergency"]
 )
-def test_no_page_holds_itself(measured: Clinic, path: str) -> None:
-    measured.world.lab.resources += [claim("c1", "2026-03-02", "10.00"), potassium("o3", "2026-07-02", "6.10")]
-    path = trend_of(measured) if path == "trend" else path
-    measured.get(path)  # templates are compiled
+def test_no_page_holds_itself(clinic: Clinic, path: str) -> None:
+    clinic.world.lab.resources += [potassium("o1", "2026-03-02", "5.30"), claim("c1", "2026-03-02", "10.00")]
+    path = trend_of(clinic) if path == "trend" else path
+    clinic.get(path)  # templates are compiled
     with _left_to_the_collector() as left:
-        assert measured.get(path).status == 200
+        assert clinic.get(path).status == 200
     assert left == []
 
 
 @pytest.mark.parametrize("path", [PLACE, f"{PLACE}/1"])
-def test_no_page_of_a_document_holds_itself(desk: Desk, path: str) -> None:
+def test_no_page_of_a_document_holds_itself(tmp_path: Path, path: str) -> None:
+    desk = Desk(tmp_path)
     desk.put(inline(b"Text", "text/plain"))
     desk.get(path)
     with _left_to_the_collector() as left:
