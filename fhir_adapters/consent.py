@@ -144,7 +144,7 @@ def _holds(provision: Mapping[str, Any], now: Stretch) -> bool:
     found = stretches(provision["period"])
     if not found:
         raise _NotUnderstood
-    return any(each.start <= now.start < each.end for each in found)
+    return any(each.covers(now.start) for each in found)
 
 
 def _denial(provision: Mapping[str, Any]) -> Denial:

@@ -35,6 +35,10 @@ class Stretch:
         """True if all of it lies inside `other`."""
         return other.start <= self.start and self.end <= other.end
 
+    def covers(self, moment: datetime) -> bool:
+        """True if `moment` lies in it."""
+        return self.start <= moment < self.end
+
     def overlaps(self, other: "Stretch") -> bool:
         """True if they share a moment."""
         return self.start < other.end and other.start < self.end
@@ -101,12 +105,12 @@ def stretches(value: Any) -> list[Stretch]:
     raise ValueError("not a date")
 
 
-def period(value: Mapping[str, Any]) -> Stretch:
+def period(value: Any) -> Stretch:
     """A Period; a side that is missing is open. Its end is included to the end of the stretch that it names.
 
-    Raises ValueError if it has neither side, or one that is no date.
+    Raises ValueError if it has neither side, as what is no object, or one that is no date.
     """
-    start, end = value.get("start"), value.get("end")
+    start, end = (value.get("start"), value.get("end")) if isinstance(value, dict) else (None, None)
     if start is None and end is None:
         raise ValueError("a period without start and end")
     return Stretch(

@@ -238,12 +238,10 @@ def _is_in_force(identifier: Mapping[str, Any]) -> bool:
         return False
     if "period" not in identifier:
         return True
-    told = identifier["period"]
     try:
-        valid = period(told if isinstance(told, dict) else {})
+        return period(identifier["period"]).covers(datetime.now(UTC))
     except ValueError:
         return False
-    return valid.start <= datetime.now(UTC) < valid.end
 
 
 def _is_qualified(patient: Mapping[str, Any]) -> bool:
