@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from msgspec import Struct
 
 from plugin.faces.viewer.readings.axes import Heights, Tick, Times, heights, times
-from plugin.faces.viewer.readings.moment import Precision
+from plugin.faces.viewer.readings.moment import Precision, When
 from plugin.faces.viewer.readings.result import Standing
 from plugin.faces.viewer.readings.trend import LOCAL_SHAPE, Band, Entry, Series
 
@@ -129,16 +129,19 @@ def _span(entry: Entry, zone: tzinfo) -> _Span:
     """In UTC, whose moments are quickly compared; a date without a time keeps its day on the axis's clock."""
     moment = entry.when
     assert moment is not None  # drawn entries are dated  # noqa: S101
-    if moment.zoned and moment.until is None:  # nearly all
+    # Nearly all: told with their zone, or days of which none has one, which stand in UTC already.
+    if moment.until is None and (moment.zoned or (zone is UTC and moment.precision is Precision.DAY)):
         return entry.order, entry.order
-    # Where no time zone is given, UTC stands there already.
-    first = last = entry.order if moment.zoned or zone is UTC else moment.at.replace(tzinfo=zone)
+    first = last = _on(moment, zone)
     if moment.precision in (Precision.YEAR, Precision.MONTH):
         last = first + timedelta(days=(moment.last_day - moment.at.date()).days)
     if moment.until is not None and moment.until.is_dated:
-        until = moment.until
-        last = max(first, until.order if until.zoned else until.at.replace(tzinfo=zone))
+        last = max(first, _on(moment.until, zone))
     return first, last
+
+
+def _on(moment: When, zone: tzinfo) -> datetime:
+    return moment.order if moment.zoned else moment.at.replace(tzinfo=zone)
 
 
 def _shown(moment: datetime, zone: tzinfo) -> datetime:
@@ -292,7 +295,7 @@ def _markers(series: Series, points: Sequence[_Point], along: Times, shapes: Map
     parts = []
     for point in points:
         entry, comparator, y = point.entry, point.comparator, point.y
-        at = f'x="{_LEFT + _WIDTH * point.across:.2f}%" y="{y}"'
+        at = f'x="{_across(point.across)}" y="{y}"'
         first, last = point.span
         if last is not first and last > first:
             ends = f'x1="{_across(along.at(first))}" x2="{_across(along.at(last))}"'

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from msgspec import Struct
 
-from fhir_adapters.moments import stretch
+from fhir_adapters.moments import BEGINNING, stretch
 from plugin.faces.viewer.readings.text import Text, line
 
 _WHOLE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:Z|[+-][0-9]{2}:[0-9]{2})")
@@ -74,9 +74,6 @@ class When(Struct, frozen=True, gc=False):
         return day
 
 
-_NO_MOMENT = datetime.min.replace(tzinfo=UTC)
-
-
 def when(value: Any) -> When | None:
     """A FHIR date, dateTime or instant. None where there is no text."""
     if not isinstance(value, str):
@@ -85,7 +82,7 @@ def when(value: Any) -> When | None:
         return _read(value)
     except (ValueError, OverflowError):
         written = line(value)
-        return None if written is None else When(Precision.UNREADABLE, _NO_MOMENT, written=written)
+        return None if written is None else When(Precision.UNREADABLE, BEGINNING, written=written)
 
 
 def period(value: Any) -> When | None:

@@ -4,8 +4,9 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
+from fhir_adapters.moments import BEGINNING
 from plugin.faces.viewer.readings.code_words import WORDS
 from plugin.faces.viewer.readings.moment import When
 from plugin.faces.viewer.readings.result import Category, Result
@@ -16,8 +17,6 @@ MAX_SEARCH = 200
 """Characters of a search text that count."""
 MAX_WORDS = 10
 """Words of it that count; each must be found."""
-
-_UNDATED = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,7 @@ def _moment(result: Result) -> datetime:
     for each in (result.when, result.issued):
         if each is not None and each.is_dated:
             return each.order
-    return _UNDATED
+    return BEGINNING
 
 
 def _keeps(result: Result, wanted: Filter) -> bool:

@@ -8,15 +8,16 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from fhir_adapters.moments import BEGINNING
 from plugin.faces.viewer.readings.elements import Pair
 from plugin.faces.viewer.readings.moment import When
-from plugin.faces.viewer.readings.result import Category, Flag, Level, Part, ReferenceRange, Result, Standing
+from plugin.faces.viewer.readings.result import Category, Flag, Part, ReferenceRange, Result, Standing
 from plugin.faces.viewer.readings.text import Text, line
 from plugin.faces.viewer.readings.units import shift, shifted
 from plugin.faces.viewer.readings.values import Amount, Number, Term, Value, number
@@ -28,8 +29,6 @@ KEY_LENGTH = 16
 _LOINC = frozenset(SYSTEMS["loinc"].uris)
 _LARGEST = Decimal("1e100")
 """Beyond, a number has no place on a chart; it stands in the table."""
-
-_UNDATED = datetime.min.replace(tzinfo=UTC)
 
 Analyte = tuple[str, ...]
 """What is measured."""
@@ -68,11 +67,6 @@ class Entry(Struct, frozen=True):
     def comparator(self) -> str:
         """`<` where only a limit is known."""
         return self.value.comparator if isinstance(self.value, Amount) else ""
-
-    @property
-    def level(self) -> Level:
-        """Where it lies."""
-        return self.flag.level
 
     @property
     def is_drawn(self) -> bool:
@@ -206,7 +200,7 @@ def _entry(result: Result, value: Value, flag: Flag, ranges: tuple[ReferenceRang
         reference=result.reference,
         anchor=result.anchor,
         when=when,
-        order=_UNDATED if when is None or not when.is_dated else when.order,
+        order=BEGINNING if when is None else when.order,
         value=value,
         converted=None,
         plotted=None,
