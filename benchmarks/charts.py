@@ -4,7 +4,6 @@ Values of one laboratory test at three sources, at moments in two time zones and
 """
 
 import random
-import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -12,16 +11,18 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
+from benchmarks.micro import median_us
 from plugin.consultation.release import Shown
 from plugin.faces.viewer.readings.beside import Answer
 from plugin.faces.viewer.readings.chart import Labels, chart
+from plugin.faces.viewer.readings.elements import UCUM
 from plugin.faces.viewer.readings.overview import overview
 from plugin.faces.viewer.readings.trend import trends
 
 SOURCES = ("ehr", "city-lab", "hospital-lab")
 SIZES = (16, 100, 200, 300, 1_000)
-ROUNDS = 30
-UCUM = "http://unitsofmeasure.org"
+SECONDS = 0.3
+"""For which each step is repeated."""
 FIRST = datetime(2022, 1, 1, 8, tzinfo=UTC)
 YEARS = timedelta(days=1_500)
 LABELS = Labels("Creatinine", "What it shows.", str, lambda tick: tick.at.isoformat(), lambda entry: entry.feed)
@@ -42,7 +43,7 @@ def measured(size: int, moment: Callable[[datetime, random.Random], str]) -> tup
     """Milliseconds of a chart of `size` values, and of finding them among their results."""
     results = overview(_answers(size, moment)).results
     (series,) = trends(results)
-    return _median_ms(lambda: chart(series, LABELS)), _median_ms(lambda: trends(results))
+    return _ms(lambda: chart(series, LABELS)), _ms(lambda: trends(results))
 
 
 def _answers(size: int, moment: Callable[[datetime, random.Random], str]) -> list[Answer]:
@@ -81,13 +82,8 @@ def _day(at: datetime, _: random.Random) -> str:
     return at.date().isoformat()
 
 
-def _median_ms(step: Callable[[], object]) -> float:
-    taken = []
-    for _ in range(ROUNDS):
-        began = time.thread_time()
-        step()
-        taken.append(time.thread_time() - began)
-    return statistics.median(taken) * 1e3
+def _ms(step: Callable[[], object]) -> float:
+    return median_us(step, time.thread_time, SECONDS) / 1e3
 
 
 if __name__ == "__main__":

@@ -37,9 +37,9 @@ def measure(place: Path, seconds: float) -> dict[str, float]:
     """Each step for about `seconds`: its name with the median of BATCHES, in microseconds."""
     with inside.gateway(place) as gateway:
         steps = _steps(gateway)
-        taken = {name: _median_us(step, time.thread_time, seconds) for name, step in steps.items()}
+        taken = {name: median_us(step, time.thread_time, seconds) for name, step in steps.items()}
         # The disk is waited for, which costs no CPU.
-        return taken | {f"{APPEND}, by the clock": _median_us(steps[APPEND], time.perf_counter, seconds)}
+        return taken | {f"{APPEND}, by the clock": median_us(steps[APPEND], time.perf_counter, seconds)}
 
 
 def _steps(gateway: inside.Inside) -> dict[str, Callable[[], object]]:
@@ -131,7 +131,8 @@ def _record_body(asked: ClinicalConsultation) -> dict[str, object]:
     }
 
 
-def _median_us(step: Callable[[], object], clock: Callable[[], float], seconds: float) -> float:
+def median_us(step: Callable[[], object], clock: Callable[[], float], seconds: float) -> float:
+    """Microseconds of a step by that clock: the median of BATCHES that take some `seconds` together."""
     step()
     began = time.perf_counter()
     step()
