@@ -69,7 +69,7 @@ def bodies(chance: random.Random, first: int) -> Iterator[tuple[str, dict[str, A
     kinds, weights = [each[:2] for each in OUTCOMES], [each[2] for each in OUTCOMES]
     for number in itertools.count(first):
         action, outcome = chance.choices(kinds, weights)[0]
-        request = f"{chance.getrandbits(128):032x}"
+        request = f"{number:012x}{chance.getrandbits(80):020x}"  # `new_request_id`, but for the time
         tenant = "clinic" if chance.random() < SMALL_TENANT else "hospital"
         body: dict[str, Any] = {
             "action": str(action),

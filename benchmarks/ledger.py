@@ -22,6 +22,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from benchmarks import postgres
+from plugin.event import new_request_id
 from plugin.ledger import origin, writer
 from plugin.ledger.file_place import FilePlace
 from plugin.ledger.group import GroupCommit
@@ -74,7 +75,7 @@ def handed_in(take: Callable[[Mapping[str, object]], object], seconds: float, th
 
     def work(thread: int) -> None:
         while time.monotonic() < until:
-            name = f"{os.getpid()}-{thread}-{counts[thread]}"
+            name = new_request_id()
             take({**BODY, "request": name, "record": f"{name}.0"})
             counts[thread] += 1
 

@@ -4,12 +4,23 @@ A body holds references, types, counts and outcomes. Never a result, a sensitivi
 withheld, a part of an unverified token, or text from outside. `plugin.attempt` writes, `plugin.audit` reads them.
 """
 
+import secrets
+import time
 from enum import StrEnum
 from typing import Final, TypedDict
 
 LOCAL_FEED: Final = "ehr.local"
 """The feed that is the EHR of a session itself, whichever that is: no configured feed has a dot in its id. Only a
 session of the viewer has it; at the facade there is no such feed."""
+
+
+def new_request_id() -> str:
+    """The id of one request: 32 hexadecimal digits, of which the first twelve are the milliseconds since 1970.
+
+    Those of one moment stand beside each other in an index of the ledger, as UUIDs of version 7 would (RFC 9562 5.7):
+    random ones each change a page of their own. The other 80 bits are random.
+    """
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
 
 
 class AuditAction(StrEnum):

@@ -1,6 +1,5 @@
 """Reading the log's content from the command line: asked of the gateway as by any reader, recorded with its reason."""
 
-import secrets
 from collections.abc import Callable
 
 import click
@@ -11,6 +10,7 @@ from plugin.cli.custody import stated
 from plugin.cli.failure import CANNOT, Failure
 from plugin.cli.given import operator
 from plugin.errors import ConsultError
+from plugin.event import new_request_id
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
 from policies.vocabulary.consultation import AuditConsultation, Origin
@@ -35,4 +35,4 @@ def reader(settings: Settings, reason: str) -> Callable[[AuditConsultation], Log
     except SettingsError as error:
         raise Failure(str(error), CANNOT) from error
     who = operator()
-    return lambda asked: gateway.consult(who, asked, Origin(secrets.token_hex(16), "local", "cli"))
+    return lambda asked: gateway.consult(who, asked, Origin(new_request_id(), "local", "cli"))

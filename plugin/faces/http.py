@@ -5,13 +5,13 @@ Headers and request ids are the same on all faces; how an error looks is the fac
 
 import ipaddress
 import re
-import secrets
 from collections.abc import Sequence
 from functools import lru_cache
 
 from flask import Flask, Response, g, request
 
 from plugin.errors import ConsultError
+from plugin.event import new_request_id
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -77,7 +77,7 @@ def install(app: Flask, *, cors_origins: Sequence[str], trusted_proxies: Network
 
     @app.before_request
     def begin() -> Response | None:
-        g.request_id = secrets.token_hex(16)
+        g.request_id = new_request_id()
         forwarded = request.environ.get("HTTP_X_FORWARDED_FOR")
         g.address = client_address(request.remote_addr, [] if forwarded is None else [forwarded], trusted_proxies)
         if problem := malformed():

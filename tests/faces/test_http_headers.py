@@ -1,12 +1,14 @@
 """What every HTTP answer carries, whatever it answers; what is refused unread; and whose address is recorded."""
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fhir_adapters.interface import FeedTimeout
+from plugin.event import new_request_id
 from plugin.faces.facade import bundle
 from plugin.faces.http import MAX_HEADER_CHARACTERS, MAX_TARGET, client_address
 from tests.world import CONFIGURATION, EHR_BASE, ISSUER, PUBLIC_BASE, Asked, World, observation
@@ -76,9 +78,17 @@ def test_every_kind_of_answer_carries_the_headers(world: World, monkeypatch: pyt
         assert answer.headers["Cross-Origin-Resource-Policy"] == ("cross-origin" if opened else "same-origin")
         for name in ("ETag", "Last-Modified", "Set-Cookie", "Location", "Expires", "Server"):
             assert name not in answer.headers, (status, name)
-        assert len(answer.headers["X-Request-Id"]) == 32
+        assert re.fullmatch("[0-9a-f]{32}", answer.headers["X-Request-Id"])
         seen.add(answer.headers["X-Request-Id"])
     assert len(seen) == len(list(every_kind_of_answer(world, monkeypatch)))
+
+
+def test_request_ids_begin_with_the_time_and_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ids of one moment lie side by side in the ledger's index."""
+    monkeypatch.setattr("time.time_ns", lambda: 1_700_000_000_123_456_789)
+    ids = {new_request_id() for _ in range(100)}
+    assert len(ids) == 100
+    assert {int(each[:12], 16) for each in ids} == {1_700_000_000_123}
 
 
 def test_a_bug_tells_nothing_of_itself(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
