@@ -141,6 +141,45 @@ def test_choices_are_made_among_what_the_look_has_shown(clinic: Clinic, choice: 
     assert ("Potassium" in clinic.get(f"feed/city-lab?{choice}").text) is shown
 
 
+V3 = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
+
+
+@pytest.mark.parametrize(
+    ("interpretation", "told"),
+    [
+        ({"coding": [{"system": V3, "code": "S"}]}, "sensible"),
+        ({"coding": [{"system": V3, "code": "R"}]}, "! résistant"),
+        ({"text": "Élevé critique"}, "Élevé critique"),
+    ],
+)
+def test_what_the_source_says_of_a_result_stands_beside_it(
+    clinic: Clinic, interpretation: dict[str, Any], told: str
+) -> None:
+    """An antibiogram is nothing but such words."""
+    part = {"code": {"text": "Céfotaxime"}, "interpretation": [interpretation]}
+    clinic.world.lab.resources.append(observation("o1", code={"text": "Antibiogramme"}, component=[part]))
+    assert f"Céfotaxime {told}" in clinic.get("part/city-lab", language="fr").text
+
+
+def test_a_word_that_the_value_says_already_is_not_repeated(clinic: Clinic) -> None:
+    negative = {"coding": [{"system": V3, "code": "NEG"}]}
+    clinic.world.lab.resources.append(observation("o1", valueString="Negative", interpretation=[negative]))
+    assert clinic.get("part/city-lab").text.casefold().count("negative") == 1
+
+
+def test_the_filter_for_abnormal_results_keeps_what_might_be_and_what_is_contradictory(clinic: Clinic) -> None:
+    normal = {"interpretation": [{"coding": [{"system": V3, "code": "N"}]}]}
+    clinic.world.lab.resources += [
+        observation("o1", **{**POTASSIUM, **normal}),
+        observation("o2", code={"text": "Ferritine"}, valueString="x", interpretation=[{"text": "Élevé"}]),
+        observation("o3", code={"text": "Sodium"}, valueString="x", **normal),
+    ]
+    seen = clinic.get("feed/city-lab?abnormal=1").text
+    assert "Potassium" in seen and "! contradictory" in seen and "otherwise: ▲ high" in seen
+    assert "Ferritine" in seen
+    assert "Sodium" not in seen
+
+
 def test_hostile_text_stays_text(clinic: Clinic) -> None:
     hostile = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\u202e"
     told = {

@@ -12,7 +12,7 @@ from plugin.faces.viewer.printed import moment, printed, reference_range, term
 from plugin.faces.viewer.readings.moment import Precision
 from plugin.faces.viewer.readings.result import Basis, Flag, Hint, HintKind, Level, Part, Result, Standing
 from plugin.faces.viewer.readings.trend import Analyte, analyte_of, part_analyte_of, trend_key
-from plugin.faces.viewer.words import DETAILS, HINTS, LEVELS, STANDINGS, TYPES
+from plugin.faces.viewer.words import CONTRADICTORY, DETAILS, HINTS, LEVELS, STANDINGS, TYPES
 
 _TOLD_OF_REPORTS = frozenset({HintKind.REPORTED_IN, HintKind.REPORTS})
 """Hints that a row says in its details: nearly every result of a laboratory is part of a report."""
@@ -42,6 +42,8 @@ class Mark(Struct, frozen=True):
     """It is we who say so."""
     disagrees: str
     """What the source's range says, where that contradicts the source's word."""
+    words: str
+    """What the source says of it besides."""
 
 
 class PartLine(Struct, frozen=True):
@@ -74,7 +76,8 @@ class Row(Struct, frozen=True):
     feed: str
     same: str
     """A word that results of one test at one time share, whatever their source."""
-    is_abnormal: bool
+    shade: str
+    """"off" where something is abnormal, "worded" where that may be."""
     when: str
     machine_time: str
     title: str
@@ -109,12 +112,12 @@ class Rows:
 
     def row(self, result: Result) -> Row:
         """One row."""
-        title = self._title(result)
+        title, value = self._title(result), printed(result.value, self.language)
         return Row(
             result.anchor,
             result.feed,
             _same(result),
-            result.is_abnormal,
+            "off" if result.is_abnormal else "worded" if result.is_worded else "",
             self._when(result),
             _machine_time(result),
             title,
@@ -125,30 +128,37 @@ class Rows:
             [self._hint(result, each) for each in result.hints if each.kind not in _TOLD_OF_REPORTS][:_MAX_HINTS],
             self._document(result),
             bool(result.attachments),
-            printed(result.value, self.language),
-            self.mark(result.flag),
+            value,
+            self.mark(result.flag, value),
             [self._part(result, each) for each in result.parts],
             self._ranges(result),
             self.source(result.feed),
             ", ".join([name.shown for name in result.performers]),
         )
 
-    def mark(self, flag: Flag) -> Mark | None:
-        """None where there is nothing to mark."""
-        told = self.flag(flag)
+    def mark(self, flag: Flag, value: str = "") -> Mark | None:
+        """None where there is nothing to say beside `value`."""
+        told, words = self.flag(flag), self.words(flag, value)
         disagrees = LEVELS[flag.disagrees].said(self.language) if flag.disagrees is not None else ""
-        if not told and not disagrees:
+        if not told and not disagrees and not words:
             return None
         kind = "critical" if flag.level.startswith("critical") else "abnormal"
-        return Mark(kind, told, flag.is_abnormal and flag.basis is Basis.RANGE, disagrees)
+        return Mark(kind, told, flag.is_abnormal and flag.basis is Basis.RANGE, disagrees, words)
 
     def flag(self, flag: Flag) -> str:
         """A sign and a word where it is abnormal, else ""."""
         if not flag.is_abnormal:
             return ""
-        if flag.level is Level.NOTED and flag.words:
-            return "! " + ", ".join(term(each, self.language) for each in flag.words)
+        if flag.is_contradictory:
+            return CONTRADICTORY.said(self.language)
+        if flag.level is Level.NOTED:
+            return "! " + ", ".join([term(each, self.language) for each in flag.words if each not in flag.plain])
         return LEVELS[flag.level].said(self.language)
+
+    def words(self, flag: Flag, value: str = "") -> str:
+        """What the source says without a mark, unless its value says the same."""
+        told = [term(each, self.language) for each in flag.plain]
+        return ", ".join([each for each in told if each.casefold() != value.casefold()])
 
     def source(self, feed_id: str) -> str:
         """A source's title."""
@@ -185,10 +195,11 @@ class Rows:
         return known
 
     def _part(self, result: Result, part: Part) -> PartLine:
+        value = printed(part.value, self.language)
         return PartLine(
             term(part.title, self.language),
-            printed(part.value, self.language),
-            self.mark(part.flag),
+            value,
+            self.mark(part.flag, value),
             self._ranges(part),
             self._trend(part_analyte_of(result, part)),
         )

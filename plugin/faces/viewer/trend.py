@@ -161,8 +161,14 @@ class Figure:
         return "" if entry.standing is Standing.FINAL else STANDINGS[entry.standing].said(self.language)
 
     def _point(self, entry: Entry) -> str:
-        flag = self.rows.flag(entry.flag)
-        parts = (self.when(entry), self.value(entry), flag, self.rows.source(entry.feed))
+        value, flag = self.value(entry), entry.flag
+        parts = (
+            self.when(entry),
+            value,
+            self.rows.flag(flag),
+            self.rows.words(flag, value),
+            self.rows.source(entry.feed),
+        )
         return ", ".join(filter(None, parts))
 
     def _tick_number(self, digits: str) -> str:

@@ -178,6 +178,9 @@ LEVELS: Final[Mapping[str, Word]] = {
 }
 """A sign and a word: colour only adds to them."""
 
+CONTRADICTORY: Final = Word("! contradictoire", "! contradictory")
+"""Called normal by its source, whose own range says otherwise."""
+
 HINTS: Final[Mapping[str, Word]] = {
     "reported-in": Word("Fait partie du compte rendu", "Part of the report"),
     "reports": Word("Contient", "Contains"),

@@ -43,8 +43,26 @@ def test_a_limit_is_abnormal_only_where_that_is_certain(value: str, comparator: 
     assert row(measured(value, comparator=comparator)).flag.level is level
 
 
-def test_a_limit_below_a_range_without_a_lower_side_is_normal() -> None:
-    assert row(measured("0.6", {"high": quantity(5)}, comparator="<")).flag.level is Level.NORMAL
+@pytest.mark.parametrize(
+    ("value", "comparator", "normal", "level"),
+    [
+        ("0.6", "<", {"high": quantity(5)}, Level.NORMAL),
+        ("5", "<", {"high": quantity(5)}, Level.NORMAL),
+        ("6", "<", {"high": quantity(5)}, Level.UNSTATED),
+        ("90", ">", {"low": quantity(60)}, Level.NORMAL),
+        ("2", ">", {"low": quantity(5)}, Level.UNSTATED),
+    ],
+)
+def test_a_limit_is_normal_only_where_all_beyond_it_is(
+    value: str, comparator: str, normal: dict[str, Any], level: Level
+) -> None:
+    """A detection limit above the range tells nothing, and contradicts nobody."""
+    assert row(measured(value, normal, comparator=comparator)).flag.level is level
+
+
+def test_what_cannot_be_told_contradicts_nothing() -> None:
+    flag = row(measured("6", {"high": quantity(5)}, comparator="<", interpretation=interpreted("H"))).flag
+    assert (flag.level, flag.disagrees) == (Level.HIGH, None)
 
 
 @pytest.mark.parametrize(
@@ -65,10 +83,14 @@ def test_what_cannot_be_compared_is_not_judged(ranges: list[dict[str, Any]]) -> 
 def test_an_interpretation_that_its_own_range_contradicts_is_told_with_the_contradiction() -> None:
     flag = row(measured("9", interpretation=interpreted("N"))).flag
     assert (flag.level, flag.basis, flag.disagrees) == (Level.NORMAL, Basis.INTERPRETATION, Level.HIGH)
+    assert flag.is_contradictory and flag.is_abnormal
 
 
-@pytest.mark.parametrize(("codes", "level"), [("HH", Level.CRITICALLY_HIGH), ("LL", Level.CRITICALLY_LOW),
-    ("AA", Level.CRITICAL), ("POS", Level.NOTED), ("NEG", Level.UNSTATED), ("R", Level.NOTED)])  # fmt: skip
+@pytest.mark.parametrize(("codes", "level"), [
+    ("HH", Level.CRITICALLY_HIGH), ("LL", Level.CRITICALLY_LOW),
+    ("AA", Level.CRITICAL), ("POS", Level.NOTED), ("NEG", Level.UNSTATED), ("R", Level.NOTED),
+    ("HX", Level.HIGH), ("LX", Level.LOW), ("EX", Level.ABNORMAL), ("QCF", Level.NOTED), ("TOX", Level.NOTED),
+])  # fmt: skip
 def test_each_interpretation_has_its_level(codes: str, level: Level) -> None:
     assert row({"interpretation": interpreted(codes), "valueString": "x"}).flag.level is level
 
@@ -79,6 +101,48 @@ def test_of_several_interpretations_the_gravest_counts_and_all_are_told() -> Non
     assert len(flag.words) == 2
 
 
-def test_a_code_of_another_system_says_nothing() -> None:
-    """H is hydrogen somewhere."""
-    assert row({"interpretation": [code("H", "https://elsewhere.example")]}).flag.level is Level.UNSTATED
+@pytest.mark.parametrize(
+    "concept",
+    [
+        code("H", "https://elsewhere.example"),
+        {"coding": [{"code": "H"}]},
+        {"text": "Élevé critique"},
+        code("NEW", "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"),
+    ],
+)
+def test_what_no_code_explains_is_worded_and_not_judged(concept: dict[str, Any]) -> None:
+    """H is hydrogen somewhere: it may be abnormal, and nobody here knows."""
+    result = row({"interpretation": [concept], "valueString": "x"})
+    assert (result.flag.level, result.is_abnormal, result.is_worded) == (Level.WORDED, False, True)
+    assert result.flag.plain == result.flag.words != ()
+
+
+@pytest.mark.parametrize("known", ["S", "I", "NEG", "ND", "IND", "EXP"])
+def test_a_known_word_without_a_mark_is_no_riddle(known: str) -> None:
+    flag = row({"interpretation": interpreted(known), "valueString": "x"}).flag
+    assert (flag.level, len(flag.plain)) == (Level.UNSTATED, 1)
+
+
+def test_a_marked_word_is_not_told_twice() -> None:
+    flag = row({"interpretation": [*interpreted("H"), {"text": "hemolysed"}]}).flag
+    assert (flag.level, [word.text.shown for word in flag.plain]) == (Level.HIGH, ["hemolysed"])
+
+
+def test_where_low_and_high_are_stated_together_both_words_are_the_mark() -> None:
+    flag = row({"interpretation": [*interpreted("L"), *interpreted("H")]}).flag
+    assert (flag.level, len(flag.words), flag.plain) == (Level.NOTED, 2, ())
+
+
+@pytest.mark.parametrize("population", [
+    {"appliesTo": [{"text": "Pregnant"}]},
+    {"age": {"low": quantity(0), "high": quantity(7, "d", "d")}},
+])  # fmt: skip
+def test_a_range_for_some_people_only_judges_nobody(population: dict[str, Any]) -> None:
+    """Whether the patient is one of them is not told."""
+    assert row(measured("9", {"low": quantity(14), "high": quantity(22), **population})).flag.level is Level.UNSTATED
+
+
+def test_a_range_for_some_people_only_can_spoil_the_one_for_everybody() -> None:
+    spared = {"high": quantity(20), "appliesTo": [{"text": "Pregnant"}]}
+    assert row(measured("9", {"high": quantity(5)}, spared)).flag.level is Level.UNSTATED
+    assert row(measured("30", {"high": quantity(5)}, spared)).flag.level is Level.HIGH

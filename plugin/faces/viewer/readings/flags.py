@@ -1,13 +1,14 @@
 """Whether a value is abnormal: by the source's interpretation, else by the source's own reference range.
 
-Nothing is judged by a range of ours. Where it cannot be told (another unit, several populations, a comparator that
-reaches into the range), nothing is said.
+Nothing is judged by a range of ours. Where it cannot be told (another unit, a range for some people only, a comparator
+that reaches into the range), nothing is said. What the source says in words that no code explains is printed, unjudged.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
+from plugin.faces.viewer.readings.code_words import SYSTEMS, TABLES
 from plugin.faces.viewer.readings.elements import Tree, pairs, record, records, span, term
 from plugin.faces.viewer.readings.result import Basis, Flag, Level, ReferenceRange
 from plugin.faces.viewer.readings.text import line
@@ -17,15 +18,23 @@ _LEVELS: Final[Mapping[str, Level]] = {
     "N": Level.NORMAL,
     "L": Level.LOW,
     "LU": Level.LOW,
+    "L<": Level.LOW,
+    "LX": Level.LOW,
     "<": Level.LOW,
     "LL": Level.CRITICALLY_LOW,
     "H": Level.HIGH,
     "HU": Level.HIGH,
+    "H>": Level.HIGH,
+    "HX": Level.HIGH,
     ">": Level.HIGH,
     "HH": Level.CRITICALLY_HIGH,
     "A": Level.ABNORMAL,
+    "EX": Level.ABNORMAL,
     "AA": Level.CRITICAL,
-    "TOX": Level.CRITICAL,
+    "TOX": Level.NOTED,
+    "AC": Level.NOTED,
+    "QCF": Level.NOTED,
+    "HM": Level.NOTED,
     "POS": Level.NOTED,
     "DET": Level.NOTED,
     "RR": Level.NOTED,
@@ -49,18 +58,12 @@ _SEVERITY = (
     Level.CRITICALLY_LOW,
     Level.CRITICALLY_HIGH,
 )
-"""Of several interpretations the last one in this order counts."""
+"""Of several interpretations the last one in this order counts, unless they contradict each other."""
 
 _LOW = frozenset({Level.LOW, Level.CRITICALLY_LOW})
 _HIGH = frozenset({Level.HIGH, Level.CRITICALLY_HIGH})
-_INTERPRETATION_SYSTEMS = frozenset(
-    {
-        "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation",
-        "http://terminology.hl7.org/CodeSystem/v2-0078",
-        "http://hl7.org/fhir/v2/0078",
-        "urn:oid:2.16.840.1.113883.5.83",
-    }
-)
+_TABLE = "interpretation"
+_SYSTEMS = frozenset(system for system, table in SYSTEMS.items() if table == _TABLE)
 _BELOW = frozenset({"<", "<="})
 _ABOVE = frozenset({">", ">="})
 
@@ -85,39 +88,53 @@ def ranges_of(tree: Tree) -> tuple[ReferenceRange, ...]:
 
 def flag_of(tree: Tree, value: Value | None, ranges: tuple[ReferenceRange, ...]) -> Flag:
     """The mark of an Observation or component."""
-    concepts = records(tree.get("interpretation")) or [record(tree.get("interpretation"))]  # a list in R4, one before
-    words = tuple([word for each in concepts if (word := term(each)) is not None])
-    stated = _stated(concepts)
     compared = by_range(value, ranges)
+    if "interpretation" not in tree:
+        return Flag() if compared is Level.UNSTATED else Flag(compared, Basis.RANGE)
+    concepts = records(tree["interpretation"]) or [record(tree["interpretation"])]  # a list in R4, one before
+    read = [(concept, word) for concept in concepts if (word := term(concept)) is not None]
+    words = tuple([word for _, word in read])
+    plain = tuple([word for concept, word in read if not _levels(concept)])
+    stated = _stated([level for concept in concepts for level in _levels(concept)])
     if stated is not Level.UNSTATED:
-        return Flag(stated, Basis.INTERPRETATION, words, compared if _contradict(stated, compared) else None)
-    if compared is not Level.UNSTATED:
-        return Flag(compared, Basis.RANGE, words)
-    return Flag(words=words)
+        disagrees = compared if _contradict(stated, compared) else None
+        return Flag(stated, Basis.INTERPRETATION, words, plain, disagrees)
+    if compared in _LOW | _HIGH or all(_is_known(concept) for concept, _ in read):
+        return Flag(compared, Basis.NONE if compared is Level.UNSTATED else Basis.RANGE, words, plain)
+    return Flag(Level.WORDED, Basis.INTERPRETATION, words, plain)
 
 
 def by_range(value: Value | None, ranges: tuple[ReferenceRange, ...]) -> Level:
-    """Where `value` lies in the normal range, if that can be told and all normal ranges agree."""
+    """Where `value` lies in the normal range, if that can be told: one is for everybody, and all normal ones agree."""
     if not isinstance(value, Amount):
         return Level.UNSTATED
-    levels = set()
+    levels, is_for_everybody = set(), False
     for each in ranges:
         if each.meaning is None:
             if each.span is None:
                 return Level.UNSTATED  # it is in words alone, and might be the one that counts
             levels.add(_compared(value, each.span))
-    return levels.pop() if len(levels) == 1 else Level.UNSTATED
+            is_for_everybody = is_for_everybody or not (each.applies_to or each.age)
+    return levels.pop() if is_for_everybody and len(levels) == 1 else Level.UNSTATED
 
 
-def _stated(concepts: Iterable[Tree]) -> Level:
-    """The gravest of what these interpretations say."""
-    found = [
-        _LEVELS[code]
-        for each in concepts
-        for system, code in pairs(each)
-        if code in _LEVELS and system in _INTERPRETATION_SYSTEMS
-    ]
-    return found[0] if len(found) == 1 else max(found, key=_SEVERITY.index, default=Level.UNSTATED)
+def _levels(concept: Tree) -> list[Level]:
+    """What the codes of one interpretation say."""
+    return [_LEVELS[code] for system, code in pairs(concept) if code in _LEVELS and system in _SYSTEMS]
+
+
+def _is_known(concept: Tree) -> bool:
+    """Whether a code of it has a meaning that we know."""
+    return any(code in TABLES[_TABLE] and system in _SYSTEMS for system, code in pairs(concept))
+
+
+def _stated(levels: Sequence[Level]) -> Level:
+    """The gravest of these; where one is low and another high, their words say it."""
+    if len(levels) == 1:
+        return levels[0]
+    if not _LOW.isdisjoint(levels) and not _HIGH.isdisjoint(levels):
+        return Level.NOTED
+    return max(levels, key=_SEVERITY.index, default=Level.UNSTATED)
 
 
 def _compared(value: Amount, normal: Span) -> Level:
@@ -158,11 +175,11 @@ def _surely_above(value: Amount, limit: Decimal) -> bool:
 
 
 def _surely_within(value: Amount, normal: Span) -> bool:
-    """Below a detection limit is normal only where the range has no lower side, and so on."""
+    """A limit of measurement is normal only where all that it leaves open lies in the range."""
     if value.comparator in _BELOW:
-        return normal.low is None
+        return normal.low is None and normal.high is not None and value.number.value <= normal.high.number.value
     if value.comparator in _ABOVE:
-        return normal.high is None
+        return normal.high is None and normal.low is not None and value.number.value >= normal.low.number.value
     return True
 
 

@@ -63,10 +63,12 @@ class Level(StrEnum):
     CRITICAL = "critical"
     CRITICALLY_LOW = "critically-low"
     CRITICALLY_HIGH = "critically-high"
+    WORDED = "worded"
+    """The source says something in words that no code explains: they are printed without a mark, and the filter
+    "abnormal" leaves the result in, since they may mean just that."""
 
 
-_UNMARKED = (Level.UNSTATED, Level.NORMAL)
-"""What the filter "abnormal" leaves out."""
+_UNMARKED = (Level.UNSTATED, Level.NORMAL, Level.WORDED)
 
 
 class Basis(StrEnum):
@@ -86,13 +88,20 @@ class Flag(Struct, frozen=True):
     basis: Basis = Basis.NONE
     words: tuple[Term, ...] = ()
     """The source's interpretation, in words."""
+    plain: tuple[Term, ...] = ()
+    """Those of them that no mark stands for: susceptible, negative, what a source words itself."""
     disagrees: Level | None = None
     """What the source's reference range says, where it contradicts the source's interpretation."""
 
     @property
     def is_abnormal(self) -> bool:
-        """Whether it is to be marked."""
-        return self.level not in _UNMARKED
+        """Whether it is to be marked: what the source calls normal is, where its own range says otherwise."""
+        return self.level not in _UNMARKED or self.is_contradictory
+
+    @property
+    def is_contradictory(self) -> bool:
+        """Whether the source calls normal what its own range does not."""
+        return self.level is Level.NORMAL and self.disagrees is not None
 
 
 class ReferenceRange(Struct, frozen=True):
@@ -306,6 +315,11 @@ class Result(Struct, frozen=True):
     def is_abnormal(self) -> bool:
         """Whether it, or a component of it, is to be marked."""
         return self.flag.is_abnormal or any(part.flag.is_abnormal for part in self.parts)
+
+    @property
+    def is_worded(self) -> bool:
+        """Whether its source says something of it, or of a component, that cannot be placed."""
+        return self.flag.level is Level.WORDED or any(part.flag.level is Level.WORDED for part in self.parts)
 
 
 def anchor(feed: str, reference: str) -> str:

@@ -88,7 +88,7 @@ def _keeps(result: Result, wanted: Filter) -> bool:
     return (
         (wanted.category is None or result.category is wanted.category)
         and (wanted.feed is None or result.feed == wanted.feed)
-        and (not wanted.abnormal or result.is_abnormal)
+        and (not wanted.abnormal or result.is_abnormal or result.is_worded)
         and _in_period(result.when or result.issued, wanted)
     )
 

@@ -48,7 +48,7 @@
         row.sought ??= words(row.textContent);
         const fits = (!wanted.get("source") || row.dataset.feed === wanted.get("source"))
           && (!wanted.get("category") || section.dataset.category === wanted.get("category"))
-          && (!wanted.get("abnormal") || row.classList.contains("off"))
+          && (!wanted.get("abnormal") || row.matches(".off, .worded"))
           && sought.every((each) => row.sought.includes(each));
         row.hidden = !fits;
         here += fits;
