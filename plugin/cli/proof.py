@@ -10,18 +10,16 @@ import click
 
 from plugin.cli.failure import CANNOT, NO, Failure
 from plugin.cli.given import settings_at
+from plugin.cli.kept import CheckpointsKept
 from plugin.ledger import evidence
-from plugin.ledger.checkpoint import Checkpoint
 from plugin.ledger.errors import LedgerBroken, LedgerError
 from plugin.ledger.key import SigningKey, VerifierKey, load_private_key
-from plugin.ledger.notes import NoteFile
 from plugin.ledger.reader import Reader
 from plugin.ledger.verify import Report
 from plugin.ledger.verify import verify as verified
 from plugin.places import place_of
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
-from plugin.settings.ledger import FileSinkSettings
 from plugin.settings.secret import read_secret
 
 LOWEST = 19
@@ -37,7 +35,7 @@ KEY = click.option(
 @click.option(
     "--against",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="A file of checkpoints that was kept elsewhere; by default those of the file sinks. The newest counts.",
+    help="A file of checkpoints that was kept elsewhere; by default those of the file sinks. Each of them counts.",
 )
 @click.option("--witness", "witnesses", metavar="VKEY", multiple=True, help="Must have cosigned it; may be repeated.")
 @click.option("--gently", is_flag=True, help="Take what time others leave: one process, of the lowest priority.")
@@ -48,7 +46,8 @@ def verify(path: Path, vkey: str | None, against: Path | None, witnesses: tuple[
     try:
         key = _key(settings, vkey)
         keys = _chain_of(settings, key)
-        note = _kept_elsewhere(against, keys) if against is not None else _from_sinks(settings, keys)
+        kept = CheckpointsKept.of(settings, against, keys)
+        note = kept.largest
         if witnesses and note is None:
             raise Failure("--witness: there is no checkpoint elsewhere that it could have cosigned", CANNOT)
         with _progress(settings) as progress:
@@ -57,14 +56,23 @@ def verify(path: Path, vkey: str | None, against: Path | None, witnesses: tuple[
             processes = 1 if gently else None
             view = place_of(settings).view
             report = verified(view, key, progress, against=note, witnesses=witnesses, processes=processes)
+        refuted = kept.refutation(Reader(view)) if report.problem is None else None
+        if refuted is not None:
+            raise Failure(
+                f"broken: {refuted}; the {report.records:,} records that are there are sound by themselves", NO
+            )
+        earlier = kept.earlier_state(Reader(view)) if report.cut else None
     except LedgerBroken as error:
         raise Failure(f"broken: {error}", NO) from error
     except (LedgerError, SettingsError, ValueError) as error:
         raise Failure(str(error), CANNOT) from error
-    _tell(report, _earlier_state(settings, _files(settings, against), keys) if report.cut else None)
+    _tell(report, earlier)
+    for silent in kept.silent:
+        click.echo(silent, err=True)
     held = report.held or 0
     if held < report.records:
-        newer = f"from position {held} on" if held else "no checkpoint elsewhere was asked"
+        unasked = "no checkpoint elsewhere " + ("says anything of it" if kept.silent else "was asked")
+        newer = f"from position {held} on" if held else unasked
         click.echo(f"vouched for by our own key only: {newer}", err=True)
 
 
@@ -138,40 +146,6 @@ def _chain_of(settings: Settings, key: VerifierKey) -> Sequence[VerifierKey]:
     return chain.keys[::-1] if key in chain else (key,)
 
 
-def _newest(file: Path, keys: Sequence[VerifierKey], most: int | None = None) -> tuple[Checkpoint, str] | None:
-    """The newest checkpoint in a file of them, such as a sink's; with `most`, of those of at most so many records."""
-    try:
-        notes = (
-            next((each for each in NoteFile(file).newest_first(key) if most is None or each[0].size <= most), None)
-            for key in keys
-        )
-        return max((note for note in notes if note is not None), key=lambda each: each[0].size, default=None)
-    except OSError as error:
-        raise Failure(f"cannot read {file}: {error.strerror}", CANNOT) from error
-
-
-def _kept_elsewhere(file: Path, keys: Sequence[VerifierKey]) -> str:
-    """The newest checkpoint of our keys there."""
-    found = _newest(file, keys)
-    if found is None:
-        raise Failure(f"{file} holds no checkpoint of this ledger", CANNOT)
-    return found[1]
-
-
-def _from_sinks(settings: Settings, keys: Sequence[VerifierKey]) -> str | None:
-    """The newest checkpoint that a configured file sink holds; None without one. The other kinds show nothing back."""
-    found = [newest for file in _files(settings, None) if (newest := _newest(file, keys)) is not None]
-    return max(found, key=lambda each: each[0].size)[1] if found else None
-
-
-def _files(settings: Settings, against: Path | None) -> Sequence[Path]:
-    """The files of checkpoints to compare with: the one that was named, or those of the file sinks that are there."""
-    if against is not None:
-        return [against]
-    sinks = (sink.path for sink in settings.ledger.sinks if isinstance(sink, FileSinkSettings))
-    return [path for path in sinks if path.exists()]
-
-
 @contextmanager
 def _progress(settings: Settings) -> Iterator[Callable[[int], None]]:
     """A bar on a terminal, nothing elsewhere."""
@@ -181,19 +155,6 @@ def _progress(settings: Settings) -> Iterator[Callable[[int], None]]:
     size = Reader(place_of(settings).view).head().size
     with click.progressbar(length=size, label="verifying", file=sys.stderr) as bar:
         yield lambda read: bar.update(read - bar.pos)
-
-
-def _earlier_state(settings: Settings, files: Sequence[Path], keys: Sequence[VerifierKey]) -> str:
-    """Of a ledger that ends before a checkpoint held elsewhere: whether what is there is what was there before."""
-    with Reader(place_of(settings).view).tree() as tree:
-        earlier = [found for file in files if (found := _newest(file, keys, tree.head.size)) is not None]
-        for stated, _ in earlier:
-            if not tree.continues(stated):
-                return f"the first {stated.size:,} are not those of an earlier checkpoint: not an earlier state of it"
-    if not earlier:
-        return "no earlier checkpoint is held elsewhere: whether this is an earlier state of it cannot be told"
-    size = max(stated.size for stated, _ in earlier)
-    return f"the first {size:,} are proven by an earlier checkpoint: an earlier state of it, a backup or a cut"
 
 
 def _tell(report: Report, cut: str | None) -> None:

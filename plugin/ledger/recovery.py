@@ -164,7 +164,7 @@ def _in_itself(place: Path | Opening, keys: Sequence[VerifierKey]) -> Iterator[L
 def _in_notes(notes: Path, keys: Sequence[VerifierKey]) -> Iterator[LastKnown]:
     for key in keys:
         try:
-            found = NoteFile(notes).newest(key)
+            found = NoteFile(notes).largest(key)
         except OSError:
             continue
         if found is not None:

@@ -66,7 +66,7 @@ class Sink(Protocol):
     """True if it gives cosignatures."""
 
     def newest(self) -> Checkpoint | None:
-        """The newest checkpoint of this ledger that the sink shows; None if it has none, or does not show them.
+        """The checkpoint of most records of this ledger that the sink shows; None if it has none, or shows none.
 
         Raises SinkFailed.
         """

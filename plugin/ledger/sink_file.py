@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from plugin.ledger.checkpoint import Checkpoint
+from plugin.ledger.checkpoint import MAX_NOTE, Checkpoint
 from plugin.ledger.errors import SinkFailed, SinkForked
 from plugin.ledger.key import VerifierKey
 from plugin.ledger.notes import NoteFile
@@ -19,6 +19,9 @@ class FileSink:
         self.name = f"file {path}"
         self._notes = NoteFile(path)
         self._key = key
+        self._largest: tuple[Checkpoint, str] | None = None
+        self._read_to = 0
+        """Bytes of the file in which `_largest` was looked for."""
 
     def newest(self) -> Checkpoint | None:
         """See `Sink.newest`."""
@@ -41,7 +44,18 @@ class FileSink:
         return ()
 
     def _read(self) -> tuple[Checkpoint, str] | None:
+        """The checkpoint of most records: an old one that somebody appended again is not what the ledger has to follow.
+
+        What was read before is not read again: after a year there may be half a million.
+        """
         try:
-            return self._notes.newest(self._key)
+            length = self._notes.length()
+            if length < self._read_to:
+                self._largest, self._read_to = None, 0
+            found = self._notes.largest(self._key, max(0, self._read_to - MAX_NOTE))
         except OSError as error:
             raise SinkFailed(f"{self.name}: {error.strerror}") from error
+        self._read_to = length
+        if found is not None and (self._largest is None or found[0].size >= self._largest[0].size):
+            self._largest = found
+        return self._largest

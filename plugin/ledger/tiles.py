@@ -73,9 +73,15 @@ class Subtrees:
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
         self._seen: dict[tuple[int, int], Sequence[bytes]] = {}
+        self._roots: dict[tuple[int, int], bytes] = {}
 
     def __call__(self, height: int, index: int) -> bytes:
         """The root over leaves `index * 2 ** height` and on. Raises LedgerBroken if there are not so many leaves."""
+        if (height, index) not in self._roots:
+            self._roots[height, index] = self._root(height, index)
+        return self._roots[height, index]
+
+    def _root(self, height: int, index: int) -> bytes:
         level, rest = divmod(height, HEIGHT)
         number, offset = divmod(index << rest, WIDTH)
         hashes = self.hashes(level, number)[offset : offset + (1 << rest)]

@@ -1,5 +1,6 @@
 """An old backup put back is told apart from tampering, by what the runbook says to type."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import apsw
@@ -9,6 +10,7 @@ from click.testing import CliRunner, Result
 from plugin import assembly
 from plugin.cli import main
 from plugin.event import AuditAction
+from plugin.ledger.errors import LedgerBroken
 from plugin.ledger.reader import Reader
 from plugin.settings.document import Settings
 from plugin.settings.file import load
@@ -50,6 +52,14 @@ class Hospital:
         for suffix in ("-wal", "-shm"):
             self.settings.ledger.path.with_name(self.settings.ledger.path.name + suffix).unlink(missing_ok=True)
         self.settings.ledger.path.write_bytes(copy.read_bytes())
+
+    def sink(self) -> Path:
+        return self.path.with_name("elsewhere")
+
+    def refused(self, *arguments: str) -> str:
+        done = self.type_(*arguments)
+        assert done.exit_code == 1, done.output
+        return done.stderr
 
     def type_(self, *arguments: str) -> Result:
         return CliRunner().invoke(main, ["--config", str(self.path), *arguments])
@@ -108,3 +118,79 @@ def test_a_restored_backup_is_recovered_from_by_a_new_ledger_that_cites_the_newe
     assert done.exit_code == 0, done.stderr
     assert "5 records" in done.stderr
     assert Reader(hospital.settings.ledger.path).head().size == 1
+
+
+def test_a_cut_is_not_hidden_by_an_old_checkpoint_that_is_appended_again(hospital: Hospital) -> None:
+    """Nobody needs a key for that: verify, the start and a recovery go by the largest one."""
+    hospital.grow(2)
+    copy, old = hospital.backup(), hospital.sink().read_text()
+    hospital.grow(3)
+    hospital.restore(copy)
+    hospital.settings.ledger.path.with_name(f"{hospital.settings.ledger.path.name}.checkpoints").unlink()
+    with hospital.sink().open("a") as sink:
+        sink.write(old)
+    assert "record 2 is missing" in hospital.refused("audit", "verify")
+    with pytest.raises(LedgerBroken, match="do not continue the 5"):
+        assembly.deliveries(hospital.settings).check_start()
+    done = hospital.type_("audit", "recover", "--reason", "the disk was lost")
+    assert "5 records" in done.stderr
+
+
+def test_another_history_is_refuted_by_each_checkpoint_of_the_true_one(hospital: Hospital) -> None:
+    """Whoever has the key can have a sink keep the checkpoints of another history; those before stand there still."""
+    hospital.grow(2)
+    copy = hospital.backup()
+    hospital.grow(3)
+    hospital.restore(copy)
+    hospital.grow(7, "another history", delivered=False)
+    forked = Reader(hospital.settings.ledger.path).head().checkpoint
+    with hospital.sink().open("a") as sink:
+        sink.write(f"\n{forked}")
+    told = hospital.refused("audit", "verify")
+    assert f"the first 5 records are not those of a checkpoint that {hospital.sink()} holds" in told
+    assert told == hospital.refused("audit", "verify", "--against", str(hospital.sink()))
+
+
+def test_of_two_sinks_each_has_a_say(hospital: Hospital) -> None:
+    hospital.grow(2)
+    copy = hospital.backup()
+    hospital.grow(3)
+    hospital.restore(copy)
+    hospital.grow(7, "another history", delivered=False)
+    other = hospital.path.with_name("other")
+    other.write_text(f"\n{Reader(hospital.settings.ledger.path).head().checkpoint}")
+    text = hospital.path.read_text()
+    hospital.path.write_text(text.replace('"elsewhere" }', '"elsewhere" }, { kind = "file", path = "other" }'))
+    assert f"a checkpoint that {hospital.sink()} holds" in hospital.refused("audit", "verify")
+
+
+def test_what_nobody_signed_refutes_nothing(hospital: Hospital) -> None:
+    hospital.grow(2)
+    note = hospital.sink().read_text()
+    hospital.grow(3)
+    with hospital.sink().open("a") as sink:
+        sink.write(note.replace("\n2\n", "\n4\n") + note.replace("\n2\n", "\n4000\n"))
+    assert hospital.type_("audit", "verify").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda sink: sink.unlink(), "is not there"),
+        (lambda sink: sink.write_text("garbage\n"), "holds no checkpoint of this log"),
+        (lambda sink: (sink.unlink(), sink.mkdir()), "cannot be read: Is a directory"),
+    ],
+)
+def test_a_sink_that_says_nothing_is_named(hospital: Hospital, spoil: Callable[[Path], object], told: str) -> None:
+    """What is there is sound, and no outsider vouches for it."""
+    hospital.grow(2)
+    spoil(hospital.sink())
+    done = hospital.type_("audit", "verify")
+    assert done.exit_code == 0
+    assert f"the sink {hospital.sink()} {told}" in done.stderr
+    assert "no checkpoint elsewhere says anything of it" in done.stderr
+
+
+def test_a_file_to_compare_with_has_to_be_there(hospital: Hospital) -> None:
+    done = hospital.type_("audit", "verify", "--against", "nowhere")
+    assert (done.exit_code, done.stderr) == (2, "vitrine: cannot read nowhere: No such file or directory\n")

@@ -68,8 +68,8 @@ def test_sinks_hold_a_checkpoint_of_both_keys(world: World) -> None:
     old = VerifierKey.parse(vkey(world))
     new = VerifierKey.parse(audit(world, "rotate", *WHY).stdout.strip())
     sink = NoteFile(load(world.folder / "vitrine.toml").ledger.sinks[0].path)  # type: ignore[union-attr]
-    assert sink.newest(old) is not None
-    assert sink.newest(old) == sink.newest(new)
+    assert sink.largest(old) is not None
+    assert sink.largest(old) == sink.largest(new)
     done = audit(world, "verify", "--key", old.text)
     assert "own key only" not in done.stderr
 
@@ -122,7 +122,7 @@ def test_the_delivery_of_a_gateway_that_serves_goes_on_with_the_new_key(
         again = subprocess.run([*command, "audit", "rotate", *WHY], capture_output=True, text=True, check=True)
         waited.wait(0.2)
     assert done.stdout != again.stdout
-    newest = NoteFile(settings.ledger.sinks[0].path).newest(VerifierKey.parse(again.stdout))  # type: ignore[union-attr]
+    newest = NoteFile(settings.ledger.sinks[0].path).largest(VerifierKey.parse(again.stdout))  # type: ignore[union-attr]
     assert newest is not None
     assert newest[0].size == Reader(settings.ledger.path).head().size
 

@@ -77,8 +77,8 @@ def test_every_sink_gets_the_newest_checkpoint_with_its_cosignatures(post):
     (note,) = post.shelf.notes
     assert checkpoint.verify(note, post.key).size == 3
     assert verify_note(note, post.witness.key) == checkpoint.verify(note, post.key).text()
-    assert NoteFile(post.file).newest(post.key)[1] == note
-    assert NoteFile(FilePlace(post.place.path).kept).newest(post.key)[1] == note
+    assert NoteFile(post.file).largest(post.key)[1] == note
+    assert NoteFile(FilePlace(post.place.path).kept).largest(post.key)[1] == note
     assert {(status.size, status.age(1e9), status.problem) for status in deliveries.status()} == {(3, 0.0, None)}
 
 
@@ -243,7 +243,7 @@ def test_a_torn_or_foreign_end_of_the_file_is_passed_over(post, tmp_path):
     """A crash in the middle of a line, or the checkpoints of the ledger before this one."""
     post.place.fill(3)
     post.deliveries().deliver()
-    note = NoteFile(post.file).newest(post.key)[1]
+    note = NoteFile(post.file).largest(post.key)[1]
     with post.file.open("a") as file:
         file.write(f"\n{note.partition('—')[0]}— torn")
     assert post.held() == [3]
@@ -251,14 +251,14 @@ def test_a_torn_or_foreign_end_of_the_file_is_passed_over(post, tmp_path):
     post.deliveries().deliver()
     assert post.held() == [4, 3]
     other = VerifierKey.parse(origin.create(tmp_path / "l2", tmp_path / "k2", "other.example/ledger/00000000"))
-    assert NoteFile(post.file).newest(other) is None
+    assert NoteFile(post.file).largest(other) is None
 
 
 def test_a_long_file_is_read_backwards_in_order(post):
     """Each checkpoint once, though blocks overlap."""
     post.place.fill(3)
     post.deliveries().deliver()
-    note = NoteFile(post.file).newest(post.key)[1]
+    note = NoteFile(post.file).largest(post.key)[1]
     post.file.write_text(f"\n{note}" * 3000 + "\n")
     assert post.file.stat().st_size > 3 << 18
     assert post.held() == [3] * 3000
