@@ -13,7 +13,7 @@ from plugin.errors import ScopeInsufficient
 from plugin.event import LOCAL_FEED
 from plugin.faces.pages.page import Frame
 from plugin.faces.pages.wording import Counted, Word
-from plugin.faces.viewer.course_words import IN_MONTH, NATURES, NO_TOTALS
+from plugin.faces.viewer.course_words import IN_MONTH, NATURES, NO_TOTALS, TOTAL
 from plugin.faces.viewer.looks import Look, State
 from plugin.faces.viewer.problems import problem_of
 from plugin.faces.viewer.readings.benefits import Nature
@@ -198,6 +198,33 @@ def test_reimbursements_in_french(reimbursed: Clinic, monkeypatch: pytest.Monkey
     text = reimbursed.get("reimbursements", language="fr").text.replace("\u00a0", " ")
     for each in ("Remboursements, douze mois", "mars 2026", "2,60 €", "Remboursé, total affiché : 5,26 €"):
         assert each in text
+
+
+NOT_PAID = {
+    "use": "predetermination",
+    "outcome": "error",
+    "disposition": "Rejeté : <b>droits non ouverts",
+}
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("fr", ("estimation, rien n’a été versé", "erreur relevée par l’assureur", "300 € non compté", "2,60 €")),
+        ("en", ("estimate, nothing paid", "error found by the insurer", "€300 not counted", "€2.60")),
+    ],
+)
+def test_an_estimate_is_named_on_its_row_on_both_pages_and_not_counted(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, language: str, told: tuple[str, ...]
+) -> None:
+    """Taken for paid, it would tell of care that nobody has agreed to."""
+    at_the_end_of_march(clinic, monkeypatch)
+    clinic.world.lab.resources += [claim("e1", "2026-03-02", "2.60"), claim("e2", "2026-03-03", "300", **NOT_PAID)]
+    text = clinic.get("reimbursements", language=language).text.replace("\u00a0", " ")
+    for each in (*told, "Rejeté : <b>droits non ouverts", TOTAL.said(language).format(told[-1])):
+        assert each in text
+    row = clinic.get("part/city-lab", language=language).text
+    assert all(each in row for each in (*told[:2], "Rejeté : <b>droits non ouverts"))
 
 
 def test_no_month_is_called_empty_where_no_source_answered(reimbursed: Clinic) -> None:

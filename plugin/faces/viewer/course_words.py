@@ -61,6 +61,7 @@ COURSES: Final[Mapping[str, Word | Counted]] = {
     "of_whole_claim": Word("pour toute la facture", "for the whole claim"),
     "long_term_illness": Word("ALD", "long-term illness"),
     "cancelled": Word("annulé, non compté", "cancelled, not counted"),
+    "not_counted": Word("non compté", "not counted"),
 }
 """Of trend.html and reimbursements.html, beside words.PAGE."""
 

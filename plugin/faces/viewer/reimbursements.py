@@ -107,6 +107,10 @@ class Book:
         """How many."""
         return printed(line.quantity, self.language)
 
+    def remarks(self, line: Reimbursement) -> list[str]:
+        """What changes the meaning of its amounts, in words."""
+        return [printed(each, self.language) for each in line.remarks]
+
     def rate(self, line: Reimbursement) -> str:
         """`65 %`"""
         return "" if line.rate is None else f"{number(line.rate, self.language)}\u00a0%"

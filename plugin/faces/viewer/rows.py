@@ -84,6 +84,7 @@ class Row(Struct, frozen=True):
     trend: str
     standing: str
     status: str
+    remarks: Sequence[str]
     below: Below | None
     hints: Sequence[tuple[str, str, str, str]]
     """Words, anchor, title of the other, and its source where that is another one."""
@@ -124,6 +125,7 @@ class Rows:
             self._trend(analyte_of(result)),
             result.standing,
             self._status(result),
+            [printed(each, self.language) for each in result.remarks],
             self._below(result),
             [self._hint(result, each) for each in result.hints if each.kind not in _TOLD_OF_REPORTS][:_MAX_HINTS],
             self._document(result),

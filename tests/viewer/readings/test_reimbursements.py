@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from plugin.faces.viewer.readings.benefits import Nature
 from plugin.faces.viewer.readings.reimbursement_months import History, NoTotal, history
 from plugin.faces.viewer.readings.timeline import Labels, mark, timeline
-from plugin.faces.viewer.readings.values import Money
-from tests.viewer.readings.samples import ALMA, answer, code, told
+from plugin.faces.viewer.readings.values import Money, Term
+from tests.viewer.readings.samples import ALMA, answer, code, row, told
 
 TODAY = date(2026, 11, 25)
 ADJUDICATION = "http://terminology.hl7.org/CodeSystem/adjudication"
@@ -125,6 +125,61 @@ def test_a_cancelled_claim_is_shown_and_not_counted() -> None:
     assert isinstance(read.paid, Money)
     assert read.paid.number.text == "2"
     assert len(read.months[0].lines) == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "key"),
+    [
+        ({"use": "preauthorization"}, "use/preauthorization"),
+        ({"use": "predetermination"}, "use/predetermination"),
+        ({"outcome": "error"}, "outcome/error"),
+        ({"outcome": "queued"}, "outcome/queued"),
+        ({"status": "draft"}, "status/draft"),
+    ],
+)
+def test_what_was_not_paid_is_named_on_its_line_and_in_no_total(more: dict[str, Any], key: str) -> None:
+    """An estimate is no money."""
+    read = months_of(claim(item("2026-11-02", paid(300)), **more), claim(item("2026-11-02", paid(2))))
+    assert isinstance(read.paid, Money)
+    assert read.paid.number.text == "2"
+    assert read.months[0].count(Nature.CARE) == 1
+    unpaid = next(each for each in read.months[0].lines if not each.is_paid)
+    assert [each.key for each in unpaid.remarks if isinstance(each, Term)] == [key]
+
+
+def test_a_claim_processed_in_part_says_so_and_counts_with_what_it_paid() -> None:
+    read = months_of(claim(item("2026-11-02", paid(3)), outcome="partial"))
+    assert isinstance(read.paid, Money)
+    assert [str(each) for each in read.months[0].lines[0].remarks] == ["partial"]
+
+
+def test_what_the_insurer_says_of_a_claim_stands_on_its_row_and_whole_in_its_details() -> None:
+    told_so = row(claim(item("2026-11-02", paid(0)), disposition="Rejeté: droits non ouverts", outcome="complete"))
+    assert [str(each) for each in told_so.remarks] == ["Rejeté: droits non ouverts"]
+    assert told_so.notes == ()
+    long = row(claim(item("2026-11-02", paid(0)), disposition="mot " * 100))
+    assert [each.whole for each in long.notes] == [("mot " * 100).strip()]
+
+
+def test_what_an_item_cost_is_what_was_billed_unless_the_claim_says_another_amount() -> None:
+    """R4: an item's net is its quantity times its price."""
+    net = {"net": {"value": 50, "currency": "EUR"}}
+    (line,) = months_of(claim(item("2026-11-02", paid(17), **net))).months[0].lines
+    assert line.billed is not None
+    assert line.billed.number.text == "50"
+    (line,) = months_of(claim(item("2026-11-02", paid(17), paid(48, category="submitted"), **net))).months[0].lines
+    assert line.billed is not None
+    assert line.billed.number.text == "48"
+    whole = [paid(20), paid(90, category="submitted")]
+    lines = months_of(claim(item("2026-11-02", **net), item("2026-11-02", **net), total=whole)).months[0].lines
+    assert [each.billed and each.billed.number.text for each in lines] == ["90", None]
+
+
+def test_a_row_of_one_item_says_what_that_cost() -> None:
+    read = row(claim(item("2026-11-02", net={"value": 50, "currency": "EUR"}), total=[paid(20)]))
+    billed = next(each.value for each in read.details if each.name == "amount-billed")
+    assert isinstance(billed, Money)
+    assert billed.number.text == "50"
 
 
 def test_what_was_entered_in_error_is_not_shown() -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from plugin.faces.viewer.readings.elements import Tree, amount, money, pairs, record, records, term, word
+from plugin.faces.viewer.readings.elements import Tree, amount, coded, money, pairs, record, records, term, word
 from plugin.faces.viewer.readings.moment import When, period, when
 from plugin.faces.viewer.readings.reading import Page, details, identifiers
 from plugin.faces.viewer.readings.result import Link, Result, Standing, anchor
-from plugin.faces.viewer.readings.text import Text
+from plugin.faces.viewer.readings.text import Text, line
 from plugin.faces.viewer.readings.values import Amount, Money, Number, Term, number
 
 _CLAIM_TYPE = "http://terminology.hl7.org/CodeSystem/claim-type"
@@ -20,6 +20,10 @@ _SICK_LEAVE = frozenset({"sick-leave", "sickleave", "sick-pay", "IJ"})
 """FHIR has no code for sick leave; insurers write these in systems of their own (IJ: French daily allowances)."""
 _LONG_TERM_ILLNESS = frozenset({"ALD", "long-term-illness"})
 """How a claim says that it falls under a long-term illness (French "affection de longue durée")."""
+_UNPAID_STATUSES = frozenset({"cancelled", "draft"})
+_UNPAID_OUTCOMES = frozenset({"error", "queued"})
+_SAID_ELSEWHERE = frozenset({"active", "cancelled"})
+"""Statuses that are no remark: one goes without saying, the other has a mark of its own."""
 
 
 class Nature(StrEnum):
@@ -54,7 +58,11 @@ class Reimbursement(Struct, frozen=True):
     """The amounts are those of the whole claim, of which this is one line."""
     is_long_term_illness: bool
     is_cancelled: bool
+    is_paid: bool
+    """False: its amounts are foreseen, refused or withdrawn, and no total counts them."""
     status: Term | None
+    remarks: tuple[Term | Text, ...]
+    """What changes the meaning of its amounts."""
 
     @property
     def link(self) -> Link:
@@ -75,6 +83,8 @@ def reimbursements(page: Page) -> tuple[Reimbursement, ...]:
     is_lacking = whole.paid is not None and all(each.paid is None for each in own)
     if is_lacking:
         own[0] = whole.under(own[0])
+    if not is_lacking or whole.billed is None:
+        own = [_net(item).under(each) for item, each in zip(items or [{}], own, strict=True)]
     return tuple(
         _line(page, item, amounts, is_whole_claim=is_lacking and place == 0 and not single)
         for place, (item, amounts) in enumerate(zip(items or [{}], own, strict=True))
@@ -87,8 +97,9 @@ def benefit(page: Page) -> Result:
     items = records(tree.get("item"))
     act = next((each for item in items if (each := term(item.get("productOrService"))) is not None), None)
     amounts = _amounts(tree.get("total"), tree.get("adjudication"))
-    if amounts.paid is None and len(items) == 1:
-        amounts = _amounts(items[0].get("adjudication"))
+    if len(items) == 1:
+        amounts = _net(items[0]).under(_amounts(items[0].get("adjudication")).under(amounts))
+    remarks = _remarks(tree)
     return Result(
         origin=page.origin,
         title=act or term(tree.get("type")),
@@ -98,6 +109,7 @@ def benefit(page: Page) -> Result:
         standing=page.standing,
         status=page.status,
         performers=page.performers("provider"),
+        notes=tuple([each for each in remarks if isinstance(each, Text) and each.whole is not None]),
         details=details(
             ("category", term(tree.get("type"))),
             *(("act", other) for item in items[1:] if (other := term(item.get("productOrService"))) is not None),
@@ -109,6 +121,7 @@ def benefit(page: Page) -> Result:
         left_out=page.left_out("item"),
         codes=pairs(items[0].get("productOrService")) if len(items) == 1 else (),
         identifiers=identifiers(tree),
+        remarks=remarks,
     )
 
 
@@ -148,6 +161,29 @@ def _amounts(*adjudications: Any) -> _Amounts:
     return _Amounts(only("submitted"), only("eligible"), rates[0] if len(rates) == 1 else None, only("benefit"))
 
 
+def _net(item: Tree) -> _Amounts:
+    """What an item costs (R4: quantity times price), which is what was billed for it."""
+    return _Amounts(billed=money(item.get("net")))
+
+
+def _remarks(tree: Tree) -> tuple[Term | Text, ...]:
+    """What changes the meaning of the amounts: what they are for, what came of it, the insurer's own words."""
+    use, outcome = tree.get("use"), tree.get("outcome")
+    told = (
+        None if use == "claim" else coded("use", use),
+        None if outcome == "complete" else coded("outcome", outcome),
+        line(tree.get("disposition")),
+    )
+    return tuple([each for each in told if each is not None])
+
+
+def _is_paid(tree: Tree) -> bool:
+    """Whether its amounts are money that was paid. A claim is the only use that leads to a payment."""
+    if tree.get("use") not in ("claim", None):
+        return False
+    return word(tree.get("status")) not in _UNPAID_STATUSES and word(tree.get("outcome")) not in _UNPAID_OUTCOMES
+
+
 def _line(page: Page, item: Tree, amounts: _Amounts, *, is_whole_claim: bool) -> Reimbursement:
     tree = page.tree
     return Reimbursement(
@@ -167,8 +203,17 @@ def _line(page: Page, item: Tree, amounts: _Amounts, *, is_whole_claim: bool) ->
         is_whole_claim=is_whole_claim,
         is_long_term_illness=_is_long_term_illness(tree),
         is_cancelled=page.standing is Standing.CANCELLED,
+        is_paid=_is_paid(tree),
         status=page.status,
+        remarks=_line_remarks(page),
     )
+
+
+def _line_remarks(page: Page) -> tuple[Term | Text, ...]:
+    """Those of the claim, after a status that its line does not say otherwise: a draft."""
+    status = page.status
+    told = () if status is None or status.text.shown in _SAID_ELSEWHERE else (status,)
+    return (*told, *_remarks(page.tree))
 
 
 def _day(item: Tree, tree: Tree) -> When | None:

@@ -190,6 +190,19 @@ _PRIORITY: Final[Mapping[str, Pair]] = {
     "stat": ("immédiate", "immediate"),
 }
 
+_USE: Final[Mapping[str, Pair]] = {
+    "claim": ("facture", "claim"),
+    "preauthorization": ("entente préalable, rien n’a été versé", "prior authorisation, nothing paid"),
+    "predetermination": ("estimation, rien n’a été versé", "estimate, nothing paid"),
+}
+
+_OUTCOME: Final[Mapping[str, Pair]] = {
+    "queued": ("reçu, pas encore traité par l’assureur", "received, not yet processed by the insurer"),
+    "complete": ("traité", "processed"),
+    "error": ("erreur relevée par l’assureur", "error found by the insurer"),
+    "partial": ("traité en partie par l’assureur", "processed in part by the insurer"),
+}
+
 TABLES: Final[Mapping[str, Mapping[str, Pair]]] = {
     "status": _STATUS,
     "verification": _VERIFICATION,
@@ -202,6 +215,8 @@ TABLES: Final[Mapping[str, Mapping[str, Pair]]] = {
     "allergy": _ALLERGY,
     "intent": _INTENT,
     "priority": _PRIORITY,
+    "use": _USE,
+    "outcome": _OUTCOME,
 }
 
 WORDS: Final[Mapping[str, Pair]] = {

@@ -50,8 +50,8 @@ class Month:
         return date(self.year, self.month, 1)
 
     def count(self, nature: Nature) -> int:
-        """How many lines of one nature, without cancelled ones."""
-        return sum(each.nature is nature and not each.is_cancelled for each in self.lines)
+        """How many lines of one nature were paid."""
+        return sum(each.nature is nature and each.is_paid for each in self.lines)
 
     @property
     def is_empty(self) -> bool:
@@ -119,11 +119,11 @@ def history(answers: Iterable[Answer], today: date, months: int = MONTHS) -> His
 
 
 def total(lines: Sequence[Reimbursement]) -> Money | NoTotal:
-    """The sum of what was paid, without cancelled lines; or why it cannot be given.
+    """The sum of what was paid, or why it cannot be given. Cancelled claims, drafts and estimates are not counted.
 
     A line whose claim has one amount for all its lines is counted with that amount once.
     """
-    counted = [each for each in lines if not each.is_cancelled]
+    counted = [each for each in lines if each.is_paid]
     if not counted:
         return NoTotal.NOTHING
     told_whole = {(each.feed, each.reference) for each in counted if each.is_whole_claim}

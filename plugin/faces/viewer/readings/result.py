@@ -280,6 +280,8 @@ class Result(Struct, frozen=True):
     """References of the documents that it replaces."""
     about: frozenset[str] = frozenset()
     """References of results that it reports, beside `members`."""
+    remarks: tuple[Term | Text, ...] = ()
+    """What its row says beside the status, since it changes what the value means."""
 
     @property
     def feed(self) -> str:
