@@ -25,6 +25,17 @@ _PLAIN = {
 }  # fmt: skip
 """Narrative block (CDA R2 4.3.5) -> HTML. Others, links among them, leave their text."""
 
+_HOLDS_TEXT = frozenset({"content", "paragraph", "item", "td", "th", "caption", "footnote"})
+"""What a styleCode is kept of: an element that holds words, and not only other elements."""
+
+_STYLES = {
+    "bold": "b", "italics": "i", "underline": "u", "emphasis": "em", "strikethrough": "s", "line-through": "s",
+}  # fmt: skip
+"""styleCode, in small letters -> HTML. The standard has no word for struck out; some write these."""
+
+_REVISED = {"delete": "del", "insert": "ins"}
+"""CDA R2 4.3.5.4, of a `content`: what a later version took out or put in."""
+
 _NOT_TEXT = frozenset({"renderMultiMedia"})
 _ALLOWED_SPANS = frozenset({"colspan", "rowspan"})
 _PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/tiff"})
@@ -77,8 +88,8 @@ class _Reader:
         """Depth of the `text` of a section that is being read; 0 outside."""
         self._title = False
         self._in_body = False
-        self._tags: list[str] = []
-        """HTML of the open elements of a narrative; "" for one that leaves its text alone."""
+        self._tags: list[tuple[str, ...]] = []
+        """HTML of each open element of a narrative, outermost first; nothing for one that leaves its text alone."""
 
     def read(self, data: bytes) -> None:
         """Raises ExpatError, _Refused."""
@@ -115,6 +126,7 @@ class _Reader:
             self.body_type = attributes.get("mediaType", "").strip().lower()
 
     def _open(self, name: str, attributes: dict[str, str]) -> None:
+        opened: tuple[str, ...] = ()
         if name in _NOT_TEXT:
             self.written.append("[…]")
         elif tag := _PLAIN.get(name):
@@ -125,9 +137,10 @@ class _Reader:
             )
             tag = "ol" if tag == "ul" and attributes.get("listType") == "ordered" else tag
             self.written.append(f"<{tag}{spans}>")
-            self._tags.append("" if tag == "br" else tag)
-            return
-        self._tags.append("")
+            opened = () if tag == "br" else (tag,)
+        styles = _styles(name, attributes)
+        self.written += [f"<{style}>" for style in styles]
+        self._tags.append((*opened, *styles))
 
     def _end(self, qualified: str) -> None:
         _, _, name = qualified.rpartition(_SEPARATOR)
@@ -135,8 +148,8 @@ class _Reader:
         if self._narrative:
             if depth == self._narrative:
                 self._narrative = 0
-            elif tag := self._tags.pop():
-                self.written.append(f"</{tag}>")
+            else:
+                self.written += [f"</{tag}>" for tag in reversed(self._tags.pop())]
         elif self._title and name == "title":
             self._title = False
             self.written.append("</h3>" if self._path[-2] == "section" else "</h2>")
@@ -149,3 +162,12 @@ class _Reader:
             self.written.append(escape(text))
         elif self._in_body:
             self.body.append(text)
+
+
+def _styles(name: str, attributes: dict[str, str]) -> tuple[str, ...]:
+    """HTML of what an element says by how it is written: that it was taken out, above all."""
+    if name not in _HOLDS_TEXT:
+        return ()
+    codes = attributes.get("styleCode", "").lower().split()
+    found = (_REVISED.get(attributes.get("revised", "").lower()), *map(_STYLES.get, codes))
+    return tuple(dict.fromkeys([tag for tag in found if tag is not None]))

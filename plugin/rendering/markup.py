@@ -21,14 +21,24 @@ TAGS = frozenset(
     {
         "p", "br", "div", "span", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "blockquote", "pre",
         "b", "strong", "i", "em", "u", "small", "big", "sub", "sup", "tt", "code", "kbd", "samp", "var", "cite",
-        "abbr", "acronym", "dfn", "q", "del", "ins",
-        "ul", "ol", "li", "dl", "dt", "dd",
+        "abbr", "acronym", "dfn", "q", "del", "ins", "s", "strike", "address", "center",
+        "ul", "ol", "li", "dl", "dt", "dd", "dir", "menu",
         "table", "caption", "colgroup", "col", "thead", "tbody", "tfoot", "tr", "th", "td",
     }
 )  # fmt: skip
 """Of R4 2.4.0.1 (HTML 4.0 chapters 7 to 11 and 15) without what fetches (img) and what leads away (a)."""
 
-ATTRIBUTES = {"td": {"colspan", "rowspan"}, "th": {"colspan", "rowspan", "scope"}, "col": {"span"}, "ol": {"start"}}
+TODAY = {"strike": "s", "dir": "ul", "menu": "ul", "center": "div"}
+"""Elements of HTML 4 that have gone since -> those that mean the same."""
+
+ATTRIBUTES = {
+    "*": {"style"},
+    "td": {"colspan", "rowspan"},
+    "th": {"colspan", "rowspan", "scope"},
+    "col": {"span"},
+    "ol": {"start"},
+}
+"""Of a style nothing stays but that a text is struck out, which is what it says rather than how it looks."""
 
 ACTING = frozenset(
     {
@@ -41,7 +51,10 @@ ACTING = frozenset(
 
 _SPAN = re.compile(r"[1-9][0-9]{0,2}")
 _SCOPES = frozenset({"row", "col", "rowgroup", "colgroup"})
-_HEADING = re.compile(r"<(/?)h[1-6]>")
+_LINE_THROUGH, _STRUCK = "line-through", "struck"
+_STYLED = re.compile(rf'(<[a-z0-9]+(?: [a-z]+="[^"<>]*")*?) style="{_STRUCK}"')
+_GONE = re.compile(rf"<(/?)({'|'.join(TODAY)})\b")
+_HEADING = re.compile(r"<(/?)h[1-6]\b")
 _OPENED = re.compile(r"<[a-zA-Z]")
 
 
@@ -69,11 +82,16 @@ def sanitised(text: str) -> str:
         link_rel=None,
         strip_comments=True,
     )
+    found = _GONE.sub(lambda tag: f"<{tag[1]}{TODAY[tag[2]]}", found)
+    # An inline style is refused by the page's policy; a class of the page is not.
+    found = _STYLED.sub(rf'\1 class="{_STRUCK}"', found)
     # The page has headings of its own above; a level that is skipped is a step missing to a screen reader.
-    return _HEADING.sub(r"<\1h3>", found)
+    return _HEADING.sub(r"<\1h3", found)
 
 
 def _attribute(_: str, name: str, value: str) -> str | None:
+    if name == "style":
+        return _STRUCK if _LINE_THROUGH in value.lower() else None
     if name == "scope":
         return value if value in _SCOPES else None
     return value if _SPAN.fullmatch(value) else None
