@@ -30,6 +30,8 @@ class NamedFile:
     """As the resource says."""
     openable: bool
     """False where there is no content, or only an address outside the feed's own: such a file is named, not fetched."""
+    given: bool
+    """False where there is neither content nor an address: the source says that there is a file, and no more."""
 
 
 def named_files(resource: Mapping[str, Any], base: str) -> tuple[NamedFile, ...]:
@@ -41,6 +43,7 @@ def named_files(resource: Mapping[str, Any], base: str) -> tuple[NamedFile, ...]
             _text(attachment.get("title")),
             _text(attachment.get("contentType")),
             is_openable(attachment, base),
+            is_given(attachment),
         )
         for number, (path, attachment) in enumerate(attachments(resource), 1)
     )
@@ -59,6 +62,11 @@ def is_openable(attachment: Mapping[str, Any], base: str) -> bool:
     if not isinstance(url, str) or not url or url.startswith("//"):
         return False
     return not base or ":" not in relative(base, url).partition("/")[0]
+
+
+def is_given(attachment: Mapping[str, Any]) -> bool:
+    """Whether there is content, or an address of it wherever that leads."""
+    return any(isinstance(value := attachment.get(name), str) and value != "" for name in ("data", "url"))
 
 
 def attachments(resource: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:

@@ -148,6 +148,106 @@ def test_a_document_shows_its_own_text_and_names_its_files(desk: Desk) -> None:
     assert "file" not in desk.looks()[-1]["asked"]
 
 
+DIV = {"status": "generated", "div": "<div>Nodule <s>stable</s></div>"}
+
+
+@pytest.mark.parametrize("path", [PLACE, f"{PLACE}/1"])
+@pytest.mark.parametrize(
+    ("more", "language", "marks"),
+    [
+        ({"docStatus": "preliminary"}, "fr", [("preliminary", "provisoire")]),
+        ({"docStatus": "preliminary"}, "en", [("preliminary", "preliminary")]),
+        ({"docStatus": "amended"}, "en", [("amended", "amended")]),
+        ({"docStatus": "entered-in-error"}, "fr", [("entered-in-error", "saisi par erreur")]),
+        ({"status": "superseded"}, "fr", [("superseded", "remplacé par une version plus récente")]),
+        (
+            {"status": "superseded", "docStatus": "preliminary"},
+            "en",
+            [("superseded", "replaced by a newer version"), ("remark", "preliminary")],
+        ),
+        (
+            {"status": "entered-in-error", "docStatus": "entered-in-error"},
+            "en",
+            [("entered-in-error", "entered in error")],
+        ),
+        ({"status": "entered-in-error", "docStatus": "final"}, "en", [("entered-in-error", "entered in error")]),
+        ({"docStatus": "final"}, "fr", []),
+    ],
+)
+def test_each_page_of_a_document_says_its_date_and_whether_it_is_valid(
+    desk: Desk, path: str, more: dict[str, str], language: str, marks: list[tuple[str, str]]
+) -> None:
+    """A preliminary, replaced or mistaken report must not be read as the one that holds."""
+    desk.put(inline(papers.pdf("x"), "application/pdf"), date="2026-03-02", **more)
+    main = desk.get(path, language=language).html.partition("<h1>")[2]
+    (standing,) = re.findall(r'<p class="standing">(.*?)</p>', main)
+    assert {"fr": ">2 mars 2026</time>", "en": ">2 Mar 2026</time>"}[language] in standing
+    found = re.findall(r'<em class="status ([^"]+)">(?:<bdi>)?([^<]+)', standing)
+    assert found == marks
+
+
+@pytest.mark.parametrize(
+    ("status", "word"), [("partial", "provisoire"), ("cancelled", "annulé"), ("corrected", "corrigé")]
+)
+def test_each_page_of_a_report_says_whether_it_is_valid(desk: Desk, status: str, word: str) -> None:
+    desk.put(status=status, resourceType="DiagnosticReport", content=None, presentedForm=[inline(b"x", "text/plain")])
+    for path in (PLACE, f"{PLACE}/1"):
+        seen = desk.get(path.replace("DocumentReference", "DiagnosticReport"), language="fr")
+        assert f"sans date {word} Source" in seen.text
+
+
+def test_a_document_says_its_date_as_its_row_does_and_that_it_has_none(desk: Desk) -> None:
+    desk.put(inline(b"x", "text/plain"))
+    assert "no date Source: City laboratory" in desk.get(PLACE).text
+    assert "no date" in desk.get("part/city-lab").text
+
+
+@pytest.mark.parametrize(
+    ("language", "name"), [("fr", "Texte du document"), ("en", "The document’s own text")]
+)  # fmt: skip
+def test_a_documents_own_text_is_reached_from_each_page_of_its_files(desk: Desk, language: str, name: str) -> None:
+    """The overview opens a file at once."""
+    desk.put(inline(b"x", "text/plain"), text=DIV)
+    files = desk.get(f"{PLACE}/1", language=language).html.partition('<nav class="files"')[2].partition("</nav>")[0]
+    (address, told) = re.findall(r'<a href="([^"]+)">([^<]+)</a>', files)[0]
+    assert told == name
+    seen = desk.ask("GET", address)
+    assert "Nodule <s>stable</s>" in seen.html
+    assert f'<strong aria-current="page">{name}</strong>' in seen.html
+
+
+def test_a_document_without_a_text_of_its_own_has_no_entry_for_it(desk: Desk) -> None:
+    desk.put(inline(b"x", "text/plain"))
+    assert "own text" not in desk.get(f"{PLACE}/1").text
+    desk.world.lab.resources.pop()
+    desk.put(inline(b"x", "text/plain"), text={"status": "empty", "div": " "})
+    assert "own text" not in desk.get(f"{PLACE}/1").text
+
+
+def test_a_text_in_which_nothing_is_to_be_read_is_said_to_be_empty(desk: Desk) -> None:
+    desk.put(inline(b"x", "text/plain"), text={"status": "generated", "div": "<div><p> </p></div>"})
+    assert "This document’s own text is empty." in desk.get(PLACE).text
+    assert "Le texte propre de ce document est vide." in desk.get(PLACE, language="fr").text
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("fr", "Scan (application/pdf) n’est pas ouvert ici : la source l’annonce, mais ne le fournit pas."),
+        ("en", "Scan (application/pdf) is not opened here: the source names it, but does not hold it."),
+    ],
+)
+@pytest.mark.parametrize("nothing", [{}, {"url": ""}, {"data": None}, {"_url": {"extension": []}}])
+def test_a_file_that_its_source_only_names_is_not_said_to_be_elsewhere(
+    desk: Desk, nothing: Tree, language: str, told: str
+) -> None:
+    """Nobody should look for it at another place."""
+    desk.put({"contentType": "application/pdf", "title": "Scan", **nothing})
+    text = desk.get(PLACE, language=language).text
+    assert told in text
+    assert "somewhere else" not in text
+
+
 def test_a_c_cda_is_its_sections_as_text(desk: Desk) -> None:
     narrative = '<paragraph>Pénicilline</paragraph><linkHtml href="https://evil.example">voir</linkHtml>'
     desk.put(inline(papers.cda(papers.section(narrative)), "application/xml"))

@@ -87,6 +87,8 @@ class FileLine:
     content_type: Text | None
     openable: bool
     """False: it is not at the source."""
+    given: bool
+    """False: nor is it anywhere else; the source only names it."""
     showable: bool
     """False: it is of no kind that is shown."""
 
@@ -206,7 +208,7 @@ def _line(file: NamedFile) -> FileLine:
     kind = _bare(file.content_type or "")
     # Where nobody says what a file is, it is opened to find out.
     showable = kind in KINDS or kind in (TEXT, "", "application/octet-stream")
-    return FileLine(file.number, line(file.title), line(kind), file.openable, showable)
+    return FileLine(file.number, line(file.title), line(kind), file.openable, file.given, showable)
 
 
 def _narrative(pool: Renders, resource: Mapping[str, object]) -> tuple[Markup | None, str | None]:

@@ -13,6 +13,8 @@ from plugin.faces.viewer.documents.words import PROBLEMS
 from plugin.faces.viewer.entrance import Entered, Entrance, go
 from plugin.faces.viewer.informed import Told
 from plugin.faces.viewer.looks import ShownFeed
+from plugin.faces.viewer.readings.result import Result
+from plugin.faces.viewer.rows import Row, Rows
 from plugin.rendering.job import Problem
 from policies.vocabulary.consultation import ClinicalConsultation, Reason
 
@@ -51,7 +53,14 @@ class Documents:
         found = opened.document(self.gateway, self.pool, entered.credential, place, entered.origin())
         problem = None if found.text_problem is None else PROBLEMS[found.text_problem]
         return self.entrance.page(
-            entered, "document.html", document=found, source=source, here=place.path, problem=problem, told=_told()
+            entered,
+            "document.html",
+            document=found,
+            row=self._row(entered, found.result),
+            source=source,
+            here=place.path,
+            problem=problem,
+            told=_told(),
         )
 
     def page(
@@ -79,6 +88,7 @@ class Documents:
             "document_file.html",
             status=_status(found),
             document=found,
+            row=self._row(entered, found.result),
             source=source,
             here=place.path,
             problem=None if found.problem is None else PROBLEMS[found.problem],
@@ -87,6 +97,10 @@ class Documents:
         policy = response.headers["Content-Security-Policy"]
         response.headers["Content-Security-Policy"] = policy.replace("img-src 'self'", PICTURES_INSIDE)
         return response
+
+    def _row(self, entered: Entered, result: Result) -> Row:
+        """What the overview says of a document, which each of its pages says too: its date, and whether it is valid."""
+        return Rows(entered.frame.language, self.feeds, entered.at).row(result)
 
     def _place(self, entered: Entered, feed: str, resource_type: str, resource_id: str) -> Place:
         informed = feed in self.told.of(entered.view.id, _told())

@@ -18,6 +18,9 @@ WORDS: Final[Mapping[str, Word | Counted]] = {
     "document_no_text": Word(
         "Ce document n’a ni texte propre ni fichier.", "This document has neither a text of its own nor a file."
     ),
+    "document_text_empty": Word(
+        "Le texte propre de ce document est vide.", "This document’s own text is empty."
+    ),
     "document_text_unshown": Word(
         "Le texte propre de ce document ne peut pas être montré ici : il est trop long, ou mal formé.",
         "This document’s own text cannot be shown here: it is too long, or malformed.",
@@ -25,6 +28,10 @@ WORDS: Final[Mapping[str, Word | Counted]] = {
     "document_not_openable": Word(
         "n’est pas ouvert ici : il ne se trouve pas à la source, mais ailleurs.",
         "is not opened here: it is not at the source, but somewhere else.",
+    ),
+    "document_not_given": Word(
+        "n’est pas ouvert ici : la source l’annonce, mais ne le fournit pas.",
+        "is not opened here: the source names it, but does not hold it.",
     ),
     "document_other_kind": Word(
         "n’est pas d’un type qui se montre ici.", "is not of a kind that is shown here."

@@ -89,7 +89,7 @@ class Page(Struct, frozen=True):
     @property
     def has_narrative(self) -> bool:
         """Whether it has a text of its own."""
-        return isinstance(record(self.tree.get("text")).get("div"), str)
+        return bool(word(record(self.tree.get("text")).get("div")).strip())
 
 
 def standing_of(status: Any) -> Standing:

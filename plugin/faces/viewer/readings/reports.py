@@ -86,8 +86,11 @@ def document(page: Page) -> Result:
     created = next((each.created for each in files if each.created is not None), None)
     context = record(tree.get("context"))
     standing, status = standing_of(tree.get("docStatus")), coded("status", tree.get("docStatus"))
+    remarks: tuple[Term, ...] = ()
     own = page.standing
     if own in (Standing.SUPERSEDED, Standing.MISTAKEN) or standing is Standing.UNSTATED:
+        if status is not None and standing not in (Standing.FINAL, own):
+            remarks = (status,)  # what was replaced may never have been final
         standing, status = own, page.status
     replaced = [each for each in records(tree.get("relatesTo")) if each.get("code") == "replaces"]
     return Result(
@@ -110,6 +113,7 @@ def document(page: Page) -> Result:
         identifiers=identifiers(tree) | identifiers({"identifier": [record(tree.get("masterIdentifier"))]}),
         replaces=frozenset(name for each in replaced for name in references(each.get("target"))),
         about=references(context.get("related")),
+        remarks=remarks,
     )
 
 
