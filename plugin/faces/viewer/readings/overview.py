@@ -2,7 +2,7 @@
 of what else it could be the same as. Newest first.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from plugin.consultation.release import Shown
 from plugin.faces.viewer.readings import history, measurements, reports
 from plugin.faces.viewer.readings.benefits import benefit
 from plugin.faces.viewer.readings.beside import Answer, Beside
+from plugin.faces.viewer.readings.contained import contained_pages, from_container
 from plugin.faces.viewer.readings.duplicates import with_hints
 from plugin.faces.viewer.readings.elements import Pair, Tree, pairs, record, records
 from plugin.faces.viewer.readings.reading import Page
@@ -63,7 +64,7 @@ def overview(answers: Iterable[Answer]) -> Overview:
 def rows(answer: Answer) -> list[Result]:
     """The results of one feed, in its order, each in its section."""
     pages = pages_of(answer)
-    return _sectioned([(page, read(page)) for page in pages if page.origin.type not in _NO_ROWS])
+    return _sectioned([each for page in pages if page.origin.type not in _NO_ROWS for each in _read_whole(page)])
 
 
 def pages_of(answer: Answer) -> list[Page]:
@@ -75,6 +76,14 @@ def pages_of(answer: Answer) -> list[Page]:
 def read(page: Page) -> Result:
     """One resource as a row; its section is that of its own category."""
     return _READERS.get(page.origin.type, history.other)(page)
+
+
+def _read_whole(page: Page) -> Iterator[tuple[Page, Result]]:
+    """A resource, and the results that stand inside it."""
+    result = read(page)
+    yield page, result
+    for inside in contained_pages(page):
+        yield inside, from_container(read(inside), result)
 
 
 def _page(answer: Answer, shown: Shown, beside: Beside) -> Page:

@@ -33,6 +33,8 @@ _STANDINGS: Final[Mapping[str, Standing]] = {
     "superseded": Standing.SUPERSEDED,
     "entered-in-error": Standing.MISTAKEN,
 }
+CONTAINED_RESULT: Final = "Observation"
+"""The type of what stands inside a report or panel and has a row of its own."""
 _VERIFIED_SYSTEMS = (
     "http://terminology.hl7.org/CodeSystem/condition-ver-status",
     "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification",
@@ -67,20 +69,24 @@ class Page(Struct, frozen=True):
         return tuple(dict.fromkeys([each for each in found if each is not None]))
 
     def links(self, references: Any) -> tuple[Link, ...]:
-        """The results that a list of References names. Contained ones have no row of their own and are no links."""
+        """The results that a list of References names, those that stand inside this resource too."""
         return tuple(self._links(references))
 
     def _links(self, references: Any) -> Iterator[Link]:
         for each in records(references):
             name = word(each.get("reference")).partition("/_history/")[0]
-            if not name or name.startswith("#"):
+            if name in ("", "#"):
                 continue
             found = self.beside.resource(each, self.tree)
+            is_shown = found is not None
+            if name.startswith("#"):
+                name = f"{self.origin.container}{name}"
+                is_shown = found is not None and found.get("resourceType") == CONTAINED_RESULT
             title = None if found is None else term(found.get("code")) or term(found.get("type"))
             display = line(each.get("display"))
             if title is None and display is not None:
                 title = Term(display)
-            yield Link(name, anchor(self.origin.feed, name), title, is_shown=found is not None)
+            yield Link(name, anchor(self.origin.feed, name), title, is_shown)
 
     def left_out(self, *names: str) -> int:
         """How many entries of the lists at `names` are beyond the bound."""

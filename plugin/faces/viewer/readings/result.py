@@ -234,7 +234,7 @@ class Origin(Struct, frozen=True):
     feed: str
     """The feed's id; for the EHR's own, the id of the EHR's feed."""
     reference: str
-    """`Observation/77`."""
+    """`Observation/77`; `DiagnosticReport/5#c1` of what stands inside another resource."""
     type: str
     data: str
     """The kind of health data, of `policies/tables/categories.toml`."""
@@ -242,6 +242,11 @@ class Origin(Struct, frozen=True):
     """It is the EHR's own."""
     category: Category = Category.OTHER
     """Its section of the overview."""
+
+    @property
+    def container(self) -> str:
+        """The reference of the resource that it stands inside; its own where it stands alone."""
+        return self.reference.partition("#")[0]
 
 
 class Result(Struct, frozen=True):
