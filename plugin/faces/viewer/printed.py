@@ -12,6 +12,7 @@ from plugin.faces.viewer.readings.result import ReferenceRange
 from plugin.faces.viewer.readings.text import Text
 from plugin.faces.viewer.readings.values import (
     Absent,
+    Altered,
     Amount,
     Money,
     Number,
@@ -30,7 +31,15 @@ _SPACE: Final = "\u00a0"
 _YES, _NO = Word("oui", "yes"), Word("non", "no")
 _FROM_TO = Word("du {0} au {1}", "{0} to {1}")
 _SINCE, _UNTIL = Word("depuis le {0}", "since {0}"), Word("jusqu’au {0}", "until {0}")
-_SERIES = Word("série de mesures, non dessinée", "series of measurements, not drawn")
+_UNPRINTED: Final[Mapping[str, Word]] = {
+    Sampled.kind: Word("série de mesures, non dessinée", "series of measurements, not drawn"),
+    Altered.kind: Word(
+        "La source modifie le sens de ce résultat d’une façon que cette page ne connaît pas. Adressez-vous à la "
+        "source.",
+        "The source changes the meaning of this result in a way that this page does not know. Ask the source.",
+    ),
+}
+"""What is said of values that are there and not printed, by their kind."""
 _ABSENT = Word("pas de valeur : {0}", "no value: {0}")
 
 
@@ -55,8 +64,8 @@ def printed(value: Value | Number | None, language: Language) -> str:
             return money(value, language)
         case Truth():
             return (_YES if value.yes else _NO).said(language)
-        case Sampled():
-            return _SERIES.said(language)
+        case Sampled() | Altered():
+            return _UNPRINTED[value.kind].said(language)
         case Absent():
             return _ABSENT.said(language).format(term(value.reason, language))
         case When():

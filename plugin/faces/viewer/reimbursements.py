@@ -16,7 +16,7 @@ from plugin.faces.viewer.printed import moment, money, number, printed, term
 from plugin.faces.viewer.readings.benefits import Nature, Reimbursement
 from plugin.faces.viewer.readings.reimbursement_months import MONTHS, History, Month, NoTotal, history
 from plugin.faces.viewer.readings.timeline import Labels, mark, timeline
-from plugin.faces.viewer.readings.values import Money
+from plugin.faces.viewer.readings.values import Altered, Money
 from plugin.faces.viewer.rows import Rows
 
 TYPE = "ExplanationOfBenefit"
@@ -94,6 +94,11 @@ class Book:
         """The insurer's word for it; nothing where that is the act's."""
         told = "" if line.category is None else term(line.category, self.language)
         return "" if line.act is not None and told == term(line.act, self.language) else told
+
+    @property
+    def altered(self) -> str:
+        """Why a line has no amounts that could be read."""
+        return printed(Altered(), self.language)
 
     def act(self, line: Reimbursement) -> str:
         """What was done or delivered."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from plugin.faces.viewer.readings.altered import is_altered
 from plugin.faces.viewer.readings.elements import Tree, amount, coded, money, pairs, record, records, term, word
 from plugin.faces.viewer.readings.moment import When, period, when
 from plugin.faces.viewer.readings.reading import Page, details, identifiers
@@ -63,6 +64,8 @@ class Reimbursement(Struct, frozen=True):
     status: Term | None
     remarks: tuple[Term | Text, ...]
     """What changes the meaning of its amounts."""
+    is_altered: bool = False
+    """The source changes the sense of its claim in a way that we do not know: no amount is given."""
 
     @property
     def link(self) -> Link:
@@ -77,6 +80,9 @@ def reimbursements(page: Page) -> tuple[Reimbursement, ...]:
     tree = page.tree
     items = records(tree.get("item"))
     single = len(items) < 2
+    if is_altered(tree):
+        none = _Amounts()
+        return tuple([_line(page, item, none, is_whole_claim=False, is_altered=True) for item in items or [{}]])
     own = [_amounts(item.get("adjudication")) for item in items or [{}]]
     whole = _amounts(tree.get("total"), tree.get("adjudication"))
     # The claim's amount stands once, and only where no line has one of its own, so that nothing is counted twice.
@@ -184,7 +190,9 @@ def _is_paid(tree: Tree) -> bool:
     return word(tree.get("status")) not in _UNPAID_STATUSES and word(tree.get("outcome")) not in _UNPAID_OUTCOMES
 
 
-def _line(page: Page, item: Tree, amounts: _Amounts, *, is_whole_claim: bool) -> Reimbursement:
+def _line(
+    page: Page, item: Tree, amounts: _Amounts, *, is_whole_claim: bool, is_altered: bool = False
+) -> Reimbursement:
     tree = page.tree
     return Reimbursement(
         feed=page.origin.feed,
@@ -193,7 +201,7 @@ def _line(page: Page, item: Tree, amounts: _Amounts, *, is_whole_claim: bool) ->
         category=term(tree.get("type")),
         act=term(item.get("productOrService")) or term(tree.get("type")),
         when=_day(item, tree),
-        quantity=amount(item.get("quantity")),
+        quantity=None if is_altered else amount(item.get("quantity")),
         prescriber_kind=_prescriber_kind(tree, item),
         performer=page.beside.name(tree.get("provider"), tree),
         billed=amounts.billed,
@@ -206,6 +214,7 @@ def _line(page: Page, item: Tree, amounts: _Amounts, *, is_whole_claim: bool) ->
         is_paid=_is_paid(tree),
         status=page.status,
         remarks=_line_remarks(page),
+        is_altered=is_altered,
     )
 
 

@@ -1,7 +1,7 @@
-"""Results inside another resource (`contained`): each is read as one that stands alone, under its container's reference.
+"""Results inside another resource (`contained`): each is read as one that stands alone, by its container's reference.
 
-What such a result leaves to its container (its date, its status, who made it) it has from there. Whether it may be shown
-was judged with the container.
+What such a result leaves to its container (its date, its status, who made it) it has from there. Whether it may be
+shown was judged with the container.
 """
 
 from collections.abc import Iterator
@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from fhir_adapters.resource import is_id
+from plugin.faces.viewer.readings.altered import altered
 from plugin.faces.viewer.readings.elements import Tree, pairs, records, word
 from plugin.faces.viewer.readings.reading import CONTAINED_RESULT, Page
 from plugin.faces.viewer.readings.result import Result, Standing
 from plugin.faces.viewer.readings.sections import section_of
+from plugin.faces.viewer.readings.values import Altered
 
 
 def contained_pages(page: Page) -> Iterator[Page]:
@@ -31,7 +33,9 @@ def contained_pages(page: Page) -> Iterator[Page]:
 
 
 def from_container(result: Result, container: Result) -> Result:
-    """`result` with what it leaves to its container."""
+    """`result` with what it leaves to its container. What changes the sense of the container changes it too."""
+    if isinstance(container.value, Altered):
+        result = altered(result)
     unstated = result.standing is Standing.UNSTATED or container.is_mistaken
     is_dated = result.when is not None or result.issued is not None
     return replace(

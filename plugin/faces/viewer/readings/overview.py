@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from plugin.consultation.release import Shown
 from plugin.faces.viewer.readings import history, measurements, reports
+from plugin.faces.viewer.readings.altered import altered, is_altered
 from plugin.faces.viewer.readings.benefits import benefit
 from plugin.faces.viewer.readings.beside import Answer, Beside
 from plugin.faces.viewer.readings.contained import contained_pages, from_container
@@ -75,7 +76,8 @@ def pages_of(answer: Answer) -> list[Page]:
 
 def read(page: Page) -> Result:
     """One resource as a row; its section is that of its own category."""
-    return _READERS.get(page.origin.type, history.other)(page)
+    result = _READERS.get(page.origin.type, history.other)(page)
+    return altered(result) if is_altered(page.tree) else result
 
 
 def _read_whole(page: Page) -> Iterator[tuple[Page, Result]]:

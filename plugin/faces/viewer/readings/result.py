@@ -12,7 +12,7 @@ from msgspec import Struct
 from plugin.faces.viewer.readings.elements import Pair
 from plugin.faces.viewer.readings.moment import When
 from plugin.faces.viewer.readings.text import Text
-from plugin.faces.viewer.readings.values import Span, Term, Value
+from plugin.faces.viewer.readings.values import Altered, Span, Term, Value
 
 ANCHOR_LENGTH = 16
 """Hexadecimal digits: two results of a page do not meet in 64 bits."""
@@ -326,6 +326,8 @@ class Result(Struct, frozen=True):
     @property
     def is_worded(self) -> bool:
         """Whether its source says something of it, or of a component, that cannot be placed."""
+        if isinstance(self.value, Altered):
+            return True
         return self.flag.level is Level.WORDED or any(part.flag.level is Level.WORDED for part in self.parts)
 
 

@@ -131,4 +131,11 @@ class Absent(Struct, frozen=True, gc=False):
     reason: Term
 
 
-Value = Text | Term | Amount | Span | Ratio | Money | Truth | Sampled | Absent | When
+class Altered(Struct, frozen=True, gc=False):
+    """The source changes the sense of its element by an extension that we do not know (modifierExtension): R4 2.4.2
+    forbids to read on, so there may be a value and what it means is not known."""
+
+    kind: ClassVar[str] = "altered"
+
+
+Value = Text | Term | Amount | Span | Ratio | Money | Truth | Sampled | Absent | Altered | When
