@@ -28,12 +28,12 @@ COURSES: Final[Mapping[str, Word | Counted]] = {
     ),
     "not_drawn": Counted(
         Word(
-            "{n} résultat sans nombre ou sans date est dans le tableau seulement.",
-            "{n} result without a number or a date is in the table only.",
+            "{n} résultat sans nombre, sans date ou sans unité certaine est dans le tableau seulement.",
+            "{n} result without a number, a date or a certain unit is in the table only.",
         ),
         Word(
-            "{n} résultats sans nombre ou sans date sont dans le tableau seulement.",
-            "{n} results without a number or a date are in the table only.",
+            "{n} résultats sans nombre, sans date ou sans unité certaine sont dans le tableau seulement.",
+            "{n} results without a number, a date or a certain unit are in the table only.",
         ),
     ),
     "units_apart": Word(

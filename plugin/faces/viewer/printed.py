@@ -40,6 +40,11 @@ _UNPRINTED: Final[Mapping[str, Word]] = {
     ),
 }
 """What is said of values that are there and not printed, by their kind."""
+_TWO_UNITS = Word(
+    "(la source donne deux unités : {0} et {1})",
+    "(the source gives two units: {0} and {1})",
+)
+_ALSO = Word("{0} (la source donne aussi {1})", "{0} (the source also gives {1})")
 _ABSENT = Word("pas de valeur : {0}", "no value: {0}")
 
 
@@ -88,7 +93,12 @@ def amount(value: Amount, language: Language) -> str:
     """`< 5,0 mg/L`"""
     sign = {"<=": "≤", ">=": "≥"}.get(value.comparator, value.comparator)
     told = f"{sign}{_SPACE}{number(value.number, language)}" if sign else number(value.number, language)
-    return f"{told}{_SPACE}{value.unit.shown}" if value.unit is not None else told
+    if value.unit is None:
+        return told
+    told = f"{told}{_SPACE}{value.unit.shown}"
+    if value.other_unit is None:
+        return told
+    return f"{told} {_TWO_UNITS.said(language).format(value.unit.shown, value.other_unit.shown)}"
 
 
 def span(value: Span, language: Language) -> str:
@@ -140,6 +150,8 @@ def _one(value: When, language: Language) -> str:
 def reference_range(value: ReferenceRange, language: Language) -> str:
     """The range, and for whom or what it is."""
     told = span(value.span, language) if value.span is not None else ""
+    if value.text is not None and value.is_contradictory:
+        told = _ALSO.said(language).format(value.text.shown, told)
     told = told or (value.text.shown if value.text is not None else "")
     about = [term(each, language) for each in ((value.meaning,) if value.meaning else ()) + value.applies_to]
     if value.age is not None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugin.faces.viewer.readings.units import shift, shifted, unit
+from plugin.faces.viewer.readings.units import contradict, shift, shifted, unit
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,50 @@ def test_moving_the_point_keeps_every_digit(value: Decimal, powers: int) -> None
     moved = shifted(value, powers)
     assert moved.as_tuple().digits == value.as_tuple().digits
     assert shifted(moved, -powers) == value
+
+
+@pytest.mark.parametrize(
+    ("printed", "code"),
+    [
+        ("mg/L", "g/L"),
+        ("µg/L", "mg/L"),
+        ("mmol/L", "mg/dL"),
+        ("10*9/L", "10*6/L"),
+        ("mL/min", "L/min"),
+        ("g", "mol"),
+    ],
+)
+def test_a_printed_unit_of_another_size_or_kind_contradicts_its_code(printed: str, code: str) -> None:
+    assert contradict(printed, code)
+
+
+@pytest.mark.parametrize(
+    ("printed", "code"),
+    [
+        ("mmol/l", "mmol/L"),
+        ("MMOL/L", "mmol/L"),
+        ("Mg/L", "mg/L"),
+        ("UI/L", "[iU]/L"),
+        ("U/L", "[iU]/L"),
+        ("G/L", "10*9/L"),
+        ("T/L", "10*12/L"),
+        ("10^9/L", "10*9/L"),
+        ("10*3/uL", "10*9/L"),
+        ("/mm3", "/uL"),
+        ("mg/24h", "mg/(24.h)"),
+        ("mg/24 h", "mg/d"),
+        ("meq/L", "mmol/L"),
+        ("µg/L", "ug/L"),
+        ("ug/mL", "mg/L"),
+        ("g/g", "1"),
+        ("mmHg", "mm[Hg]"),
+        ("%", "%"),
+        ("cm", "cm[H2O]"),
+        ("Hz", "/s"),
+        ("°C", "Cel"),
+        ("mg/L", "nonsense units"),
+    ],
+)
+def test_another_spelling_or_a_doubt_is_no_contradiction(printed: str, code: str) -> None:
+    """An alarm over a way of writing would be learnt to be ignored."""
+    assert not contradict(printed, code)

@@ -150,6 +150,7 @@ def _same_value(one: Result, other: Result) -> bool:
     mine, theirs = one.value, other.value
     if isinstance(mine, Amount) and isinstance(theirs, Amount):
         same_unit = mine.ucum == theirs.ucum if mine.ucum and theirs.ucum else mine.unit == theirs.unit
+        same_unit = same_unit and mine.other_unit == theirs.other_unit
         return same_unit and mine.comparator == theirs.comparator and mine.number.value == theirs.number.value
     if isinstance(mine, Term) and isinstance(theirs, Term) and mine.key is not None:
         return mine.key == theirs.key

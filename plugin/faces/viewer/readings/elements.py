@@ -10,6 +10,7 @@ from typing import Any
 from plugin.faces.viewer.readings.code_words import SYSTEMS, TABLES
 from plugin.faces.viewer.readings.moment import period, timing, when
 from plugin.faces.viewer.readings.text import Text, line, prose
+from plugin.faces.viewer.readings.units import contradict
 from plugin.faces.viewer.readings.values import (
     Absent,
     Amount,
@@ -114,11 +115,14 @@ def amount(value: Any) -> Amount | None:
         return None
     comparator = word(tree.get("comparator"))
     code = word(tree.get("code"))
+    unit, ucum = line(tree.get("unit")) or line(code), code if tree.get("system") == UCUM else ""
+    is_contradictory = unit is not None and ucum not in ("", unit.shown) and contradict(unit.shown, ucum)
     return Amount(
         digits,
         comparator if comparator in _COMPARATORS else "",
-        line(tree.get("unit")) or line(code),
-        code if tree.get("system") == UCUM else "",
+        unit,
+        ucum,
+        line(code) if is_contradictory else None,
     )
 
 

@@ -4,6 +4,7 @@ Nothing is judged by a range of ours. Where it cannot be told (another unit, a r
 that reaches into the range), nothing is said. What the source says in words that no code explains is printed, unjudged.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
@@ -60,6 +61,8 @@ _SEVERITY = (
 )
 """Of several interpretations the last one in this order counts, unless they contradict each other."""
 
+_NUMBERS: Final = re.compile(r"[0-9]{1,3}(?:[ \u00a0\u202f][0-9]{3})+(?![0-9])|[0-9]+(?:[.,][0-9]+)?")
+_THOUSANDS: Final = re.compile(r"[ \u00a0\u202f]")
 _LOW = frozenset({Level.LOW, Level.CRITICALLY_LOW})
 _HIGH = frozenset({Level.HIGH, Level.CRITICALLY_HIGH})
 _TABLE = "interpretation"
@@ -74,16 +77,32 @@ def ranges_of(tree: Tree) -> tuple[ReferenceRange, ...]:
     for each in records(tree.get("referenceRange")):
         kind = term(each.get("type"))
         normal = kind is not None and kind.key == "range/normal"
+        limits, text = span(each), line(each.get("text"))
         one = ReferenceRange(
-            span(each),
-            line(each.get("text")),
+            limits,
+            text,
             None if normal else kind,
             tuple([whom for item in records(each.get("appliesTo")) if (whom := term(item)) is not None]),
             span(each.get("age")),
+            limits is not None and text is not None and _says_otherwise(text.shown, limits),
         )
         if one.span is not None or one.text is not None:
             found.append(one)
     return tuple(found)
+
+
+def _says_otherwise(text: str, limits: Span) -> bool:
+    """Whether a text that has numbers lacks one of the limits. A lower limit of nought often goes without saying."""
+    written = set(map(_decimal, _NUMBERS.findall(text)))
+    if not written:
+        return False
+    low = limits.low.number.value if limits.low is not None else Decimal(0)
+    stated = {abs(low), abs(limits.high.number.value) if limits.high is not None else Decimal(0)}
+    return not stated - {Decimal(0)} <= written
+
+
+def _decimal(digits: str) -> Decimal:
+    return Decimal(_THOUSANDS.sub("", digits).replace(",", "."))
 
 
 def flag_of(tree: Tree, value: Value | None, ranges: tuple[ReferenceRange, ...]) -> Flag:
@@ -106,14 +125,16 @@ def flag_of(tree: Tree, value: Value | None, ranges: tuple[ReferenceRange, ...])
 
 def by_range(value: Value | None, ranges: tuple[ReferenceRange, ...]) -> Level:
     """Where `value` lies in the normal range, if that can be told: one is for everybody, and all normal ones agree."""
-    if not isinstance(value, Amount):
+    if not isinstance(value, Amount) or not value.is_comparable:
         return Level.UNSTATED
     levels, is_for_everybody = set(), False
     for each in ranges:
         if each.meaning is None:
             if each.span is None:
                 return Level.UNSTATED  # it is in words alone, and might be the one that counts
-            levels.add(_compared(value, each.span))
+            level = _compared(value, each.span)
+            # Of two ranges in one the narrower may count: what is within the numbers is not called normal.
+            levels.add(Level.UNSTATED if each.is_contradictory and level is Level.NORMAL else level)
             is_for_everybody = is_for_everybody or not (each.applies_to or each.age)
     return levels.pop() if is_for_everybody and len(levels) == 1 else Level.UNSTATED
 
@@ -155,7 +176,7 @@ def _compared(value: Amount, normal: Span) -> Level:
 
 def _comparable(value: Amount, limit: Amount) -> bool:
     """A limit without a unit has the value's (R4, Observation.referenceRange)."""
-    if limit.comparator:
+    if limit.comparator or not limit.is_comparable:
         return False
     if value.ucum and limit.ucum:
         return value.ucum == limit.ucum

@@ -115,6 +115,8 @@ class ReferenceRange(Struct, frozen=True):
     applies_to: tuple[Term, ...] = ()
     """Whom it is for (men, pregnant women); nothing: everybody."""
     age: Span | None = None
+    is_contradictory: bool = False
+    """The text says other numbers than the span: both are printed, and no value is normal by either."""
 
 
 class Part(Struct, frozen=True):

@@ -150,14 +150,14 @@ def trends(results: Iterable[Result]) -> tuple[Series, ...]:
 
 def analyte_of(result: Result) -> Analyte | None:
     """What a result measures; None where it is nothing that can be charted."""
-    if not isinstance(result.value, Amount) or not _is_charted(result):
+    if not _is_drawable(result.value) or not _is_charted(result):
         return None
     return _analyte(result.feed, result.codes, result.title)
 
 
 def part_analyte_of(result: Result, part: Part) -> Analyte | None:
     """The same of a component of `result`."""
-    if not isinstance(part.value, Amount) or not _is_charted(result):
+    if not _is_drawable(part.value) or not _is_charted(result):
         return None
     return _analyte(result.feed, part.codes, part.title)
 
@@ -165,6 +165,11 @@ def part_analyte_of(result: Result, part: Part) -> Analyte | None:
 def trend_key(analyte: Analyte) -> str:
     """Stands for `analyte` in the address of its trend."""
     return hashlib.sha256("\n".join(analyte).encode(errors="replace")).hexdigest()[:KEY_LENGTH]
+
+
+def _is_drawable(value: Value | None) -> bool:
+    """Whether it is a number of one unit."""
+    return isinstance(value, Amount) and value.is_comparable
 
 
 def _is_charted(result: Result) -> bool:
@@ -213,11 +218,11 @@ def _entry(result: Result, value: Value, flag: Flag, ranges: tuple[ReferenceRang
 
 def _series_of(analyte: Analyte, told: Sequence[_Told]) -> Iterator[Series]:
     """The series of one analyte: as many as there are units that are not exactly the same."""
-    numbered = [each for each in told if isinstance(each.entry.value, Amount)]
+    numbered = [each for each in told if _is_drawable(each.entry.value)]
     groups = _by_unit(numbered)
     if not groups:
         return
-    rest = [each for each in told if not isinstance(each.entry.value, Amount)]
+    rest = [each for each in told if not _is_drawable(each.entry.value)]
     largest = max(groups, key=len)
     for group in groups:
         yield _series(analyte, group, rest if group is largest else [])
@@ -293,12 +298,13 @@ def _placed(entry: Entry, own: str, code: str) -> Entry:
 
 def _band(entry: Entry, own: str, powers: int) -> Band | None:
     """The one normal range of an entry, moved with it; None where there is none, or several."""
-    spans = [each.span for each in entry.ranges if each.meaning is None and each.span is not None]
-    if len(spans) != 1:
+    normal = [each for each in entry.ranges if each.meaning is None]
+    spans = [each.span for each in normal if each.span is not None]
+    if len(spans) != 1 or any(each.is_contradictory for each in normal):
         return None
     sides = []
     for side in (spans[0].low, spans[0].high):
-        if side is not None and side.ucum not in ("", own):
+        if side is not None and (side.ucum not in ("", own) or not side.is_comparable):
             return None
         sides.append(None if side is None else shifted(side.number.value, powers))
     return Band(*sides)

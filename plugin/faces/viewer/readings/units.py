@@ -28,6 +28,11 @@ _METRIC: Final[Mapping[str, str]] = {
 }  # fmt: skip
 """Units that take prefixes -> the one name of each."""
 
+_MOLES: Final[Mapping[str, str]] = {"eq": "mol", "osm": "mol"}
+_PLAIN: Final = frozenset({"g", "L", "mol", "m", "s"})
+"""Of these two different ones are surely two units. Enzyme and arbitrary units are printed `U` both, and pressure,
+energy and power have several names for one."""
+
 _LITRE_FROM_CUBIC_METRE = 3
 """1 m3 = 10^3 L, by definition."""
 
@@ -72,6 +77,29 @@ def shift(from_code: str, to_code: str) -> int | None:
     if mine is None or theirs is None or mine.parts != theirs.parts or not mine.parts:
         return None
     return mine.scale - theirs.scale
+
+
+@lru_cache(maxsize=512)
+def contradict(printed: str, code: str) -> bool:
+    """Whether a unit as it is printed and its UCUM code are two units. When in doubt they are not: what is printed is
+    often only another spelling (`mmol/l`, `G/L`, `UI/L`, `mg/24h`)."""
+    written = printed.replace("\u00b5", "u").replace("\u03bc", "u")
+    mine, small, theirs = unit(written), unit(written.lower()), unit(code)
+    if mine is None or theirs is None or theirs in (mine, small):
+        return False
+    mine_parts, their_parts = _judged(mine), _judged(theirs)
+    if mine_parts == their_parts:
+        return bool(mine_parts) and mine.scale != theirs.scale
+    return mine_parts.keys() <= _PLAIN and their_parts.keys() <= _PLAIN
+
+
+def _judged(read: Unit) -> Mapping[str, int]:
+    """How often each thing stands in a unit: below the line counts against above, equivalents are moles (UCUM)."""
+    found: Counter[str] = Counter()
+    for name, exponent in read.parts:
+        bare = name.removeprefix("/")
+        found[_MOLES.get(bare, bare)] += exponent if bare == name else -exponent
+    return {name: count for name, count in found.items() if count}
 
 
 def shifted(value: Decimal, powers: int) -> Decimal:

@@ -75,6 +75,13 @@ class Amount(Struct, frozen=True, gc=False):
     """As the source prints it."""
     ucum: str = ""
     """The unit's UCUM code, where the source gives one; for arithmetic, not to be printed."""
+    other_unit: Text | None = None
+    """Its UCUM code where that says another unit than the printed one: it is not known which of the two counts."""
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether the number can be compared with others."""
+        return self.other_unit is None
 
 
 class Span(Struct, frozen=True, gc=False):
