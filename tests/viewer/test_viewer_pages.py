@@ -9,6 +9,8 @@ import pytest
 
 from fhir_adapters.interface import FeedTimeout
 from plugin.event import LOCAL_FEED
+from plugin.faces.pages.wording import Word
+from plugin.faces.viewer.words import HINTS, PAGE
 from plugin.state.views import Views
 from tests.launch.launching import LaunchWorld, configuration
 from tests.viewer.clinic import Clinic
@@ -103,6 +105,15 @@ def test_no_match_nothing_there_and_all_withheld_are_one_sentence(clinic: Clinic
     world.lab.resources.clear()
     unmatched = clinic.get("part/city-lab").text
     assert empty == foreign == unmatched == "Nothing to show from City laboratory."
+
+
+def test_a_source_is_named_without_an_elision_in_french(clinic: Clinic) -> None:
+    """« de Imagerie » is no French, and a name may begin with any letter."""
+    seen = clinic.get("part/city-lab", language="fr").text.replace("\u00a0", " ")
+    assert seen == "Rien à montrer de la source « Laboratoire de ville »."
+    for word in (*PAGE.values(), *HINTS.values()):
+        said = word.fr if isinstance(word, Word) else word.other.fr
+        assert not said.endswith((" de", " à", " que", " dans"))
 
 
 def test_a_patient_without_qualified_identifier_is_told_apart(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Final
 
 from babel import Locale
 
-from plugin.faces.pages.wording import LANGUAGES, Language, Word, day, instant, month
+from plugin.faces.pages.wording import LANGUAGES, Language, Word, day, instant, known_language, month
 from plugin.faces.viewer.readings.code_words import WORDS
 from plugin.faces.viewer.readings.moment import Precision, When
 from plugin.faces.viewer.readings.result import ReferenceRange
@@ -45,6 +45,8 @@ _TWO_UNITS = Word(
     "(the source gives two units: {0} and {1})",
 )
 _ALSO = Word("{0} (la source donne aussi {1})", "{0} (the source also gives {1})")
+_CODE = Word("Code {0}", "Code {0}")
+"""A code without a word of ours or of its source."""
 _ABSENT = Word("pas de valeur : {0}", "no value: {0}")
 
 
@@ -78,10 +80,13 @@ def printed(value: Value | Number | None, language: Language) -> str:
 
 
 def term(value: Term, language: Language) -> str:
-    """Our word for a code that FHIR defines, else the source's own words."""
+    """Our word for a code that FHIR defines, else the source's own words, in `language` where it translates them."""
     if value.key is not None and (pair := WORDS.get(value.key)) is not None:
         return Word(*pair).said(language)
-    return value.text.shown
+    for tag, words in value.translations:
+        if known_language(tag) == language:
+            return words.shown
+    return _CODE.said(language).format(value.text.shown) if value.is_code else value.text.shown
 
 
 def number(value: Number, language: Language) -> str:

@@ -54,13 +54,13 @@ _SILENT = Problem(
 )
 _REFUSED = Problem(
     Word(
-        "Les règles d’accès ne permettent pas de consulter {source} ici.",
+        "Les règles d’accès ne permettent pas de consulter la source «\u00a0{source}\u00a0» ici.",
         "The access rules do not allow a look at {source} here.",
     ),
     _ASK,
 )
 _SUSPENDED = Problem(
-    Word("L’accès à {source} est suspendu.", "Access to {source} is suspended."),
+    Word("L’accès à la source «\u00a0{source}\u00a0» est suspendu.", "Access to {source} is suspended."),
     Word(
         "Votre accès, l’application ou la source ont été suspendus. Adressez-vous au responsable de la sécurité.",
         "Your access, the application or the source has been suspended. Ask the security officer.",
@@ -108,7 +108,7 @@ _PROBLEMS: Final[Mapping[str, Problem]] = {
     Reason.ACCESS_DENIED: _REFUSED,
     Reason.INSUFFICIENT_SCOPE: Problem(
         Word(
-            "Le dossier du patient n’a pas donné le droit de consulter {source}.",
+            "Le dossier du patient n’a pas donné le droit de consulter la source «\u00a0{source}\u00a0».",
             "The patient’s record has not granted a look at {source}.",
         ),
         _ASK,

@@ -36,10 +36,10 @@ PAGE: Final[Mapping[str, Word | Counted]] = {
             "{n} results that the source marks as entered in error are not shown.",
         ),
     ),
-    "nothing": Word("Rien à montrer de", "Nothing to show from"),
+    "nothing": Word("Rien à montrer de la source «\u00a0{source}\u00a0».", "Nothing to show from {source}."),
     "no_identifier": Word(
-        "Ce patient n’a pas d’identité qualifiée, et ne peut donc pas être cherché dans",
-        "This patient has no qualified identifier, and so cannot be looked for at",
+        "Ce patient n’a pas d’identité qualifiée, et ne peut donc pas être cherché dans la source «\u00a0{source}\u00a0».",
+        "This patient has no qualified identifier, and so cannot be looked for at {source}.",
     ),
     "no_identifier_advice": Word(
         "Faites vérifier l’identité du patient, puis réessayez.", "Have the patient’s identity checked, then try again."
@@ -184,10 +184,10 @@ CONTRADICTORY: Final = Word("! contradictoire", "! contradictory")
 HINTS: Final[Mapping[str, Word]] = {
     "reported-in": Word("Fait partie du compte rendu", "Part of the report"),
     "reports": Word("Contient", "Contains"),
-    "same-result": Word("Peut-être le même résultat que", "Perhaps the same result as"),
+    "same-result": Word("Peut-être le même résultat :", "Perhaps the same result as"),
     "other-value": Word("Même examen, autre valeur :", "Same test, another value:"),
     "same-day": Word("Peut-être le même résultat, le même jour :", "Perhaps the same result, on the same day:"),
-    "same-identifier": Word("Même numéro que", "Same number as"),
+    "same-identifier": Word("Même numéro :", "Same number as"),
     "replaces": Word("Remplace", "Replaces"),
     "replaced-by": Word("Remplacé par", "Replaced by"),
 }

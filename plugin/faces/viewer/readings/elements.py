@@ -32,6 +32,7 @@ MAX_ITEMS = 100
 """Entries of one list that are read: an antibiogram has some thirty components, a panel some fifty members."""
 
 UCUM = "http://unitsofmeasure.org"
+TRANSLATION = "http://hl7.org/fhir/StructureDefinition/translation"
 _COMPARATORS = frozenset({"<", "<=", ">=", ">"})
 _CURRENCY_LENGTH = 3
 
@@ -80,11 +81,14 @@ def coding(value: Any) -> Term | None:
         return None
     tree: Tree = value
     code = word(tree.get("code"))
-    text = line(tree.get("display")) or line(code)
+    display = line(tree.get("display"))
+    text = display or line(code)
     if text is None:
         return None
     table = SYSTEMS.get(word(tree.get("system")))
-    return Term(text, f"{table}/{code}" if table is not None and code in TABLES[table] else None)
+    key = f"{table}/{code}" if table is not None and code in TABLES[table] else None
+    translated = _translations(tree["_display"]) if "_display" in tree else ()
+    return Term(text, key, is_code=display is None, translations=translated)
 
 
 def term(value: Any) -> Term | None:
@@ -95,7 +99,7 @@ def term(value: Any) -> Term | None:
     tree: Tree = value
     text = line(tree.get("text"))
     if text is not None:
-        return Term(text)
+        return Term(text, translations=_translations(tree["_text"])) if "_text" in tree else Term(text)
     codings = records(tree.get("coding"))
     if len(codings) == 1:
         return coding(codings[0])
@@ -103,6 +107,19 @@ def term(value: Any) -> Term | None:
     terms = [(found, each) for each in codings if (found := coding(each)) is not None]
     named = (found for found, each in terms if found.key is not None or line(each.get("display")) is not None)
     return next(named, terms[0][0] if terms else None)
+
+
+def _translations(element: Any) -> tuple[tuple[str, Text], ...]:
+    """(language tag, words) of the extension `translation` on a text."""
+    found = []
+    for each in records(record(element).get("extension")):
+        if each.get("url") == TRANSLATION:
+            told = {word(part.get("url")): part for part in records(each.get("extension"))}
+            language = word(record(told.get("lang")).get("valueCode"))
+            content = line(record(told.get("content")).get("valueString"))
+            if content is not None:
+                found.append((language, content))
+    return tuple(found)
 
 
 def amount(value: Any) -> Amount | None:

@@ -143,6 +143,8 @@ def _value_texts(value: Value | Number | None) -> Iterator[str]:
         yield value.whole or value.shown
     elif isinstance(value, Term):
         yield value.text.whole or value.text.shown
+        for _, words in value.translations:
+            yield words.whole or words.shown
         if value.key is not None:
             yield from WORDS[value.key]
     elif isinstance(value, Amount):

@@ -58,6 +58,10 @@ class Term(Struct, frozen=True, gc=False):
     """The source's own words; else its code."""
     key: str | None = None
     """Of code_words.WORDS, for codes that FHIR itself defines and that came without words."""
+    is_code: bool = False
+    """`text` is the code itself: there are no words for it."""
+    translations: tuple[tuple[str, Text], ...] = ()
+    """(language tag, words) that the source gives beside `text`."""
 
     def __str__(self) -> str:
         return self.text.shown
