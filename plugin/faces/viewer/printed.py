@@ -28,6 +28,9 @@ _SIGNS: Final[Mapping[Language, Mapping[str, str]]] = {each: dict(Locale(each).c
 """Of currencies, by their code; one that has none is its own."""
 _SPACE: Final = "\u00a0"
 """Between a number and its unit, which stay on one line."""
+_KEPT_TOGETHER: Final = 20
+"""Characters of a unit that fits on one line with its number in a panel 380 px wide; a longer one may begin the next
+line."""
 _YES, _NO = Word("oui", "yes"), Word("non", "no")
 _FROM_TO = Word("du {0} au {1}", "{0} to {1}")
 _SINCE, _UNTIL = Word("depuis le {0}", "since {0}"), Word("jusqu’au {0}", "until {0}")
@@ -100,7 +103,8 @@ def amount(value: Amount, language: Language) -> str:
     told = f"{sign}{_SPACE}{number(value.number, language)}" if sign else number(value.number, language)
     if value.unit is None:
         return told
-    told = f"{told}{_SPACE}{value.unit.shown}"
+    unit = value.unit.shown
+    told = f"{told}{_SPACE if len(unit) <= _KEPT_TOGETHER else ' '}{unit}"
     if value.other_unit is None:
         return told
     return f"{told} {_TWO_UNITS.said(language).format(value.unit.shown, value.other_unit.shown)}"

@@ -38,7 +38,8 @@ PAGE: Final[Mapping[str, Word | Counted]] = {
     ),
     "nothing": Word("Rien à montrer de la source «\u00a0{source}\u00a0».", "Nothing to show from {source}."),
     "no_identifier": Word(
-        "Ce patient n’a pas d’identité qualifiée, et ne peut donc pas être cherché dans la source «\u00a0{source}\u00a0».",
+        "Ce patient n’a pas d’identité qualifiée, et ne peut donc pas être cherché dans la source "
+        "«\u00a0{source}\u00a0».",
         "This patient has no qualified identifier, and so cannot be looked for at {source}.",
     ),
     "no_identifier_advice": Word(

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fhir_adapters.moments import stretch
+from plugin.faces.viewer.printed import amount
 from plugin.faces.viewer.readings.moment import Precision, when
-from plugin.faces.viewer.readings.text import MAX_LINE, line, visible
-from plugin.faces.viewer.readings.values import number
+from plugin.faces.viewer.readings.text import MAX_LINE, Text, line, visible
+from plugin.faces.viewer.readings.values import Amount, Number, number
 
 _FIGURES = st.integers(0, 61).map("{:02}".format)
 _DATES = st.from_regex(r"(000[12]|20[0-9]{2}|999[89])-(0[0-9]|1[0-3])-[0-3][0-9]", fullmatch=True)
@@ -44,3 +45,10 @@ def test_a_number_keeps_its_digits(value: Decimal) -> None:
 def test_a_line_is_what_can_be_seen_of_a_text(text: str) -> None:
     read = line(text)
     assert (read.shown if read is not None else "") == " ".join(visible(text).split())
+
+
+def test_a_number_stays_with_its_unit_unless_that_is_as_wide_as_a_line() -> None:
+    """`m` at the end of a line and `mol/L` on the next would be read as metres."""
+    told = Number(Decimal("1.50"), "1.50")
+    assert amount(Amount(told, unit=Text("mmol/L")), "fr") == "1,50\u00a0mmol/L"
+    assert amount(Amount(told, unit=Text("colonies par millilitre")), "fr") == "1,50 colonies par millilitre"

@@ -2,6 +2,7 @@
 
 import re
 import xml.etree.ElementTree as ET
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -269,3 +270,22 @@ def test_dates_of_an_axis_are_few_and_within(moments: list[Any]) -> None:
 def test_a_series_names_its_extremes(value: str) -> None:
     series = one_series(measured("2026-01-01", "0.80"), measured("2026-02-01", value))
     assert {series.lowest, series.highest} == set(series.entries)
+
+
+@pytest.mark.parametrize("days", [1, 3, 30, 100, 200, 330, 366, 400, 700, 2000, 8000])
+def test_no_date_of_the_axis_lies_over_another_on_a_narrow_chart(days: int) -> None:
+    """At 380 px a chart is some 330 px wide and a letter some 7."""
+    first = datetime(2025, 12, 20, 8, tzinfo=UTC)
+    moments = [first, first + timedelta(days=days)]
+    (series,) = trends(overview([told(*[measured(each.isoformat(), "1") | {"id": each.strftime("x%Y%j")}
+                                        for each in moments])]).results)  # fmt: skip
+    words = Labels("Creatinine", "", str, lambda tick: f"{tick.at:%m/%Y}", lambda entry: "p")
+    image = ET.fromstring(str(chart(series, words)).replace("<svg ", f'<svg xmlns="{SVG[1:-1]}" ', 1))
+    free = 0.0
+    dates = [each for each in image.iter(f"{SVG}text") if each.get("text-anchor")]
+    assert dates
+    for each in dates:
+        x, width = float(each.get("x", "")[:-1]) * 3.3, len(each.text or "") * 7
+        left = x - (width if each.get("text-anchor") == "end" else width / 2)
+        assert left >= free
+        free = left + width

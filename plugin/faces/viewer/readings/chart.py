@@ -22,6 +22,10 @@ _TOP, _BOTTOM = 16, 204
 """Where the highest and the lowest value stand; below, the arrow of a limit has room before the dates."""
 _LEFT, _WIDTH = 15.0, 81.0
 """In per cent: numbers of the axis stand left of the values, on the band's side."""
+_AT_THE_END = 0.9
+"""Of the axis: a date beyond ends at its place rather than in the middle of it, so that it stays in the image."""
+_LETTER = 2.2
+"""In per cent: the width of a letter of a date on the narrowest chart, some 330 px."""
 _WIDEST, _LONGEST = 1e7, 6
 """Of a number at the axis: seven digits before the point, six behind it, as many as fit left of the values."""
 MAX_TITLED = 60
@@ -231,13 +235,17 @@ def _tick_text(value: float, decimals: int) -> str:
 
 def _dates(ticks: Sequence[Tick], labels: Labels) -> str:
     parts = []
+    free = 0.0
     for tick in ticks:
-        x = _across(tick.x)
-        anchor = "end" if tick.x > 0.9 else "middle"
-        parts.append(
-            f'<line class="chart-rule" x1="{x}" x2="{x}" y1="{_BOTTOM}" y2="{_BOTTOM + 26}"/>'
-            f'<text x="{x}" y="{_BOTTOM + 40}" text-anchor="{anchor}">{escape(labels.date(tick))}</text>'
-        )
+        x, told, is_last = _across(tick.x), labels.date(tick), tick.x > _AT_THE_END
+        parts.append(f'<line class="chart-rule" x1="{x}" x2="{x}" y1="{_BOTTOM}" y2="{_BOTTOM + 26}"/>')
+        width = len(told) * _LETTER
+        left = _LEFT + _WIDTH * tick.x - (width if is_last else width / 2)
+        if left < free:
+            continue  # it would lie over the one before it
+        free = left + width + _LETTER
+        anchor = "end" if is_last else "middle"
+        parts.append(f'<text x="{x}" y="{_BOTTOM + 40}" text-anchor="{anchor}">{escape(told)}</text>')
     return "".join(parts)
 
 
