@@ -15,6 +15,7 @@ from plugin.ledger import evidence
 from plugin.ledger.errors import LedgerBroken, LedgerError
 from plugin.ledger.key import SigningKey, VerifierKey, load_private_key
 from plugin.ledger.reader import Reader
+from plugin.ledger.store import FORMAT
 from plugin.ledger.verify import Report
 from plugin.ledger.verify import verify as verified
 from plugin.places import place_of
@@ -167,5 +168,8 @@ def _tell(report: Report, cut: str | None) -> None:
     since = f"unbroken since {report.since[:10]}" if report.since else "nothing recorded yet"
     purged = f" ({report.purged:,} of them purged by rule)" if report.purged else ""
     click.echo(f"{report.records:,} records{purged}, {since}, head {report.root[:4]}…{report.root[-4:]}")
+    if report.form != FORMAT:
+        older = f"the log is of form {report.form}, whose indexes and triggers are not compared"
+        click.echo(f"{older}: `vitrine audit upgrade` makes it form {FORMAT}", err=True)
     if report.unfinished:
         click.echo(f"a purge was interrupted: `audit purge` removes {report.unfinished:,} more", err=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from plugin.ledger import checkpoint
 from plugin.ledger.checkpoint import Checkpoint
-from plugin.ledger.errors import CheckpointInvalid, LedgerBroken, LedgerUnreadable
+from plugin.ledger.errors import CheckpointInvalid, LedgerBroken, LedgerUnreadable, ProofInvalid
 from plugin.ledger.key import VerifierKey
 from plugin.ledger.notes import NoteFile
 from plugin.ledger.proof import TlogProof
@@ -37,6 +37,10 @@ def prove(reader: Reader, position: int, key: VerifierKey, kept: Path | None = N
         stated, note = _cosigned(kept, position, key) or _own(tree.head.checkpoint, key)
         proof = tree.prove(position, stated, note)
     (record,) = reader.records(position, position)
+    try:
+        proof.verify(record.header, key)
+    except ProofInvalid as error:
+        raise LedgerBroken(f"the header of record {position} is not the one that was signed: {error}") from error
     return Evidence(record.header, proof)
 
 

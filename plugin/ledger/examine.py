@@ -13,11 +13,11 @@ from typing import Any
 import orjson
 
 from plugin.ledger.errors import LedgerBroken, LedgerError, LedgerUnreadable
-from plugin.ledger.merkle import leaf_hash, leaf_hashes
+from plugin.ledger.merkle import HASH_SIZE, leaf_hash, leaf_hashes
 from plugin.ledger.purge import Purges, row_flaw
 from plugin.ledger.record import all_sound
 from plugin.ledger.store import Opening, View
-from plugin.ledger.tiles import HEIGHT, WIDTH, Shelf, root_of
+from plugin.ledger.tiles import HEIGHT, WIDTH, Shelf, root_of, split
 
 CHUNK = 16 * WIDTH
 """Records in one piece: some tens of milliseconds of work, and whole tiles."""
@@ -30,6 +30,10 @@ class Problem:
     position: int | None
     """The record it shows at; None if it shows in the whole only."""
     sentence: str
+    is_disputed: bool = False
+    """A header and the hash that is stored for it differ: which of them was changed, the signed root can tell."""
+    is_cut: bool = False
+    """All that is there is sound and signed, and ends before a checkpoint that was kept elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +62,21 @@ def examine(opening: Opening, first: int, end: int, purges: Purges) -> Examined:
         view.freeze()
         counts: Counter[str] = Counter()
         leaves, problem = _leaves(view, first, end, purges, counts)
-        full = len(leaves) // WIDTH
-        tiles = [leaves[at * WIDTH : (at + 1) * WIDTH] for at in range(full)]
+        tiles = _full(leaves)
         roots = [root_of(tile) for tile in tiles]
         shelf = view.shelf()
         for number, (tile, root) in enumerate(zip(tiles, roots, strict=True), first // WIDTH):
-            problem = problem or tile_problem(shelf, 0, number, tile, root)
-        return Examined(roots, leaves[full * WIDTH :], problem, counts["purged"], counts["unfinished"])
+            wrong = tile_problem(shelf, 0, number, tile, root)
+            if wrong is not None:
+                sound = leaves[: (number * WIDTH if wrong.position is None else wrong.position) - first]
+                roots = roots[: len(sound) // WIDTH]
+                return Examined(roots, sound[len(roots) * WIDTH :], wrong, counts["purged"], counts["unfinished"])
+        return Examined(roots, leaves[len(tiles) * WIDTH :], problem, counts["purged"], counts["unfinished"])
+
+
+def _full(leaves: Sequence[bytes]) -> list[Sequence[bytes]]:
+    """By the tile; what fills none is left out."""
+    return [leaves[at * WIDTH : (at + 1) * WIDTH] for at in range(len(leaves) // WIDTH)]
 
 
 def prepare_process() -> None:
@@ -96,6 +108,10 @@ def tile_problem(shelf: Shelf, level: int, number: int, hashes: Sequence[bytes],
     if stored is None or (stored == b"".join(hashes) and list(shelf.roots(level, number, 1)) == [root]):
         return None
     first = number << HEIGHT * (level + 1)
+    if level == 0 and len(stored) == WIDTH * HASH_SIZE:
+        for place, (kept, own) in enumerate(zip(split(stored), hashes, strict=True), first):
+            if kept != own:
+                return Problem(place, f"the stored hash of record {place} is not that of its header", is_disputed=True)
     return Problem(first, f"the stored hashes of records {first} and on are not theirs")
 
 

@@ -127,7 +127,8 @@ _TRIGGERS = """
 SELECT t.tgname::text, c.relname::text, p.proname::text, t.tgtype::integer, p.prosrc
 FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
-WHERE n.nspname = 'ledger' AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgqual IS NULL
+WHERE n.nspname = 'ledger' AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')
+  AND t.tgqual IS NULL AND t.tgattr::text = ''
 """
 _ROW, _BEFORE, _DELETE, _UPDATE, _TRUNCATE = 1, 2, 8, 16, 32
 """Bits of `tgtype` (PostgreSQL's catalog/pg_trigger.h)."""

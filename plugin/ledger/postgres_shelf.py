@@ -1,6 +1,6 @@
 """Stored hashes in the ledger's database: a `tiles.Shelf` on a connection."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from plugin.ledger.merkle import leaf_hash
 from plugin.ledger.postgres_connection import Connection
@@ -42,6 +42,10 @@ class PostgresShelf:
         """See `Shelf.stored`."""
         found = self._connection.execute("SELECT max(number) FROM ledger.tiles WHERE level = %s", (level,)).fetchone()
         return 0 if found is None or found[0] is None else found[0] + 1
+
+    def numbers(self) -> Iterator[tuple[int, int]]:
+        """See `Shelf.numbers`."""
+        return self._connection.execute("SELECT level, number FROM ledger.tiles ORDER BY level, number")
 
     def fill(self, before: int, after: int) -> None:
         """Store the tiles that are due after a commit that took the tree from `before` to `after` leaves.

@@ -3,7 +3,7 @@
 The table is made when the first tile is due, so a file from before there were tiles gets its own as it grows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import apsw
 
@@ -56,6 +56,12 @@ class SqliteShelf:
             return 0
         last: int | None = self._connection.execute("SELECT max(number) FROM tiles WHERE level = ?", (level,)).get
         return 0 if last is None else last + 1
+
+    def numbers(self) -> Iterator[tuple[int, int]]:
+        """See `Shelf.numbers`."""
+        if not self._exists:
+            return iter(())
+        return self._connection.execute("SELECT level, number FROM tiles ORDER BY level, number")
 
     def fill(self, before: int, after: int) -> None:
         """Store the tiles that are due after a commit that took the tree from `before` to `after` leaves.

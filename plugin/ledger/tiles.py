@@ -44,6 +44,9 @@ class Shelf(Protocol):
     def stored(self, level: int) -> int:
         """How many tiles of this level are stored; they are the first ones."""
 
+    def numbers(self) -> Iterator[tuple[int, int]]:
+        """Level and number of all that is stored, in order."""
+
 
 def is_due(before: int, after: int) -> bool:
     """True if a tile is full after a commit that took the tree from `before` to `after` leaves."""
@@ -65,6 +68,21 @@ def due(shelf: Shelf, size: int) -> Iterator[Tile]:
                 break
             yield Tile(level, number, root_of(hashes), b"".join(hashes))
         level += 1
+
+
+def stray(shelf: Shelf, size: int) -> str | None:
+    """Which tile is missing before others, or is none of a tree of `size` leaves, in a sentence; None if all fit.
+
+    The last ones may be missing: they are made with the next commit.
+    """
+    expected: dict[int, int] = {}
+    for level, number in shelf.numbers():
+        if level < 0 or not 0 <= number < size >> HEIGHT * (level + 1):
+            return f"the tile {number} of level {level} is stored, and no tile of this tree"
+        if number != expected.get(level, 0):
+            return f"the tile {expected.get(level, 0)} of level {level} is missing"
+        expected[level] = number + 1
+    return None
 
 
 class Subtrees:

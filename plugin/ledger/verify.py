@@ -33,7 +33,7 @@ from plugin.ledger.purge import Purges, purges_of
 from plugin.ledger.rotation import ROTATED, KeyChain, key_chain
 from plugin.ledger.sqlite_view import opening
 from plugin.ledger.store import FORMAT, OLDER_FORMATS, Head, Meta, Opening, View
-from plugin.ledger.tiles import WIDTH, root_of
+from plugin.ledger.tiles import WIDTH, root_of, stray
 from plugin.ledger.tree import Tree
 
 ALONE = 50_000
@@ -51,7 +51,7 @@ class Report:
     since: str | None
     """The time that the first of them states; None if there is none."""
     root: str
-    """The root that they come to, in hex."""
+    """The root that they come to, in hex; "" where more was read than is sound."""
     problem: Problem | None
     held: int | None = None
     """Records of the checkpoint given in `against`: the rest is proven by the ledger's own key alone."""
@@ -59,12 +59,13 @@ class Report:
     """Of the records, those without a body, each as a purge record says."""
     unfinished: int = 0
     """Those that a purge record names and that still have their body: a purge was interrupted."""
+    form: int = FORMAT
+    """Of an older one the indexes and triggers are not compared: it had others."""
 
     @property
     def cut(self) -> bool:
         """True if the problem is that it ends before `held`: what is there is sound by itself."""
-        at = None if self.problem is None else self.problem.position
-        return self.held is not None and at == self.records and self.records < self.held
+        return self.problem is not None and self.problem.is_cut
 
 
 class _Trail:
@@ -78,6 +79,7 @@ class _Trail:
         self.roots: list[bytes] = []
         self.rest: Sequence[bytes] = ()
         self.since: str | None = None
+        self.form = FORMAT
         self.purged = self.unfinished = 0
 
     def add(self, piece: Examined) -> None:
@@ -94,8 +96,10 @@ class _Trail:
 
     def report(self, problem: Problem | None) -> Report:
         edge = self.edge()
-        since = self.since if edge.size else None
-        return Report(edge.size, since, edge.root().hex(), problem, purged=self.purged, unfinished=self.unfinished)
+        bad = None if problem is None else problem.position
+        sound = edge.size if bad is None else min(bad, edge.size)
+        since, root = self.since if sound else None, edge.root().hex() if sound == edge.size else ""
+        return Report(sound, since, root, problem, None, self.purged, self.unfinished, self.form)
 
 
 def verify(
@@ -149,9 +153,13 @@ def _problem(
         meta = view.meta()
         if meta.format != FORMAT and meta.format not in OLDER_FORMATS:
             return Problem(None, f"the ledger says that it is of form {meta.format}, which is unknown")
+        trail.form = meta.format
         chain, misleading = _chain(view, meta)
+        foreign = None
         if verifier not in chain or meta.origin != verifier.name:
-            return Problem(None, "the ledger was made with another key")
+            foreign = Problem(None, "the ledger was made with another key")
+        if meta.origin != verifier.name:
+            return foreign  # of this name a record that is not sound may keep from knowing it: that is looked for first
         view.check_tables()
         lowest, highest = view.bounds()
         trail.since = stated_time(view)
@@ -163,13 +171,28 @@ def _problem(
         trail.add(piece)
         progress(trail.tiles.size * WIDTH + len(trail.rest))
         if piece.problem is not None:
-            return piece.problem
+            return _decided(opened, piece.problem, chain)
     if isinstance(head, LedgerBroken):
         raise head
     for record in (misleading, trail.misleading):
         if record is not None:
             return Problem(record.position, str(record))
-    return _head_problem(head, trail.edge(), chain.current) or _tiles_problem(opened, trail.roots)
+    return foreign or _head_problem(head, trail.edge(), chain.current) or _tiles_problem(opened, trail.roots)
+
+
+def _decided(opened: Opening, problem: Problem, chain: KeyChain) -> Problem:
+    """Of a header and its stored hash that differ the one is signed whose hash leads to the signed root."""
+    if not problem.is_disputed or problem.position is None:
+        return problem
+    try:
+        with opened() as view:
+            view.freeze()
+            head = view.head()
+            checkpoint.verify(head.checkpoint, chain.current)
+            Tree(head, view.shelf()).inclusion(problem.position)
+    except (LedgerBroken, CheckpointInvalid, ValueError, IndexError):
+        return problem
+    return Problem(problem.position, f"record {problem.position} has another header than was signed")
 
 
 def _chain(view: View, meta: Meta) -> tuple[KeyChain, OwnInvalid | None]:
@@ -263,7 +286,7 @@ def _held_problem(opened: Opening, held: Checkpoint | None) -> Problem | None:
         tree = Tree(view.head(), view.shelf())
         if tree.head.size < held.size:
             sentence = f"record {tree.head.size} is missing: a checkpoint held elsewhere states {held.size} records"
-            return Problem(tree.head.size, sentence)
+            return Problem(tree.head.size, sentence, is_cut=True)
         if not tree.continues(held):
             return Problem(None, f"the first {held.size} records are not those of a checkpoint held elsewhere")
     return None
@@ -286,6 +309,9 @@ def _tiles_problem(opened: Opening, roots: list[bytes]) -> Problem | None:
     with opened() as view:
         view.freeze()
         shelf, level = view.shelf(), 1
+        strange = stray(shelf, view.head().size)
+        if strange is not None:
+            return Problem(None, strange)
         while len(roots) >= WIDTH:
             tiles = [roots[at * WIDTH : (at + 1) * WIDTH] for at in range(len(roots) // WIDTH)]
             roots = [root_of(hashes) for hashes in tiles]
@@ -307,7 +333,25 @@ def _head_problem(head: Head, read: Edge, verifier: VerifierKey) -> Problem | No
     if read.size > stated.size:
         return Problem(stated.size, f"record {stated.size} stands behind the {stated.size} of the newest checkpoint")
     if read.root() != stated.root:
-        return Problem(None, "the headers are not those that the newest checkpoint was signed over")
+        return _unsigned(head, read, stated) or Problem(
+            None, "the headers are not those that the newest checkpoint was signed over"
+        )
     if head.edge != read:
         return Problem(None, "the stored head is not the one that its checkpoint states")
+    return None
+
+
+def _unsigned(head: Head, read: Edge, stated: Checkpoint) -> Problem | None:
+    """Where the first header lies that was not signed, as near as the roots in a stored head tell that lead to the
+    signed one; None if they do not."""
+    if head.edge.size != stated.size or head.edge.root() != stated.root:
+        return None
+    first = 0
+    for signed, found in zip(head.edge.hashes, read.hashes, strict=True):
+        count = 1 << (stated.size - first).bit_length() - 1
+        if signed != found:
+            last = first + count - 1
+            which = f"record {first}" if count == 1 else f"one of the records {first} to {last}"
+            return Problem(first, f"{which} has another header than was signed")
+        first += count
     return None

@@ -203,6 +203,11 @@ def test_other_tables_are_no_ledger(place, sql):
             "is not as it was made",
         ),
         (
+            "DROP TRIGGER records_are_never_changed ON ledger.records; CREATE TRIGGER records_are_never_changed"
+            " BEFORE UPDATE OF time ON ledger.records FOR EACH ROW EXECUTE FUNCTION ledger.only_purge()",
+            "records_are_never_changed is missing or switched",
+        ),
+        (
             "CREATE TRIGGER extra BEFORE INSERT ON ledger.records EXECUTE FUNCTION ledger.refuse()",
             "what no ledger has: extra",
         ),

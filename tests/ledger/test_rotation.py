@@ -229,8 +229,10 @@ def test_a_change_of_key_of_a_class_that_can_be_purged_is_none(place, ledger):
 )
 def test_a_change_of_key_that_was_tampered_with_is_found(place, rotated, sql):
     """By whichever key one asks that still is one of the ledger's."""
+    newest = str(Reader(place.path).keys().current.text)
     place.edit(sql)
     assert problem(place)[0] == 3
+    assert verify(place.path, newest).problem.position == 3
 
 
 def test_the_record_names_no_private_key(place, rotated):

@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from plugin.ledger import origin
-from plugin.ledger.errors import CheckpointInvalid, KeyInvalid
+from plugin.ledger import evidence, origin
+from plugin.ledger.errors import CheckpointInvalid, KeyInvalid, LedgerBroken
 from plugin.ledger.examine import CHUNK
 from plugin.ledger.key import VerifierKey
 from plugin.ledger.reader import Reader
@@ -68,7 +68,86 @@ def test_a_stored_hash_that_is_not_the_records_is_found(large, column, number):
     """It would spoil each proof made from it, on the day when one is needed."""
     large.edit(f"UPDATE tiles SET {column} = zeroblob(length({column})) WHERE number = {number}")
     problem = large.verify().problem
-    assert (problem.position, "stored hashes" in problem.sentence) == (number * 256, True)
+    assert (problem.position, "stored hash" in problem.sentence) == (number * 256, True)
+
+
+def relabelled(place, position: int) -> None:
+    """The tenant of a record, in its header and its column alike: it fits by itself."""
+    place.edit(
+        "UPDATE records SET tenant = 'hospitaX', header = CAST(replace(header, 'hospital', 'hospitaX') AS BLOB)"
+        f" WHERE position = {position}"
+    )
+
+
+@pytest.mark.parametrize("position", [0, 300, CHUNK + 5, 2 * CHUNK + 200])
+def test_an_edited_header_is_named_though_its_columns_follow(large, position):
+    """By the hash that is stored for it, which leads to the signed root. Only what stands before it is sound."""
+    relabelled(large, position)
+    report = large.verify()
+    assert report.problem.sentence == f"record {position} has another header than was signed"
+    assert (report.problem.position, report.records, report.cut) == (position, position, False)
+
+
+@pytest.mark.parametrize(("position", "first", "which"), [
+    (2 * CHUNK + 256, 2 * CHUNK + 256, f"one of the records {2 * CHUNK + 256} to {2 * CHUNK + 287}"),
+    (2 * CHUNK + 291, 2 * CHUNK + 288, f"one of the records {2 * CHUNK + 288} to {2 * CHUNK + 295}"),
+])  # fmt: skip
+def test_where_no_hash_is_stored_yet_the_signed_head_narrows_it_down(large, position, first, which):
+    relabelled(large, position)
+    report = large.verify()
+    assert (report.problem.position, report.records) == (first, first)
+    assert report.problem.sentence == f"{which} has another header than was signed"
+
+
+def test_a_hash_that_was_edited_with_the_header_does_not_make_it_signed(large):
+    """Then neither leads to the signed root, and nothing says which was there first."""
+    relabelled(large, 300)
+    large.edit("UPDATE tiles SET hashes = zeroblob(length(hashes)) WHERE level = 0 AND number = 1")
+    problem = large.verify().problem
+    assert (problem.position, problem.sentence) == (256, "the stored hash of record 256 is not that of its header")
+
+
+@pytest.mark.parametrize(
+    ("sql", "sentence"),
+    [
+        ("DELETE FROM tiles WHERE level = 0 AND number = 3", "the tile 3 of level 0 is missing"),
+        ("INSERT INTO tiles VALUES (0, 33, zeroblob(32), zeroblob(8192))",
+         "the tile 33 of level 0 is stored, and no tile of this tree"),
+        ("INSERT INTO tiles VALUES (1, 0, zeroblob(32), zeroblob(8192))",
+         "the tile 0 of level 1 is stored, and no tile of this tree"),
+        ("INSERT INTO tiles VALUES (-1, 0, zeroblob(32), zeroblob(8192))",
+         "the tile 0 of level -1 is stored, and no tile of this tree"),
+    ],
+)  # fmt: skip
+def test_the_stored_hashes_are_those_of_the_tree_and_no_others(large, sql, sentence):
+    """A gap spoils proofs, and a false tile all that grows behind it."""
+    large.edit(sql)
+    assert large.verify().problem.sentence == sentence
+
+
+def test_nothing_is_proved_that_does_not_hold(large):
+    key = VerifierKey.parse(large.vkey)
+    relabelled(large, 300)
+    assert evidence.prove(Reader(large.path), 299, key).header
+    with pytest.raises(LedgerBroken, match="the header of record 300"):
+        evidence.prove(Reader(large.path), 300, key)
+
+
+@pytest.mark.parametrize("sql", [
+    "UPDATE records SET body = NULL WHERE position = 30",
+    "DELETE FROM records WHERE position >= 30",
+    "DELETE FROM records",
+    "DELETE FROM head",
+    "UPDATE head SET edge = x'00'",
+])  # fmt: skip
+def test_only_what_is_sound_and_shorter_is_a_cut(place, sql):
+    """An edit is none, whatever a checkpoint elsewhere states, nor is a tail cut under a head that stayed."""
+    grow(place, 0, 40)
+    held = Reader(place.path).head().checkpoint
+    place.edit(sql)
+    report = verify(place.path, place.vkey, against=held)
+    assert report.problem is not None
+    assert not report.cut
 
 
 def test_a_cut_tail_is_found_against_a_checkpoint_held_elsewhere(place):
@@ -83,8 +162,9 @@ def test_a_cut_tail_is_found_against_a_checkpoint_held_elsewhere(place):
     assert verify(place.path, place.vkey, against=held_early).held == 400
     assert verify(copy, place.vkey).problem is None
     assert verify(copy, place.vkey, against=held_early).problem is None
-    problem = verify(copy, place.vkey, against=held).problem
-    assert problem.position == 400
+    report = verify(copy, place.vkey, against=held)
+    problem = report.problem
+    assert (problem.position, report.cut) == (400, True)
     assert "held elsewhere states 450" in problem.sentence
 
 
