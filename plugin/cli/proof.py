@@ -173,3 +173,5 @@ def _tell(report: Report, cut: str | None) -> None:
         click.echo(f"{older}: `vitrine audit upgrade` makes it form {FORMAT}", err=True)
     if report.unfinished:
         click.echo(f"a purge was interrupted: `audit purge` removes {report.unfinished:,} more", err=True)
+    if report.kept:
+        click.echo(f"a hold keeps {report.kept:,} more that a purge names: they go once it is lifted", err=True)

@@ -5,7 +5,7 @@ log and is recorded as one.
 """
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from plugin.cli.reading import REASON, read
 from plugin.event import AuditAction, DueBody, HoldBody
 from plugin.ledger import disposal
 from plugin.ledger.hold import PlacedHold, holds_of
-from plugin.ledger.retention import Due, Kept, Period
+from plugin.ledger.retention import Due, Kept, Period, Ranges
 from plugin.places import eraser_of, place_of
 from plugin.settings.document import Settings
 from plugin.settings.ledger import RetentionClass
@@ -47,14 +47,21 @@ def purge(path: Path, reason: str, dry_run: bool) -> None:
             for (retention_class, tenant), tally in plan.tallies.items():
                 row = (retention_class, tenant, tally.due, tally.since or "-", tally.until or "-", f"{tally.held} held")
                 click.echo("\t".join(map(str, row)))
+            left, due = _count(plan.left), sum(_count(each.ranges) for each in plan.due)
+            if plan.kept:
+                _say(plan.kept, "that an earlier purge names are kept by a hold")
             if dry_run:
-                _say(plan.unfinished, "left over from a purge that was interrupted")
-                _say(_count(plan.due), "would be purged")
+                _say(left, "left over from a purge that was interrupted")
+                _say(due, "would be purged")
                 return
             eraser = eraser_of(settings)
-            if plan.unfinished:
-                _say(disposal.finish(place.view, eraser), "of an interrupted purge were purged")
-            _say(_purge(settings, eraser, plan, why), "were purged")
+            finished = disposal.erase(place.view, eraser, plan.left)
+            if left:
+                _say(finished, "of an interrupted purge were purged")
+            purged = _purge(settings, eraser, plan, why)
+            _say(purged, "were purged")
+            if finished + purged < left + due:
+                _say(left + due - finished - purged, "are kept by a hold that was placed meanwhile")
 
 
 def _periods(settings: Settings) -> dict[Kept, Period]:
@@ -66,13 +73,14 @@ def _periods(settings: Settings) -> dict[Kept, Period]:
 
 def _purge(settings: Settings, eraser: disposal.Eraser, plan: disposal.Plan, reason: str) -> int:
     """Record each part, then remove it; how many records."""
-    purged = 0
+    purged, view = 0, place_of(settings).view
     recorder = assembly.operational_recorder(settings)
     for part in plan.parts():
-        note = f"{_count(part):,} records of class {part[0].retention_class} are purged"
+        count = sum(_count(each.ranges) for each in part)
+        note = f"{count:,} records of class {part[0].retention_class} are purged"
         due = [_body(each) for each in part]
         record(recorder, AuditAction.LEDGER_PURGED, note, {"purge": {"reason": reason, "due": due}})
-        purged += disposal.erase(eraser, part)
+        purged += disposal.erase(view, eraser, (named for each in part for named in each.ranges))
     return purged
 
 
@@ -86,8 +94,8 @@ def _body(due: Due) -> DueBody:
     }
 
 
-def _count(due: Sequence[Due]) -> int:
-    return sum(last - first + 1 for each in due for first, last in each.ranges)
+def _count(ranges: Ranges) -> int:
+    return sum(last - first + 1 for first, last in ranges)
 
 
 def _say(count: int, what: str) -> None:
@@ -96,7 +104,7 @@ def _say(count: int, what: str) -> None:
 
 @click.group()
 def hold() -> None:
-    """Legal holds: what they name is kept, whatever its period."""
+    """Legal holds: what they name is kept, whatever its period; from the moment on at which one is placed."""
 
 
 @hold.command()
@@ -174,8 +182,8 @@ def _named(placed: PlacedHold) -> str:
 
 
 def _record(settings: Settings, action: AuditAction, note: str, held: HoldBody) -> None:
-    """While no purge is under way: one that was planned before would not honour it."""
-    with failing(), place_of(settings).alone():
+    """Also while a purge is under way, which looks holds up before each batch that it removes."""
+    with failing():
         record(assembly.operational_recorder(settings), action, note, {"hold": held})
 
 

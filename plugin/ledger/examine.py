@@ -16,6 +16,7 @@ from plugin.ledger.errors import LedgerBroken, LedgerError, LedgerUnreadable
 from plugin.ledger.merkle import HASH_SIZE, leaf_hash, leaf_hashes
 from plugin.ledger.purge import Purges, row_flaw
 from plugin.ledger.record import all_sound
+from plugin.ledger.retention import Hold, Outline, is_held
 from plugin.ledger.store import Opening, View
 from plugin.ledger.tiles import HEIGHT, WIDTH, Shelf, root_of, split
 
@@ -49,6 +50,8 @@ class Examined:
     """Records without their body, as a purge record says."""
     unfinished: int = 0
     """Records that a purge record names and that still have their body: a purge was interrupted."""
+    kept: int = 0
+    """The same, but for a hold that keeps them."""
 
     @property
     def records(self) -> int:
@@ -56,12 +59,13 @@ class Examined:
         return len(self.roots) * WIDTH + len(self.leaves)
 
 
-def examine(opening: Opening, first: int, end: int, purges: Purges) -> Examined:
+def examine(opening: Opening, first: int, end: int, purges: Purges, holds: Sequence[Hold] = ()) -> Examined:
     """Records `first` (a multiple of WIDTH) to before `end`. Raises LedgerUnreadable or LedgerBroken."""
     with opening() as view:
         view.freeze()
         counts: Counter[str] = Counter()
-        leaves, problem = _leaves(view, first, end, purges, counts)
+        leaves, problem = _leaves(view, first, end, purges, holds, counts)
+        told = counts["purged"], counts["unfinished"], counts["kept"]
         tiles = _full(leaves)
         roots = [root_of(tile) for tile in tiles]
         shelf = view.shelf()
@@ -70,8 +74,8 @@ def examine(opening: Opening, first: int, end: int, purges: Purges) -> Examined:
             if wrong is not None:
                 sound = leaves[: (number * WIDTH if wrong.position is None else wrong.position) - first]
                 roots = roots[: len(sound) // WIDTH]
-                return Examined(roots, sound[len(roots) * WIDTH :], wrong, counts["purged"], counts["unfinished"])
-        return Examined(roots, leaves[len(tiles) * WIDTH :], problem, counts["purged"], counts["unfinished"])
+                return Examined(roots, sound[len(roots) * WIDTH :], wrong, *told)
+        return Examined(roots, leaves[len(tiles) * WIDTH :], problem, *told)
 
 
 def _full(leaves: Sequence[bytes]) -> list[Sequence[bytes]]:
@@ -84,10 +88,12 @@ def prepare_process() -> None:
     gc.disable()
 
 
-def examine_apart(opening: Opening, first: int, end: int, purges: Purges) -> Examined | tuple[type[LedgerError], str]:
+def examine_apart(
+    opening: Opening, first: int, end: int, purges: Purges, holds: Sequence[Hold] = ()
+) -> Examined | tuple[type[LedgerError], str]:
     """`examine` for another process, to which errors do not travel well."""
     try:
-        return examine(opening, first, end, purges)
+        return examine(opening, first, end, purges, holds)
     except (LedgerBroken, LedgerUnreadable) as error:
         return type(error), str(error)
 
@@ -116,7 +122,7 @@ def tile_problem(shelf: Shelf, level: int, number: int, hashes: Sequence[bytes],
 
 
 def _leaves(
-    view: View, first: int, end: int, purges: Purges, counts: Counter[str]
+    view: View, first: int, end: int, purges: Purges, holds: Sequence[Hold], counts: Counter[str]
 ) -> tuple[list[bytes], Problem | None]:
     """The leaf of each sound row, up to the first that is not, and how many of them a purge names."""
     leaves: list[bytes] = []
@@ -125,9 +131,10 @@ def _leaves(
         expected = first + len(leaves)
         if purges.reach(expected, expected + len(some)) or not all_sound(expected, some):
             for row in some:
-                problem = _row_problem(first + len(leaves), row, purges, counts)
+                problem = _row_problem(first + len(leaves), row, purges)
                 if problem is not None:
                     return leaves, problem
+                _count(row, purges, holds, counts)
                 leaves.append(leaf_hash(row[1]))
         else:
             leaves += leaf_hashes([row[1] for row in some])
@@ -135,16 +142,18 @@ def _leaves(
     return leaves, Problem(missing, f"record {missing} is missing") if missing < end else None
 
 
-def _row_problem(expected: int, row: tuple[Any, ...], purges: Purges, counts: Counter[str]) -> Problem | None:
+def _row_problem(expected: int, row: tuple[Any, ...], purges: Purges) -> Problem | None:
     """What is wrong with the row that should be that of `expected`."""
     position, header, body = row[:3]
     if position > expected:
         return Problem(expected, f"record {expected} is missing")
     wrong = row_flaw(purges, position, header, body, row[3:])
-    if wrong is not None:
-        return Problem(position, wrong)
-    if body is None:
+    return None if wrong is None else Problem(position, wrong)
+
+
+def _count(row: tuple[Any, ...], purges: Purges, holds: Sequence[Hold], counts: Counter[str]) -> None:
+    """Count a sound row if a purge names it."""
+    if row[2] is None:
         counts["purged"] += 1
-    elif purges.at(position) is not None:
-        counts["unfinished"] += 1
-    return None
+    elif purges.at(row[0]) is not None:
+        counts["kept" if is_held(Outline.of(row), holds) else "unfinished"] += 1

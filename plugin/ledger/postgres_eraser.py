@@ -3,16 +3,16 @@
 What goes stays in the files of the database until VACUUM has been there, and in its archives as long as they are kept.
 """
 
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 
 from plugin.ledger.postgres_connection import Dsn, connect, written
 from plugin.ledger.postgres_lock import alone
 from plugin.ledger.record import SEARCH_COLUMNS
 
-PIECE = 1_000
-"""Records of one statement. Appends do not wait for it: it locks these rows alone."""
 _FACTS = ", ".join(f"{name} = NULL" for name in ("body", *SEARCH_COLUMNS))
-_ERASE = f"UPDATE ledger.records SET {_FACTS} WHERE position BETWEEN %s AND %s AND body IS NOT NULL"  # noqa: S608
+_ERASE = f"UPDATE ledger.records SET {_FACTS} WHERE position = ANY(%s::bigint[]) AND body IS NOT NULL"  # noqa: S608
+"""Appends do not wait for it: it locks these rows alone."""
 
 
 class PostgresEraser:
@@ -26,15 +26,12 @@ class PostgresEraser:
         """See `Eraser.alone`."""
         return alone(self._dsn)
 
-    def erase(self, first: int, last: int) -> int:
+    def erase(self, batches: Iterable[Sequence[int]]) -> int:
         """See `Eraser.erase`."""
         with written():
             connection = connect(self._dsn, writes=True)
             try:
                 connection.execute("SET synchronous_commit = on")
-                return sum(
-                    connection.execute(_ERASE, (begin, min(begin + PIECE - 1, last))).rowcount
-                    for begin in range(first, last + 1, PIECE)
-                )
+                return sum(connection.execute(_ERASE, (list(positions),)).rowcount for positions in batches)
             finally:
                 connection.close()

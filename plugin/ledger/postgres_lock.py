@@ -32,5 +32,5 @@ def alone(dsn: Dsn) -> Iterator[None]:
     """See `disposal.Eraser.alone`."""
     with locked(dsn, "purging") as mine:
         if not mine:
-            raise LedgerUnavailable("another purge, hold or change of key of this ledger is under way")
+            raise LedgerUnavailable("another purge or change of key of this ledger is under way")
         yield

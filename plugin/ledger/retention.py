@@ -9,14 +9,21 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Any, Self, TypedDict
 
+import msgspec
+
+from plugin.ledger.errors import LedgerBroken
 from plugin.ledger.own import OWN_CLASS
-from plugin.ledger.record import encode_time
+from plugin.ledger.record import SEARCH_COLUMNS, encode_time
 
 PRESETS = {"6-months": 6, "1-year": 12, "3-years": 36, "10-years": 120, "20-years": 240}
 """Named periods, in calendar months. None is a default: the controller chooses."""
 _DAYS = re.compile(r"([1-9][0-9]{0,4}) days")
+
+_Stated = TypedDict("_Stated", {"class": str, "tenant": str, "time": str})
+_STATED = msgspec.json.Decoder(_Stated)
+_PERSON, _PATIENT = (3 + SEARCH_COLUMNS.index(name) for name in ("person", "patient"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,21 @@ class Outline:
     person: str | None
     patient: str | None
 
+    @classmethod
+    def of(cls, row: tuple[Any, ...]) -> Self:
+        """That of a row as `View.rows` has it. Raises LedgerBroken if its header is none."""
+        position, header = row[:2]
+        try:
+            stated = _STATED.decode(header)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise LedgerBroken(f"the header of record {position} is not in the form of a header") from error
+        return cls(position, stated["time"], stated["tenant"], stated["class"], row[_PERSON], row[_PATIENT])
+
+
+def is_held(record: Outline, holds: Sequence[Hold]) -> bool:
+    """True if one of these keeps the record."""
+    return any(hold.keeps(record) for hold in holds)
+
 
 @dataclass(slots=True)
 class Tally:
@@ -104,6 +126,18 @@ class Tally:
         self.until = max(self.until, record.time)
 
 
+Ranges = list[list[int]]
+"""First and last position, both included, in order, none touching the next."""
+
+
+def extend(ranges: Ranges, position: int) -> None:
+    """Take in a position behind all others."""
+    if ranges and ranges[-1][1] == position - 1:
+        ranges[-1][1] = position
+    else:
+        ranges.append([position, position])
+
+
 @dataclass(slots=True)
 class Due:
     """What is due of one class, of one tenant or of all that follow the general period."""
@@ -113,15 +147,7 @@ class Due:
     period: str
     before: str
     """Each record of it is older than this."""
-    ranges: list[list[int]] = field(default_factory=list)
-    """First and last position, both included, in order, none touching the next."""
-
-    def add(self, position: int) -> None:
-        """Take in a position behind all others."""
-        if self.ranges and self.ranges[-1][1] == position - 1:
-            self.ranges[-1][1] = position
-        else:
-            self.ranges.append([position, position])
+    ranges: Ranges = field(default_factory=list)
 
 
 class Selection:
@@ -135,20 +161,36 @@ class Selection:
         self._due = {kept: Due(*kept, period.text, encode_time(period.before(now))) for kept, period in periods.items()}
         self.tallies: dict[tuple[str, str], Tally] = {}
         """By class and tenant, in the order in which they were met."""
+        self.left: Ranges = []
+        """What an interrupted purge left and no hold keeps."""
+        self.kept = 0
+        """How many records of an interrupted purge a hold keeps."""
 
     def show(self, record: Outline) -> bool:
         """Look at a record; True if it is due."""
         due = self._due.get((record.retention_class, record.tenant)) or self._due.get((record.retention_class, None))
         if due is None or record.time >= due.before:
             return False
-        tally = self.tallies.setdefault((record.retention_class, record.tenant), Tally())
-        if any(hold.keeps(record) for hold in self._holds):
+        tally = self._tally(record)
+        if is_held(record, self._holds):
             tally.held += 1
             return False
         tally.add(record)
-        due.add(record.position)
+        extend(due.ranges, record.position)
+        return True
+
+    def show_named(self, record: Outline) -> bool:
+        """Look at a record that an earlier purge names and that still has its body; True if it is to go now."""
+        if is_held(record, self._holds):
+            self._tally(record).held += 1
+            self.kept += 1
+            return False
+        extend(self.left, record.position)
         return True
 
     def due(self) -> list[Due]:
         """What was found, for each period that something is past."""
         return [due for due in self._due.values() if due.ranges]
+
+    def _tally(self, record: Outline) -> Tally:
+        return self.tallies.setdefault((record.retention_class, record.tenant), Tally())

@@ -7,7 +7,7 @@ and on media that keep what was overwritten.
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,10 +15,9 @@ import apsw
 
 from plugin.ledger.errors import LedgerMissing, LedgerUnavailable
 from plugin.ledger.record import SEARCH_COLUMNS
+from plugin.ledger.retention import Ranges, extend
 from plugin.ledger.sqlite import ONLY_PURGE, check_tables, connect, written
 
-PIECE = 500
-"""Records of one transaction: some ten milliseconds, for which appends wait."""
 PAUSE_SECONDS = 0.01
 """Between two transactions: who waits for the lock looks for it every quarter of a millisecond."""
 
@@ -48,12 +47,12 @@ class SqliteEraser:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise LedgerUnavailable("another purge, hold or change of key of this ledger is under way") from error
+                raise LedgerUnavailable("another purge or change of key of this ledger is under way") from error
             yield
         finally:
             os.close(descriptor)
 
-    def erase(self, first: int, last: int) -> int:
+    def erase(self, batches: Iterable[Sequence[int]]) -> int:
         """See `Eraser.erase`."""
         with written(self._path):
             connection = connect(self._path, apsw.SQLITE_OPEN_READWRITE)
@@ -62,8 +61,8 @@ class SqliteEraser:
                 check_tables(connection)
                 _allow(connection)
                 erased = 0
-                for begin in range(first, last + 1, PIECE):
-                    erased += _piece(connection, begin, min(begin + PIECE - 1, last))
+                for positions in batches:
+                    erased += _erase(connection, positions)
                     time.sleep(PAUSE_SECONDS)
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 return erased
@@ -71,11 +70,15 @@ class SqliteEraser:
                 connection.close(True)
 
 
-def _piece(connection: apsw.Connection, first: int, last: int) -> int:
+def _erase(connection: apsw.Connection, positions: Sequence[int]) -> int:
+    ranges: Ranges = []
+    for position in positions:
+        extend(ranges, position)
     connection.execute("BEGIN IMMEDIATE")
     try:
-        connection.execute(_ERASE, (first, last))
-        erased = connection.changes()
+        before = connection.total_changes()
+        connection.executemany(_ERASE, ranges)
+        erased = connection.total_changes() - before
         connection.execute("COMMIT")
     except apsw.Error:
         if connection.in_transaction:

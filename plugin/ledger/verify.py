@@ -26,10 +26,12 @@ from plugin.ledger.examine import (
     stated_time,
     tile_problem,
 )
+from plugin.ledger.hold import holds_of
 from plugin.ledger.key import VerifierKey, WitnessKey
 from plugin.ledger.merkle import Edge
 from plugin.ledger.own import OwnInvalid
 from plugin.ledger.purge import Purges, purges_of
+from plugin.ledger.retention import Hold
 from plugin.ledger.rotation import ROTATED, KeyChain, key_chain
 from plugin.ledger.sqlite_view import opening
 from plugin.ledger.store import FORMAT, OLDER_FORMATS, Head, Meta, Opening, View
@@ -59,6 +61,8 @@ class Report:
     """Of the records, those without a body, each as a purge record says."""
     unfinished: int = 0
     """Those that a purge record names and that still have their body: a purge was interrupted."""
+    kept: int = 0
+    """The same, but for a hold that keeps them: they go once it is lifted."""
     form: int = FORMAT
     """Of an older one the indexes and triggers are not compared: it had others."""
 
@@ -71,16 +75,19 @@ class Report:
 class _Trail:
     """What was read so far, so that a problem can be reported with it."""
 
-    def __init__(self, purges: Purges | None = None, misleading: OwnInvalid | None = None) -> None:
+    def __init__(
+        self, purges: Purges | None = None, misleading: OwnInvalid | None = None, holds: Sequence[Hold] = ()
+    ) -> None:
         """`misleading`: the purge record that cannot be one, if there is one."""
         self.purges = purges or Purges()
         self.misleading = misleading
+        self.holds = holds
         self.tiles = Edge()
         self.roots: list[bytes] = []
         self.rest: Sequence[bytes] = ()
         self.since: str | None = None
         self.form = FORMAT
-        self.purged = self.unfinished = 0
+        self.purged = self.unfinished = self.kept = 0
 
     def add(self, piece: Examined) -> None:
         """Take in the next piece."""
@@ -89,6 +96,7 @@ class _Trail:
         self.rest = piece.leaves
         self.purged += piece.purged
         self.unfinished += piece.unfinished
+        self.kept += piece.kept
 
     def edge(self) -> Edge:
         """The edge over all that was read: tiles are full subtrees, so theirs is the upper part of it."""
@@ -99,7 +107,8 @@ class _Trail:
         bad = None if problem is None else problem.position
         sound = edge.size if bad is None else min(bad, edge.size)
         since, root = self.since if sound else None, edge.root().hex() if sound == edge.size else ""
-        return Report(sound, since, root, problem, None, self.purged, self.unfinished, self.form)
+        counts = {"purged": self.purged, "unfinished": self.unfinished, "kept": self.kept}
+        return Report(sound, since, root, problem, **counts, form=self.form)
 
 
 def verify(
@@ -124,7 +133,7 @@ def verify(
     held = None if against is None else _held(against, _others(opened, verifier), witnesses)
     try:
         while True:
-            trail = _Trail(*_purges(opened))
+            trail = _Trail(*_purges(opened), _holds(opened))
             problem = (
                 _problem(opened, verifier, trail, progress, processes)
                 or _held_problem(opened, held)
@@ -143,6 +152,15 @@ def _purges(opened: Opening) -> tuple[Purges, OwnInvalid | None]:
         view.meta()  # what has none is no ledger, rather than a broken one
         view.check_tables()
         return purges_of(view)
+
+
+def _holds(opened: Opening) -> Sequence[Hold]:
+    """Those in force, for what is counted only: none if their records cannot be read, which is for `purge` to tell."""
+    try:
+        with opened() as view:
+            return [placed.hold for placed in holds_of(view)]
+    except LedgerBroken:
+        return ()
 
 
 def _problem(
@@ -167,7 +185,7 @@ def _problem(
     if lowest is not None and lowest < 0:
         return Problem(lowest, f"a record stands at position {lowest}, where none belongs")
     end = 0 if highest is None else highest + 1
-    for piece in _pieces(opened, end, processes, trail.purges):
+    for piece in _pieces(opened, end, processes, trail):
         trail.add(piece)
         progress(trail.tiles.size * WIDTH + len(trail.rest))
         if piece.problem is not None:
@@ -211,10 +229,10 @@ def _head(read: Callable[[], Head]) -> Head | LedgerBroken:
         return error
 
 
-def _pieces(opened: Opening, end: int, processes: int | None, purges: Purges) -> Iterator[Examined]:
+def _pieces(opened: Opening, end: int, processes: int | None, trail: _Trail) -> Iterator[Examined]:
     """All pieces, in order. Raises what `examine` raises."""
     ends = ((first, min(first + CHUNK, end)) for first in range(0, end, CHUNK))
-    ranges = ((first, last, purges.within(first, last)) for first, last in ends)
+    ranges = ((first, last, trail.purges.within(first, last), trail.holds) for first, last in ends)
     count = len(os.sched_getaffinity(0)) if processes is None else processes
     if count == 1 or (processes is None and end <= ALONE):
         for piece in ranges:

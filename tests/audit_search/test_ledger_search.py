@@ -142,9 +142,9 @@ def test_what_was_purged_is_found_by_nothing(kept: Kept) -> None:
     """Its columns are gone too; a search that goes through all records meets it."""
     kept.append(*(Recorded(body(number)) for number in range(3)))
     if isinstance(kept, KeptInDatabase):
-        PostgresEraser(kept.database.dsn(PURGE)).erase(1, 1)
+        PostgresEraser(kept.database.dsn(PURGE)).erase([[1]])
     else:
-        SqliteEraser(kept.path).erase(1, 1)
+        SqliteEraser(kept.path).erase([[1]])
     assert positions(Searcher(kept.where).hits(Criteria(), size=3)) == [2, 0]
 
 

@@ -119,6 +119,26 @@ def test_an_interrupted_purge_is_told_and_finished(world: World, monkeypatch: py
     assert "6 of them purged by rule" in audit(world, "verify").stdout
 
 
+def test_a_hold_keeps_what_an_interrupted_purge_left(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The dry run, the purge and verify say that it does, and the purge after its end takes the rest."""
+    with monkeypatch.context() as broken:
+        broken.setattr(SqliteEraser, "erase", lambda *_: 0)
+        audit(world, "purge", *WHY)
+    name = audit(world, "hold", "add", "--patient", "https://ehr.example/fhir/Patient/p3", *WHY).stdout.strip()
+    dry = audit(world, "purge", "--dry-run", *WHY)
+    assert "1 held" in dry.stdout
+    assert "1 records that an earlier purge names are kept by a hold" in dry.stderr
+    assert "5 records left over" in dry.stderr
+    assert "5 records of an interrupted purge were purged" in audit(world, "purge", *WHY).stderr
+    assert gone(world) == [0, 1, 4, 6, 7]
+    verified = audit(world, "verify")
+    assert "a hold keeps 1 more that a purge names" in verified.stderr
+    assert "interrupted" not in verified.stderr
+    audit(world, "hold", "lift", name, "--reason", "settled")
+    assert "1 records of an interrupted purge were purged" in audit(world, "purge", *WHY).stderr
+    assert gone(world) == [0, 1, 3, 4, 6, 7]
+
+
 def test_a_hold_keeps_until_it_is_lifted(world: World) -> None:
     """Placed by a patient's address, listed with its reason, lifted by its id."""
     patient = "https://ehr.example/fhir/Patient/p3"
@@ -173,11 +193,13 @@ def test_commands_that_say_too_little_change_nothing(world: World) -> None:
     assert len(bodies(world)) == before
 
 
-def test_while_a_purge_is_under_way_no_hold_is_placed(world: World) -> None:
-    """It would seem to be in force, and the purge that was planned before would not know."""
+def test_while_a_purge_is_under_way_a_hold_is_placed_and_no_other_purge_begins(world: World) -> None:
+    """What is still there is kept from the next batch on: a hold that had to wait could keep nothing."""
     with SqliteEraser(world.settings.ledger.path).alone():
-        assert "under way" in audit(world, "hold", "add", "--tenant", "hospital", *WHY, code=2).stderr
         assert "under way" in audit(world, "purge", *WHY, code=2).stderr
+        audit(world, "hold", "add", "--tenant", "hospital", *WHY)
+    assert "6 held" in audit(world, "purge", *WHY).stdout
+    assert gone(world) == []
 
 
 def test_a_broken_ledger_is_not_purged(world: World) -> None:

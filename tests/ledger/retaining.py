@@ -39,7 +39,7 @@ def planned(path: Path, periods: Mapping[str, str], now: datetime) -> disposal.P
 def purge(ledger: writer.Ledger, path: Path, periods: Mapping[str, str], now: datetime) -> int:
     """All of it; how many records lost their bodies."""
     erased = 0
-    for due in planned(path, periods, now).parts():
-        record_purge(ledger, due)
-        erased += disposal.erase(SqliteEraser(path), due)
+    for part in planned(path, periods, now).parts():
+        record_purge(ledger, part)
+        erased += sum(disposal.erase(opening(path), SqliteEraser(path), due.ranges) for due in part)
     return erased

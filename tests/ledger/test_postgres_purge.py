@@ -13,7 +13,7 @@ from plugin.ledger.record import SEARCH_COLUMNS
 from plugin.ledger.retention import Period
 from plugin.ledger.verify import verify
 from tests.ledger.conftest import body_of
-from tests.ledger.retaining import hold, record_purge
+from tests.ledger.retaining import hold, lift, record_purge
 from tests.postgres_server import GATEWAY, PURGE, DatabasePlace, new_place
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -48,8 +48,9 @@ def test_what_is_due_goes_and_the_rest_is_proven(place: DatabasePlace, ledger: w
         (part,) = disposal.plan(opened, PERIODS, NOW).parts()
         record_purge(ledger, part)
         assert verify(opened, place.key().verifier, processes=1).unfinished == 4
-        assert disposal.finish(opened, eraser(place)) == 4
-        assert disposal.erase(eraser(place), part) == 0
+        left = disposal.plan(opened, PERIODS, NOW).left
+        assert disposal.erase(opened, eraser(place), left) == 4
+        assert disposal.erase(opened, eraser(place), part[0].ranges) == 0
     report = verify(opened, place.key().verifier, processes=1)
     assert (report.problem, report.purged, report.unfinished) == (None, 4, 0)
     with opened() as view:
@@ -60,10 +61,26 @@ def test_what_is_due_goes_and_the_rest_is_proven(place: DatabasePlace, ledger: w
     ledger.check_start()
 
 
+def test_a_hold_keeps_what_an_interrupted_purge_left(place: DatabasePlace, ledger: writer.Ledger) -> None:
+    """As in the embedded ledger, also if it is placed after the purge was planned."""
+    opened = partial(reading, place.dsn())
+    (part,) = disposal.plan(opened, PERIODS, NOW).parts()
+    record_purge(ledger, part)
+    eraser(place).erase([[0]])
+    hold(ledger, "h", patient="https://ehr.example/fhir/Patient/p3")
+    plan = disposal.plan(opened, PERIODS, NOW)
+    assert (plan.due, plan.left, plan.kept) == ([], [[1, 2], [4, 4]], 1)
+    assert disposal.erase(opened, eraser(place), part[0].ranges) == 3
+    report = verify(opened, place.key().verifier, processes=1)
+    assert (report.problem, report.purged, report.unfinished, report.kept) == (None, 4, 0, 1)
+    lift(ledger, "h")
+    assert disposal.erase(opened, eraser(place), part[0].ranges) == 1
+
+
 def test_the_gateway_cannot_purge(place: DatabasePlace, ledger: writer.Ledger) -> None:
     """Its role appends and reads: what it could empty, whoever breaks into it could too."""
     with pytest.raises(LedgerUnavailable, match="InsufficientPrivilege"):
-        eraser(place, GATEWAY).erase(0, 4)
+        eraser(place, GATEWAY).erase([range(5)])
 
 
 def test_only_one_purge_at_a_time(place: DatabasePlace, ledger: writer.Ledger) -> None:

@@ -90,18 +90,27 @@ class RetentionMachine(RuleBasedStateMachine):
         for position, known in enumerate(self.records):
             if known is None or position in self.named or known[0] == "operation":
                 continue
-            kind, time, tenant, patient = known
+            kind, time, _, _ = known
             age = ages[kind]
             before = self.now - age if age is not None else _a_year_before(self.now)
-            held = any(
-                facts.get("tenant", tenant) == tenant
-                and facts.get("patient", patient) == patient
-                and facts.get("first", 0) <= position  # type: ignore[operator]
-                for facts in self.holds.values()
-            )
-            if time < before and not held:
+            if time < before and not self.is_held(position):
                 found.add(position)
         return found
+
+    def left(self) -> set[int]:
+        """What an interrupted purge left and no hold keeps by now."""
+        return {position for position in self.named - self.gone if not self.is_held(position)}
+
+    def is_held(self, position: int) -> bool:
+        known = self.records[position]
+        assert known is not None
+        _, _, tenant, patient = known
+        return any(
+            facts.get("tenant", tenant) == tenant
+            and facts.get("patient", patient) == patient
+            and facts.get("first", 0) <= position  # type: ignore[operator]
+            for facts in self.holds.values()
+        )
 
     @rule(how_far=st.sampled_from(["plan", "record", "half", "whole", "whole"]))
     def purge(self, how_far: str) -> None:
@@ -111,23 +120,25 @@ class RetentionMachine(RuleBasedStateMachine):
         due = self.due()
         assert {p for each in plan.due for first, last in each.ranges for p in range(first, last + 1)} == due
         assert sum(tally.due for tally in plan.tallies.values()) == len(due)
-        assert plan.unfinished == len(self.named - self.gone)
+        left = self.left()
+        assert {p for first, last in plan.left for p in range(first, last + 1)} == left
+        assert plan.kept == len(self.named - self.gone - left)
         if how_far == "plan":
             return
-        if plan.unfinished:
-            disposal.finish(opening(self.path), eraser)
-            self.gone |= self.named
+        assert disposal.erase(opening(self.path), eraser, plan.left) == len(left)
+        self.gone |= left
         for part in plan.parts():
             record_purge(self.ledger, part)
             self.records.append(None)
             named = [p for each in part for first, last in each.ranges for p in range(first, last + 1)]
             self.named |= set(named)
             if how_far == "half":
-                eraser.erase(named[0], named[0])
+                eraser.erase([named[:1]])
                 self.gone.add(named[0])
                 return
             if how_far == "whole":
-                disposal.erase(eraser, part)
+                for each in part:
+                    disposal.erase(opening(self.path), eraser, each.ranges)
                 self.gone |= set(named)
 
     @rule()
@@ -159,7 +170,9 @@ class RetentionMachine(RuleBasedStateMachine):
             return
         report = verify(self.path, self.key, processes=1)
         assert (report.problem, report.records) == (None, len(self.records))
-        assert (report.purged, report.unfinished) == (len(self.gone), len(self.named - self.gone))
+        left = len(self.left())
+        kept = len(self.named) - len(self.gone) - left
+        assert (report.purged, report.unfinished, report.kept) == (len(self.gone), left, kept)
         without = {record.position for record in Reader(self.path).records() if record.body is None}
         assert without == self.gone
 
