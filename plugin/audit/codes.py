@@ -25,6 +25,7 @@ ENTITY_TYPE: Final = "http://terminology.hl7.org/CodeSystem/audit-entity-type"
 OBJECT_ROLE: Final = "http://terminology.hl7.org/CodeSystem/object-role"
 RESOURCE_TYPES: Final = "http://hl7.org/fhir/resource-types"
 LIFECYCLE: Final = "http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle"
+DICOM_LIFECYCLE: Final = "http://terminology.hl7.org/CodeSystem/dicom-audit-lifecycle"
 SOURCE_TYPE: Final = "http://terminology.hl7.org/CodeSystem/security-source-type"
 PARTICIPATION: Final = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 IDENTIFIER_TYPE: Final = "http://terminology.hl7.org/CodeSystem/v2-0203"
@@ -61,6 +62,7 @@ APPLICATION_ACTIVITY: Final = coding(DCM, "110100", "Application Activity")
 PATIENT_RECORD: Final = coding(DCM, "110110", "Patient Record")
 SECURITY_ALERT: Final = coding(DCM, "110113", "Security Alert")
 USER_AUTHENTICATION: Final = coding(DCM, "110114", "User Authentication")
+DESTROYED: Final = coding(LIFECYCLE, "destroy")
 RETRIEVE_AUDIT_EVENT: Final = coding("urn:ihe:event-type-code", "ITI-81", "Retrieve ATNA Audit Event")
 
 INTERACTIONS: Final[Mapping[str, Element]] = {
@@ -94,10 +96,7 @@ OPERATIONS: Final[Mapping[str, tuple[Element, Element | None]]] = {
     AuditAction.LEDGER_OPENED.value: (SECURITY_ALERT, coding(DCM, "110134", "Audit Recording Started")),
     AuditAction.LEDGER_GAP.value: (SECURITY_ALERT, coding(DCM, "110133", "Audit Recording Stopped")),
     AuditAction.RELEASE_WITHDRAWN.value: (SECURITY_ALERT, None),
-    AuditAction.LEDGER_PURGED.value: (
-        PATIENT_RECORD,
-        coding(LIFECYCLE, "destroy"),
-    ),
+    AuditAction.LEDGER_PURGED.value: (PATIENT_RECORD, DESTROYED),
     AuditAction.LEDGER_HELD.value: (PATIENT_RECORD, coding(LIFECYCLE, "hold")),
     AuditAction.LEDGER_HOLD_LIFTED.value: (PATIENT_RECORD, coding(LIFECYCLE, "unhold")),
     AuditAction.LEDGER_RECOVERED.value: (SECURITY_ALERT, coding(DCM, "110134", "Audit Recording Started")),
@@ -178,6 +177,7 @@ REPORT: Final = coding(OBJECT_ROLE, "3", "Report")
 DOMAIN_RESOURCE: Final = coding(OBJECT_ROLE, "4", "Domain Resource")
 SECURITY_RESOURCE: Final = coding(OBJECT_ROLE, "13", "Security Resource")
 QUERY: Final = coding(OBJECT_ROLE, "24", "Query")
+ERASED: Final = coding(DICOM_LIFECYCLE, "15", "Permanent erasure / Physical destruction")
 REPORT_TYPES: Final = frozenset({"DiagnosticReport", "DocumentReference"})
 
 # why not: the issue code of the contained OperationOutcome is the one that the caller was given

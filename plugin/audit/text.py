@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from plugin.audit.characters import printable
+from plugin.audit.deleted import SENTENCE
 from plugin.event import AuditAction, Body, Outcome
 
 _OUTCOME_WORDS: Mapping[str, str] = {
@@ -30,6 +31,11 @@ def line(header: Mapping[str, Any], body: Body) -> str:
     if reason := body.get("reason"):
         parts.append(f"({reason})")
     return "  ".join([*columns, *(_cell(part) for part in parts)])
+
+
+def deleted_line(header: Mapping[str, Any]) -> str:
+    """The line of a record whose body was purged: position, time, and that it was."""
+    return f"{header['position']:>6}  {_cell(str(header['time']))}  {SENTENCE}"
 
 
 def _cell(text: str) -> str:

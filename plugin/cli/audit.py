@@ -11,9 +11,10 @@ import orjson
 
 from plugin import assembly, places
 from plugin.audit.audit_event import to_audit_event
+from plugin.audit.deleted import deleted_event
 from plugin.audit.feed import LogRelease
 from plugin.audit.search import SearchRefused, read_parameters
-from plugin.audit.text import line
+from plugin.audit.text import deleted_line, line
 from plugin.cli.audit_export import export, report
 from plugin.cli.failure import CANNOT, NO, Failure
 from plugin.cli.given import OWNER, settings_at
@@ -155,9 +156,9 @@ def _show(release: LogRelease, form: str) -> int:
 
 def _line(record: StoredRecord, form: str) -> bytes:
     header = orjson.loads(record.header)
-    body: Body = orjson.loads(record.body) if record.body is not None else {}
+    body: Body | None = orjson.loads(record.body) if record.body is not None else None
     if form == "ndjson":
-        return orjson.dumps({"position": record.position, "header": header, "body": body or None})
+        return orjson.dumps({"position": record.position, "header": header, "body": body})
     if form == "fhir":
-        return orjson.dumps(to_audit_event(header, body))
-    return line(header, body).encode()
+        return orjson.dumps(deleted_event(header) if body is None else to_audit_event(header, body))
+    return (deleted_line(header) if body is None else line(header, body)).encode()

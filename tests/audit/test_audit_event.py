@@ -9,6 +9,7 @@ from fhir.resources.R4B.auditevent import AuditEvent
 from hypothesis import given
 
 from plugin.audit.audit_event import to_audit_event
+from plugin.audit.deleted import deleted_event
 from plugin.event import AuditAction
 from tests.audit import bodies
 from tests.audit.balp_profile import claimed_problems, problems
@@ -340,3 +341,15 @@ def test_broken_glass_is_an_emergency_override_with_person_patient_and_purpose()
     denied = event_of(bodies.break_glass(AuditAction.BREAK_GLASS_DENIED))
     assert denied["outcomeDesc"] == "access-denied"
     assert denied["contained"]
+
+
+def test_a_deleted_record_claims_neither_kind_nor_outcome_nor_who() -> None:
+    """These went with its body: the event says where a record stood, when it was made, and that it was destroyed."""
+    event = deleted_event(bodies.header())
+    AuditEvent.model_validate(event)
+    assert [one for one in problems(event, R4_CODES) if "agent:oUser" not in one] == []
+    assert not {"meta", "action", "outcome", "subtype"} & event.keys()
+    assert event["type"]["code"] == "destroy"
+    assert event["agent"] == [{"who": {"display": "not known any more"}, "requestor": False}]
+    (record,) = event["entity"]
+    assert (record["what"]["identifier"]["value"], record["lifecycle"]["code"]) == (event["id"], "15")

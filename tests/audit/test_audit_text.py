@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 
-from plugin.audit.text import line
+from plugin.audit.text import deleted_line, line
 from tests.audit import bodies
 
 
@@ -20,6 +20,11 @@ def test_a_page_of_a_document_is_named() -> None:
     """Each page that was opened is a look of its own."""
     asked = {"interaction": "read", "query": "DocumentReference/9", "file": 2, "page": 3}
     assert "read DocumentReference/9 file 2 page 3" in line(bodies.header(), bodies.consultation(asked=asked))
+
+
+def test_a_deleted_record_says_so_and_no_more() -> None:
+    """Whether it was a release or a refusal, and of whom, nobody knows any more."""
+    assert deleted_line(bodies.header()) == "     7  2026-03-02T08:15:03.120Z  deleted after its period"
 
 
 def test_a_refusal_says_why() -> None:

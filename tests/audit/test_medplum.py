@@ -16,6 +16,7 @@ from hypothesis import Phase, given, settings
 
 from fhir_adapters.interface import FeedUnavailable
 from plugin.audit.audit_event import to_audit_event
+from plugin.audit.deleted import deleted_event
 from plugin.event import AuditAction
 from plugin.ledger.reader import Reader
 from tests.audit import bodies
@@ -100,7 +101,7 @@ def test_a_misspelt_profile_or_extension_is_seen() -> None:
 def test_an_event_of_every_kind_conforms_to_what_it_claims() -> None:
     """Each kind of record, each interaction, each kind of token."""
     events = {name: to_audit_event(bodies.header(), body) for name, body in bodies.ONE_OF_EACH.items()}
-    assert objections(events) == {}
+    assert objections({**events, "deleted": deleted_event(bodies.header())}) == {}
     assert {str(action) for action in AuditAction} <= {body["action"] for body in bodies.ONE_OF_EACH.values()}
     assert claims(events.values()) == {
         "PatientRead",

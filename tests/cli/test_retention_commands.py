@@ -85,6 +85,16 @@ def test_a_purge_leaves_a_record_with_reason_rule_and_who(world: World) -> None:
     assert "0 records were purged" in audit(world, "purge", *WHY).stderr
 
 
+def test_a_purged_record_is_listed_as_deleted(world: World) -> None:
+    """Not as something that was done by the gateway: what it was is not known any more."""
+    audit(world, "purge", *WHY)
+    assert audit(world, "list", "--last", "0", *WHY).stdout.endswith("  deleted after its period\n")
+    (event,) = map(orjson.loads, audit(world, "list", "--last", "0", "--format", "fhir", *WHY).stdout.splitlines())
+    assert (event["id"], event["outcomeDesc"]) == ("0", "deleted after its period")
+    assert "outcome" not in event
+    assert event == orjson.loads(audit(world, "show", "0", *WHY).stdout)
+
+
 def test_without_periods_nothing_is_purged(world: World) -> None:
     """None is chosen by default."""
     _file(world).write_text(_file(world).read_text().replace(RETENTION, "[[ehr]]"))
