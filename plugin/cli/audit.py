@@ -17,7 +17,7 @@ from plugin.audit.search import SearchRefused, read_parameters
 from plugin.audit.text import deleted_line, line
 from plugin.cli.audit_export import export, report
 from plugin.cli.failure import CANNOT, NO, Failure
-from plugin.cli.given import OWNER, settings_at
+from plugin.cli.given import OWNER, POSITION, settings_at
 from plugin.cli.proof import checkpoint, prove, verify
 from plugin.cli.reading import REASON, read
 from plugin.cli.recovery import recover
@@ -62,8 +62,8 @@ def init(path: Path, owner: Path | None) -> None:
 @audit.command("list")
 @REASON
 @click.option("--format", "form", type=FORMATS, default="text", show_default=True, help="For people, or for programs.")
-@click.option("--first", type=click.IntRange(min=0), default=0, help="Position to begin at.")
-@click.option("--last", type=click.IntRange(min=0), help="Position to end at; the newest by default.")
+@click.option("--first", type=POSITION, default=0, help="Position to begin at.")
+@click.option("--last", type=POSITION, help="Position to end at; the newest by default.")
 @click.pass_obj
 def list_(path: Path, reason: str, form: str, first: int, last: int | None) -> None:
     """Show the records in ledger order: for people, as FHIR AuditEvents, or as stored."""

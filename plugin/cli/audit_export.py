@@ -31,7 +31,7 @@ from plugin.audit.report.entries import Naming, findings
 from plugin.audit.report.words import LANGUAGES, Language, Word
 from plugin.audit.selection import Selection, beginning, ending
 from plugin.cli.failure import CANNOT, NO, Failure
-from plugin.cli.given import patient_at, place_at, settings_at
+from plugin.cli.given import POSITION, patient_at, place_at, settings_at
 from plugin.cli.reading import REASON, read, reader
 from plugin.errors import ConsultError, LogUnreadable
 from plugin.ledger.errors import LedgerError
@@ -57,8 +57,8 @@ UNTIL = click.option("--until", metavar="DATE", help="Last day (included), or fi
     show_default=True,
     help="FHIR AuditEvents, a table, or ATNA syslog messages; one record a line.",
 )
-@click.option("--first", type=click.IntRange(min=0), default=0, help="Position to begin at, to go on where one ended.")
-@click.option("--last", type=click.IntRange(min=0), help="Position to end at; the newest by default.")
+@click.option("--first", type=POSITION, default=0, help="Position to begin at, to go on where one ended.")
+@click.option("--last", type=POSITION, help="Position to end at; the newest by default.")
 @click.option(
     "--person", "persons", nargs=2, multiple=True, metavar="ISSUER SUBJECT", help="Only traces of this person; several."
 )

@@ -25,6 +25,9 @@ OWNER = click.option(
     help="In PostgreSQL: the connection string of the role that makes the tables and owns them; it is not kept.",
 )
 
+POSITION = click.IntRange(min=0, max=2**63 - 1)
+"""Of a record; no store counts further."""
+
 
 def settings_at(path: Path) -> Settings:
     """The settings, or the end of the command: it could not run."""

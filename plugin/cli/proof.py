@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from plugin.cli.failure import CANNOT, NO, Failure
-from plugin.cli.given import settings_at
+from plugin.cli.given import POSITION, settings_at
 from plugin.cli.kept import CheckpointsKept
 from plugin.ledger import evidence
 from plugin.ledger.errors import LedgerBroken, LedgerError
@@ -95,7 +95,7 @@ def checkpoint(path: Path, vkey: str | None) -> None:
 
 
 @click.command("prove")
-@click.argument("position", type=click.IntRange(min=0))
+@click.argument("position", type=POSITION)
 @KEY
 @click.option(
     "--output",

@@ -4,6 +4,7 @@ A purge shows counts and times, never content; the list of holds names patients 
 log and is recorded as one.
 """
 
+import re
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,16 +15,19 @@ import click
 from plugin import assembly
 from plugin.cli.custody import record, stated
 from plugin.cli.failure import CANNOT, NO, Failure, failing
-from plugin.cli.given import patient_at, settings_at
+from plugin.cli.given import POSITION, patient_at, settings_at
 from plugin.cli.reading import REASON, read
 from plugin.event import AuditAction, DueBody, HoldBody
 from plugin.ledger import disposal
 from plugin.ledger.hold import PlacedHold, holds_of
 from plugin.ledger.retention import Due, Kept, Period, Ranges
 from plugin.places import eraser_of, place_of
+from plugin.recorder import GATEWAY_TENANT
 from plugin.settings.document import Settings
 from plugin.settings.ledger import RetentionClass
 from policies.vocabulary.consultation import AuditConsultation
+
+_ISSUER = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
 
 WHY = click.option("--reason", required=True, metavar="TEXT", help="Why; recorded.")
 
@@ -109,11 +113,11 @@ def hold() -> None:
 
 @hold.command()
 @WHY
-@click.option("--tenant", metavar="EHR", help="Only records of this [[ehr]].")
+@click.option("--tenant", metavar="EHR", help="Only records of this [[ehr]], or of the gateway itself.")
 @click.option("--patient", metavar="EHR/ID", help="Only those about this patient; or the whole address there.")
 @click.option("--person", nargs=2, metavar="ISSUER SUBJECT", help="Only traces of this person.")
-@click.option("--first", type=click.IntRange(min=0), help="Only from this position on.")
-@click.option("--last", type=click.IntRange(min=0), help="Only to this position.")
+@click.option("--first", type=POSITION, help="Only from this position on.")
+@click.option("--last", type=POSITION, help="Only to this position.")
 @click.pass_obj
 def add(
     path: Path,
@@ -128,11 +132,15 @@ def add(
     why, settings = stated(reason), settings_at(path)
     held: HoldBody = {}
     if tenant is not None:
-        held["tenant"] = tenant
+        held["tenant"] = _tenant(settings, tenant)
     if patient is not None:
         held["patient"] = _address(settings, patient)
     if person is not None:
-        held["person"] = " ".join(person)
+        held["person"] = _person(*person)
+    if first is not None and last is not None and first > last:
+        raise Failure(
+            f"no position is from --first {first} to --last {last}: it would keep nothing", CANNOT
+        )
     if first is not None:
         held["first"] = first
     if last is not None:
@@ -185,6 +193,20 @@ def _record(settings: Settings, action: AuditAction, note: str, held: HoldBody) 
     """Also while a purge is under way, which looks holds up before each batch that it removes."""
     with failing():
         record(assembly.operational_recorder(settings), action, note, {"hold": held})
+
+
+def _tenant(settings: Settings, tenant: str) -> str:
+    """One whose records there can be; or the end of the command."""
+    if tenant not in {GATEWAY_TENANT, *(each.id for each in settings.ehr)}:
+        raise Failure(f"--tenant is the id of an [[ehr]], or {GATEWAY_TENANT}; {tenant} is not", CANNOT)
+    return tenant
+
+
+def _person(issuer: str, subject: str) -> str:
+    """As the search column of a record has it. The issuer may be one that is not configured any more."""
+    if _ISSUER.fullmatch(issuer) is None or not subject.strip():
+        raise Failure("--person is ISSUER SUBJECT, the issuer being a URI as its tokens have it", CANNOT)
+    return f"{issuer} {subject}"
 
 
 def _address(settings: Settings, patient: str) -> str:

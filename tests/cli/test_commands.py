@@ -215,6 +215,16 @@ def test_the_log_is_not_read_without_a_reason(place, command, reason):
     assert not bodies(place, "log:read")
 
 
+@pytest.mark.parametrize(
+    "command", [("list", "--first"), ("list", "--last"), ("export", "--first"), ("export", "--last")], ids=" ".join
+)
+def test_a_position_that_no_log_has_room_for_is_out_of_range(place, command):
+    """The log is not at fault, and can be written."""
+    done = vitrine(place.path, "audit", *command, str(10**30), *REASON, code=CANNOT)
+    assert "is not in the range" in done.stderr
+    assert not bodies(place, "log:read")
+
+
 def test_each_reading_of_the_log_is_recorded_with_its_reason(place):
     for command in (("list",), ("list", "--format", "fhir"), ("show", "0"), ("show", "1")):
         vitrine(place.path, "audit", *command, *REASON)

@@ -174,7 +174,7 @@ def test_a_hold_keeps_until_it_is_lifted(world: World) -> None:
         (("--person", "https://login.example", "s3"), 1),
         (("--first", "3", "--last", "6"), 3),
         (("--last", "0"), 1),
-        (("--tenant", "other"), 0),
+        (("--tenant", "gateway"), 0),
         (("--tenant", "hospital", "--person", "https://login.example", "s4"), 1),
     ],
 )
@@ -200,6 +200,23 @@ def test_commands_that_say_too_little_change_nothing(world: World) -> None:
     audit(world, "hold", "lift", "00000000", *WHY, code=1)
     audit(world, "purge", "--reason", "  ", code=2)
     audit(world, "purge", code=2)
+    assert len(bodies(world)) == before
+
+
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        (("--first", "9", "--last", "3"), "no position is from --first 9 to --last 3"),
+        (("--tenant", "nosuch"), "nosuch is not"),
+        (("--person", "a", "b"), "--person is ISSUER SUBJECT"),
+        (("--person", "https://login.example", " "), "--person is ISSUER SUBJECT"),
+        (("--first", str(10**30)), "is not in the range"),
+    ],
+)
+def test_a_hold_that_can_keep_nothing_is_refused(world: World, named: tuple[str, ...], words: str) -> None:
+    """Whoever placed it would believe that something is kept."""
+    before = len(bodies(world))
+    assert words in audit(world, "hold", "add", *named, *WHY, code=2).stderr
     assert len(bodies(world)) == before
 
 
