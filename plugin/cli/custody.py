@@ -8,11 +8,14 @@ from plugin.cli.given import operator
 from plugin.event import AuditAction, Body, Outcome, RetentionClass
 from plugin.recorder import GATEWAY_TENANT, Recorder
 
+_FILLERS = "\u115f\u1160\u3164\uffa0"
+"""Letters to Unicode, and yet nothing to the eye."""
+
 
 def stated(reason: str) -> str:
-    """The reason, or the end of the command if it says nothing."""
-    if not reason.strip():
-        raise Failure("--reason says nothing", CANNOT)
+    """The reason, or the end of the command if it has no letter or digit that can be seen."""
+    if not any(char.isalnum() and char not in _FILLERS for char in reason):
+        raise Failure("--reason says nothing: it needs a letter or a digit that can be seen", CANNOT)
     return reason.strip()
 
 

@@ -138,9 +138,7 @@ def add(
     if person is not None:
         held["person"] = _person(*person)
     if first is not None and last is not None and first > last:
-        raise Failure(
-            f"no position is from --first {first} to --last {last}: it would keep nothing", CANNOT
-        )
+        raise Failure(f"no position is from --first {first} to --last {last}: it would keep nothing", CANNOT)
     if first is not None:
         held["first"] = first
     if last is not None:

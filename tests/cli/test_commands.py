@@ -207,7 +207,11 @@ def test_audit_init_prints_the_public_key_alone_and_never_overwrites(tmp_path, a
 
 
 @pytest.mark.parametrize("command", [("list",), ("show", "0")], ids=lambda command: command[0])
-@pytest.mark.parametrize("reason", [(), ("--reason", ""), ("--reason", "  ")], ids=["none", "empty", "blank"])
+@pytest.mark.parametrize(
+    "reason",
+    [(), *(("--reason", text) for text in ("", "  ", "\u200b", "\u3164", "\u2066\u2069 ...", "-"))],
+    ids=["none", "empty", "blank", "zero width", "filler", "marks", "dash"],
+)
 def test_the_log_is_not_read_without_a_reason(place, command, reason):
     done = vitrine(place.path, "audit", *command, *reason, code=CANNOT)
     assert "reason" in done.stderr
