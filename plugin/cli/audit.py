@@ -14,10 +14,11 @@ from plugin.audit.audit_event import to_audit_event
 from plugin.audit.deleted import deleted_event
 from plugin.audit.feed import LogRelease
 from plugin.audit.search import SearchRefused, read_parameters
+from plugin.audit.search_parameters import ValueInvalid, day
 from plugin.audit.text import deleted_line, line
 from plugin.cli.audit_export import export, report
 from plugin.cli.failure import CANNOT, NO, Failure
-from plugin.cli.given import OWNER, POSITION, settings_at
+from plugin.cli.given import OWNER, POSITION, period_without_time, settings_at
 from plugin.cli.proof import checkpoint, prove, verify
 from plugin.cli.reading import REASON, read
 from plugin.cli.recovery import recover
@@ -131,12 +132,24 @@ def search(
         )
     except SearchRefused as refusal:
         raise Failure(str(ShapeRefused(refusal.objection)), CANNOT) from refusal
+    if since is not None and until is not None:
+        _check_period(since, until)
     found = _show(read(settings, AuditConsultation(reason, search=wanted)), form)
     click.echo(f"{found:,} records", err=True)
 
 
 for command in (verify, checkpoint, prove, export, report, purge, hold, rotate, recover, upgrade):
     audit.add_command(command)
+
+
+def _check_period(since: str, until: str) -> None:
+    """End the command if nothing can lie between them."""
+    try:
+        begins, ends = day(since).stretch.start, day(until).stretch.end
+    except ValueInvalid as error:
+        raise Failure("--since and --until are each one date or time", CANNOT) from error
+    if begins >= ends:
+        raise Failure(period_without_time(since, until), CANNOT)
 
 
 def _show(release: LogRelease, form: str) -> int:

@@ -31,7 +31,7 @@ from plugin.audit.report.entries import Naming, findings
 from plugin.audit.report.words import LANGUAGES, Language, Word
 from plugin.audit.selection import Selection, beginning, ending
 from plugin.cli.failure import CANNOT, NO, Failure
-from plugin.cli.given import POSITION, patient_at, place_at, settings_at
+from plugin.cli.given import POSITION, patient_at, period_without_time, place_at, settings_at
 from plugin.cli.reading import REASON, read, reader
 from plugin.errors import ConsultError, LogUnreadable
 from plugin.ledger.errors import LedgerError
@@ -214,7 +214,7 @@ def _selection(
     patient: tuple[str, str] | None = None,
 ) -> Selection:
     try:
-        return Selection(
+        selection = Selection(
             persons,
             patient,
             beginning(since, zone) if since is not None else None,
@@ -222,6 +222,10 @@ def _selection(
         )
     except ValueError as error:
         raise Failure("--since and --until are dates (2026-03-31) or instants with their offset", CANNOT) from error
+    # Nothing would be found, and a patient would read that nobody looked.
+    if selection.since is not None and selection.until is not None and selection.since >= selection.until:
+        raise Failure(period_without_time(since, until), CANNOT)
+    return selection
 
 
 def _consult(settings: Settings, reason: str, selection: Selection, first: int, last: int | None) -> LogRelease:

@@ -53,6 +53,11 @@ def patient_at(settings: Settings, text: str) -> tuple[str, str]:
     return ehr, identifier
 
 
+def period_without_time(since: str | None, until: str | None) -> str:
+    """Why a period is refused in which nothing can lie."""
+    return f"--until {until} is not after --since {since}: no record can be between them"
+
+
 def operator() -> LocalOperator:
     """The user of the operating system."""
     uid = os.getuid()

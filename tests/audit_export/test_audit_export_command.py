@@ -22,6 +22,9 @@ WAIT = 60.0
 """Seconds for another process to get somewhere: only a failure takes them."""
 
 
+BACKWARDS = ("--since", "2026-07-01", "--until", "2026-06-01")
+
+
 def run(world: World, *arguments: str) -> Result:
     return CliRunner().invoke(main, ["--config", str(world.folder / "vitrine.toml"), "audit", *arguments])
 
@@ -104,6 +107,8 @@ def test_a_hole_in_the_log_is_exit_one(used: World) -> None:
         (("export", "--reason", " "), 2, "--reason says nothing"),
         (("export", "--reason", "r", "--first", "99"), 1, "the log has 3 records"),
         (("export", "--reason", "r", "--since", "yesterday"), 2, "are dates"),
+        (("export", "--reason", "r", "--since", "2026-07-01", "--until", "2026-06-30"), 2, "no record can be between"),
+        (("report", "--reason", "r", "--lang", "fr", "--patient", "hospital/p1", *BACKWARDS), 2, "no record can be"),
         (("export", "--reason", "r", "--state", "s"), 2, "belong to --follow"),
         (("export", "--reason", "r", "--follow", "--last", "3"), 2, "has no --last"),
         (("export", "--reason", "r", "--follow", "--to", "siem"), 2, "needs --format atna and --state"),
@@ -117,6 +122,12 @@ def test_what_cannot_be_is_one_sentence(used: World, arguments: tuple[str, ...],
     assert (done.exit_code, done.stdout) == (code, "")
     assert sentence in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_report_of_one_day_is_a_period(used: World) -> None:
+    """The last day is included."""
+    day = ("--since", "2026-07-01", "--until", "2026-07-01")
+    assert run(used, "report", "--reason", "r", "--lang", "fr", "--patient", "hospital/p1", *day).exit_code == 0
 
 
 def test_a_report_tells_the_patient_and_is_recorded(used: World) -> None:

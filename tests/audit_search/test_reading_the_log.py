@@ -248,6 +248,8 @@ def test_an_operators_other_conditions_are_those_of_the_log(world: World) -> Non
         ("--reason", " "),
         ("--reason", "r", "--where", "colour=red"),
         ("--reason", "r", "--since", "yesterday"),
+        ("--reason", "r", "--since", "2026-07", "--until", "2026-06"),
+        ("--reason", "r", "--since", "2026-07,2027", "--until", "2028"),
         ("--reason", "r", "--where", "_count=1"),
     ],
 )
