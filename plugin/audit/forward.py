@@ -232,16 +232,20 @@ class Forwarder:
     def run(self, wait: Callable[[float], bool], every: float) -> None:
         """Forward until `wait`, which pauses for seconds, returns True. Raises ForwardError.
 
+        It does so too if it was stopped while the log could not be read.
+
         Looks for new records every `every` seconds. Stops between batches too, with a pause of none.
         """
         while True:
             try:
-                stopped = self._forward_new(wait) or wait(every)
+                if self._forward_new(wait) or wait(every):
+                    return
             except ConsultError as error:
                 self._say(f"the log could not be read: {error.text}")
-                stopped = wait(self._longer())
-            if stopped:
-                return
+                if wait(self._longer()):
+                    raise ForwardError(
+                        f"stopped before the log could be read again from position {self.next}"
+                    ) from error
 
     def _forward_new(self, wait: Callable[[float], bool]) -> bool:
         """Send what there is; True if told to stop before all of it was received."""

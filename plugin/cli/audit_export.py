@@ -268,10 +268,21 @@ def _until_stopped() -> Callable[[float], bool]:
 def _host_port(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon or text.endswith("]"):
-        return text.strip("[]"), SYSLOG_TLS_PORT
+        host, port = text, str(SYSLOG_TLS_PORT)
     if not port.isdecimal() or not 0 < int(port) < 65536:
         raise Failure(f"--to {text}: no port", CANNOT)
-    return host.strip("[]"), int(port)
+    host = host.strip("[]")
+    if not _is_host(host):
+        raise Failure(f"--to {text}: no name of a host", CANNOT)
+    return host, int(port)
+
+
+def _is_host(host: str) -> bool:
+    """False of what a connection could not even look up."""
+    try:
+        return host.encode("idna") != b""  # of labels of 1 to 63 octets
+    except UnicodeError:
+        return False
 
 
 def _zone(name: str) -> tzinfo:

@@ -9,8 +9,9 @@ from plugin.audit.feed import LogRelease
 from plugin.cli.custody import stated
 from plugin.cli.failure import CANNOT, Failure
 from plugin.cli.given import operator
-from plugin.errors import ConsultError
+from plugin.errors import ConsultError, RecordUnavailable
 from plugin.event import new_request_id
+from plugin.ledger.errors import KeyUnavailable, LedgerUnavailable
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
 from policies.vocabulary.consultation import AuditConsultation, Origin
@@ -30,9 +31,44 @@ def read(settings: Settings, asked: AuditConsultation) -> LogRelease:
 def reader(settings: Settings, reason: str) -> Callable[[AuditConsultation], LogRelease]:
     """What asks, each time under a request id of its own; a ConsultError passes. Ends the command without a reason."""
     stated(reason)
-    try:
-        gateway = assembly.assemble(settings).gateway
-    except SettingsError as error:
-        raise Failure(str(error), CANNOT) from error
-    who = operator()
-    return lambda asked: gateway.consult(who, asked, Origin(new_request_id(), "local", "cli"))
+    return _LogReader(settings).ask
+
+
+class _LogReader:
+    """Asks a gateway, and a new one once the ledger of that one can append no more: the key was rotated, a disk failed.
+
+    As in `serve`, where a worker ends then and its successor begins with the start checks.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._who = operator()
+        self._ended = False
+        try:
+            self._assembled = self._assemble()
+        except SettingsError as error:
+            raise Failure(str(error), CANNOT) from error
+
+    def ask(self, asked: AuditConsultation) -> LogRelease:
+        """Ask once. Ends the command where the ledger cannot be continued with the key that there is."""
+        if self._ended:
+            self._begin_anew()
+        return self._assembled.gateway.consult(self._who, asked, Origin(new_request_id(), "local", "cli"))
+
+    def _assemble(self) -> assembly.Assembled:
+        return assembly.assemble(self._settings, self._end)
+
+    def _end(self) -> None:
+        self._ended = True
+
+    def _begin_anew(self) -> None:
+        try:
+            assembled = self._assemble()
+            assembly.check_ledger(assembled.ledger)
+        except SettingsError as error:
+            cause = error.__cause__
+            if isinstance(cause, LedgerUnavailable) and not isinstance(cause, KeyUnavailable):
+                raise RecordUnavailable from error  # it may be there again the next time
+            raise Failure(str(error), CANNOT) from error
+        self._assembled.ledger.close()
+        self._assembled, self._ended = assembled, False

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import apsw
@@ -15,9 +16,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from plugin.audit import export
-from plugin.cli import main
+from plugin.cli import audit_export, main
 from tests.world import ISSUER, World, observation
 
+FOLLOWING = ("export", "--reason", "r", "--follow", "--format", "atna", "--state", "s")
 WAIT = 60.0
 """Seconds for another process to get somewhere: only a failure takes them."""
 
@@ -112,6 +114,9 @@ def test_a_hole_in_the_log_is_exit_one(used: World) -> None:
         (("export", "--reason", "r", "--state", "s"), 2, "belong to --follow"),
         (("export", "--reason", "r", "--follow", "--last", "3"), 2, "has no --last"),
         (("export", "--reason", "r", "--follow", "--to", "siem"), 2, "needs --format atna and --state"),
+        ((*FOLLOWING, "--to", "a..b:6514"), 2, "--to a..b:6514: no name of a host"),
+        ((*FOLLOWING, "--to", f"{'x' * 64}.example"), 2, "no name of a host"),
+        ((*FOLLOWING, "--to", ":6514"), 2, "no name of a host"),
         (("report", "--reason", "r", "--lang", "fr", "--patient", "p1"), 2, "EHR/ID"),
         (("report", "--reason", "r", "--lang", "fr", "--patient", "nowhere/p1"), 2, "EHR/ID"),
         (("report", "--reason", "r", "--lang", "fr", "--patient", "hospital/p1", "--zone", "Mars/X"), 2, "time zone"),
@@ -144,6 +149,47 @@ def test_a_report_of_another_patient_is_empty_and_a_page(used: World) -> None:
     assert done.exit_code == 0
     assert done.stdout.startswith("<!doctype html>")
     assert "Nobody looked at your outside results" in done.stdout
+
+
+class Rotating:
+    """Waits for nothing, rotates the key in the first wait, and stops after so many waits."""
+
+    def __init__(self, world: World, waits: int, after: Callable[[], object] = lambda: None) -> None:
+        self._world, self._waits, self._after = world, waits, after
+
+    def __call__(self, seconds: float) -> bool:
+        if not seconds:
+            return False
+        if self._after is not None:
+            assert run(self._world, "rotate", "--reason", "yearly").exit_code == 0
+            self._after()
+            self._after = None
+        self._waits -= 1
+        return self._waits == 0
+
+
+def test_following_goes_on_with_the_new_key_after_a_rotation(used: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What records the readings holds the old key: it is replaced, as a worker that serves would be."""
+    monkeypatch.setattr(audit_export, "_until_stopped", lambda: Rotating(used, waits=3))
+    done = run(used, "export", "--reason", "siem", "--follow")
+    assert done.exit_code == 0, done.stderr
+    sent = [each["id"] for each in resources(done.stdout)]
+    assert sent == ["head", "0", "1", "2", "foot", "head", "3", "4", "foot"]
+    assert used.last()["action"] == "log:read"
+
+
+def test_following_ends_where_the_key_is_not_the_one_that_the_ledger_goes_on_with(
+    used: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a second machine that has not been given the new key: saying the same for ever helps nobody."""
+    key_file = used.settings.ledger.key_file
+    old = key_file.read_bytes()
+    monkeypatch.setattr(
+        audit_export, "_until_stopped", lambda: Rotating(used, waits=9, after=lambda: key_file.write_bytes(old))
+    )
+    done = run(used, "export", "--reason", "siem", "--follow")
+    assert done.exit_code == 2
+    assert done.stderr.endswith(f"{key_file} is not the key that the ledger goes on with\n")
 
 
 @pytest.mark.slow

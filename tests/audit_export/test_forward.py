@@ -159,6 +159,15 @@ def test_a_ledger_that_refuses_the_reading_is_asked_again() -> None:
     assert len(said) == 2
 
 
+def test_being_stopped_while_the_log_cannot_be_read_is_no_good_end() -> None:
+    """Else a service manager takes a log that nobody receives for one that was followed to its end."""
+    log, siem = GrowingLog(refuses=3), Siem()
+    log.grow(2)
+    with pytest.raises(ForwardError, match="stopped before the log could be read again from position 0"):
+        forwarder(log, siem).run(Clock(3), every=10)
+    assert siem.received == []
+
+
 def test_a_restart_goes_on_where_the_last_batch_was_received(tmp_path: Path) -> None:
     log, siem, resume = GrowingLog(), Siem(), Resume(tmp_path / "state")
     log.grow(4)
