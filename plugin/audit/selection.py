@@ -75,12 +75,19 @@ def beginning(text: str, zone: tzinfo) -> str:
 
     A date, and an instant without offset, are those of `zone`. Raises ValueError if `text` is neither.
     """
-    return encode_time(_moment(text, zone, days=0))
+    return _instant(text, zone, days=0)
 
 
 def ending(text: str, zone: tzinfo) -> str:
     """The first instant after a date, or the instant itself. See `beginning`."""
-    return encode_time(_moment(text, zone, days=1))
+    return _instant(text, zone, days=1)
+
+
+def _instant(text: str, zone: tzinfo, *, days: int) -> str:
+    try:
+        return encode_time(_moment(text, zone, days=days).astimezone(zone))  # a report tells it in its zone
+    except OverflowError as error:
+        raise ValueError(f"the calendar does not reach as far as {text}") from error
 
 
 def _moment(text: str, zone: tzinfo, *, days: int) -> datetime:
@@ -89,7 +96,4 @@ def _moment(text: str, zone: tzinfo, *, days: int) -> datetime:
     except ValueError:
         moment = datetime.fromisoformat(text)
         return moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
-    try:
-        return datetime.combine(day + timedelta(days=days), time(), zone)
-    except OverflowError as error:
-        raise ValueError(f"no day follows {text}") from error
+    return datetime.combine(day + timedelta(days=days), time(), zone)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
@@ -124,10 +125,20 @@ def test_a_period_ends_with_its_last_day() -> None:
     assert [orjson.loads(line)["id"] for line in exported(log, chosen)[1:-1]] == ["1"]
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "9999-12-31"])
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "9999-12-31", "9999-12-31T23:59-23:59"])
 def test_what_is_no_date_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         ending(text, UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "zone"),
+    [("0001-01-01T00:00+23:59", "UTC"), ("0001-01-01", "Asia/Tokyo"), ("0001-01-01T00:00Z", "America/Lima")],
+)
+def test_what_no_calendar_tells_is_no_date(text: str, zone: str) -> None:
+    """In UTC, as the log has it, or in the zone of a report."""
+    with pytest.raises(ValueError):
+        beginning(text, ZoneInfo(zone))
 
 
 class Endless:
