@@ -1,6 +1,7 @@
 """`vitrine`: one file here per noun that the operator types. Data to stdout, talk to stderr, exit codes as promises."""
 
 import errno
+import os
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ NOUNS = ("audit", "config", "feed", "policy", "serve", "token")
 class Commands(click.Group):
     """Loads what is typed alone: who serves, and each of its workers, needs no command that reads the log.
 
-    Says in one sentence, too, what the operating system refused at a place that nobody thought of.
+    Says in one sentence, too, what the operating system refused at a place that nobody thought of; and that an argument
+    is no text, before any command has it.
     """
 
     def list_commands(self, context: click.Context) -> list[str]:
@@ -31,6 +33,16 @@ class Commands(click.Group):
             return None
         command: click.Command = getattr(import_module(f"{__name__}.{name}"), name)
         return command
+
+    def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
+        """See `click.Group`; `arguments` are all that follow `vitrine`, those of the commands too."""
+        for argument in arguments:
+            try:
+                argument.encode()
+            except UnicodeEncodeError as error:
+                shown = os.fsencode(argument).decode(errors="backslashreplace")
+                raise Failure(f"an argument is not in UTF-8: {shown}", CANNOT) from error
+        return super().parse_args(context, arguments)
 
     def invoke(self, context: click.Context) -> Any:
         """See `click.Group`."""

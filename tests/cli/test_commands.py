@@ -68,6 +68,22 @@ def test_without_a_usable_configuration_no_command_runs(tmp_path, command, what)
     assert done.stderr.strip()
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("audit", "show", "\udcff", *REASON),
+        ("audit", "list", "--reason", "because \udcff"),
+        ("audit", "report", *REASON, "--lang", "fr", "--patient", "hospital/\udcff"),
+        ("--config", "\udcff", "config", "check"),
+    ],
+)
+def test_an_argument_that_is_no_text_is_one_sentence(place, arguments):
+    """Bytes that no character has, as a shell in another encoding passes them: nothing could record or compare them."""
+    done = vitrine(place.path, *arguments, code=2)
+    assert done.stderr.startswith("vitrine: an argument is not in UTF-8: ")
+    assert done.stderr.endswith("\\xff\n")
+
+
 def test_the_file_is_named_by_option_else_by_variable_else_it_is_here(tmp_path, monkeypatch):
     for name in ("option", "variable", "here"):
         (tmp_path / name).mkdir()
