@@ -7,7 +7,7 @@ withheld, a part of an unverified token, or text from outside. `plugin.attempt` 
 import secrets
 import time
 from enum import StrEnum
-from typing import Final, TypedDict
+from typing import Final, NotRequired, TypedDict
 
 LOCAL_FEED: Final = "ehr.local"
 """The feed that is the EHR of a session itself, whichever that is: no configured feed has a dot in its id. Only a
@@ -230,7 +230,7 @@ class DueBody(TypedDict):
     """Records of one class whose bodies a purge removes."""
 
     retention_class: str
-    tenant: str | None
+    tenant: NotRequired[str | None]
     """All of them are of this tenant; None: the general period."""
     period: str
     """As configured: `3-years`, `400 days`."""

@@ -55,7 +55,10 @@ def audit_message(event: Element) -> str:
 
 @lru_cache(maxsize=64)  # a log has one gateway, or a few
 def _host(base: str) -> str:
-    host = urlsplit(base).hostname or ""
+    try:
+        host = urlsplit(base).hostname or ""
+    except ValueError:  # it says so in the record too
+        return NIL
     return host[:MAX_HOST] if host.isascii() and host.isprintable() and " " not in host and host else NIL
 
 

@@ -27,7 +27,7 @@ def _purged(body: Body) -> list[tuple[str, object]]:
 
 
 def _due(due: DueBody) -> str:
-    ranges = ", ".join(f"{first}-{last}" for first, last in due["ranges"])
+    ranges = ", ".join("-".join(map(str, each)) for each in due["ranges"])
     whose = f" of {due['tenant']}" if due.get("tenant") else ""
     return f"{due['retention_class']}{whose} kept {due['period']}, before {due['before']}: {ranges}"
 

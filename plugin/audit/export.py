@@ -16,9 +16,9 @@ from typing import NamedTuple, Protocol
 
 import orjson
 
-from plugin.audit import atna, codes, table
+from plugin.audit import atna, codes, content, table
 from plugin.audit.audit_event import to_audit_event
-from plugin.audit.codes import Element
+from plugin.audit.content import Header
 from plugin.audit.entities import LOG_NAME
 from plugin.audit.selection import Selection
 from plugin.errors import LogUnreadable
@@ -101,12 +101,12 @@ class Form(NamedTuple):
 
     opening: tuple[bytes, ...]
     """What stands above the head."""
-    record: Callable[[Element, Body], bytes]
+    record: Callable[[Header, Body], bytes]
     statement: Callable[[Statement], bytes]
     end: bytes
 
 
-def _ndjson_record(header: Element, body: Body) -> bytes:
+def _ndjson_record(header: Header, body: Body) -> bytes:
     return orjson.dumps(to_audit_event(header, body))
 
 
@@ -119,7 +119,7 @@ def _ndjson_statement(statement: Statement) -> bytes:
     return orjson.dumps({"resourceType": "Parameters", "id": statement.place, "parameter": parameters})
 
 
-def _atna_record(header: Element, body: Body) -> bytes:
+def _atna_record(header: Header, body: Body) -> bytes:
     return atna.message(to_audit_event(header, body))
 
 
@@ -243,24 +243,20 @@ class Rendered(NamedTuple):
 
 
 def render(form: str, selection: Selection, source: LogRange) -> Rendered:
-    """Write those records that are wanted, each a piece. Raises LogUnreadable, also if one is not JSON."""
+    """Write those records that are wanted, each a piece. Raises LogUnreadable, also where one is in no form of ours."""
     write = FORMS[form].record
     pieces: list[tuple[int, int, bytes]] = []
     not_selected = without_body = 0
     for record in source.records():
-        try:
-            header = orjson.loads(record.header)
-            if not selection.in_period(header):
-                not_selected += 1
-            elif (stored := record.body) is None:
-                without_body += 1
-            elif not selection.may_accept(stored) or not selection.accepts(body := orjson.loads(stored)):
-                not_selected += 1
-            else:
-                pieces.append((record.position, 1, write(header, body)))
-        except (orjson.JSONDecodeError, KeyError) as error:
-            sentence = f"Record {record.position} cannot be read; `vitrine audit verify` says more."
-            raise LogUnreadable(sentence) from error
+        header = content.header(record)
+        if not selection.in_period(header):
+            not_selected += 1
+        elif record.body is None:
+            without_body += 1
+        elif not selection.may_accept(record.body) or not selection.accepts(body := content.body(record)):
+            not_selected += 1
+        else:
+            pieces.append((record.position, 1, write(header, body)))
     return Rendered(source.last, pieces, not_selected, without_body)
 
 

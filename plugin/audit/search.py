@@ -10,16 +10,14 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
-import orjson
-
+from plugin.audit import content
 from plugin.audit.audit_event import to_audit_event
 from plugin.audit.search_columns import Question, criteria
 from plugin.audit.search_parameters import PARAMETERS, ValueInvalid, split, tester
 from plugin.errors import LogUnreadable, Refused
-from plugin.event import AuditAction, Body
+from plugin.event import AuditAction
 from plugin.ledger.criteria import Criteria, Hit, Mark, SearchTooLong
 from plugin.ledger.errors import LedgerError
 from plugin.ledger.record import StoredRecord
@@ -231,12 +229,11 @@ class _Compiled:
         return cls(criteria(questions, reach.tenant, reach.ehr_bases), reach, tuple(questions))
 
     def accepts(self, record: StoredRecord) -> bool:
-        """The one judgement, on what was signed."""
+        """The one judgement, on what was signed. Raises LogUnreadable if the record cannot be judged."""
         if record.body is None:
             return False
-        header: dict[str, Any] = orjson.loads(record.header)
-        body: Body = orjson.loads(record.body)
-        if not self.reach.admits(header.get("tenant"), body.get("action")):
+        header, body = content.header(record), content.body(record)
+        if not self.reach.admits(header["tenant"], body.get("action")):
             return False
         if not self.questions:
             return True

@@ -10,6 +10,7 @@ import click
 import orjson
 
 from plugin import assembly, places
+from plugin.audit import content
 from plugin.audit.audit_event import to_audit_event
 from plugin.audit.deleted import deleted_event
 from plugin.audit.feed import LogRelease
@@ -26,7 +27,7 @@ from plugin.cli.retention import hold, purge
 from plugin.cli.rotation import rotate
 from plugin.cli.upgrade import upgrade
 from plugin.errors import ConsultError, RecordUnavailable, ShapeRefused
-from plugin.event import AuditAction, Body, Outcome
+from plugin.event import AuditAction, Outcome
 from plugin.ledger.errors import LedgerError, LedgerExists
 from plugin.ledger.record import StoredRecord
 from plugin.settings.errors import SettingsError
@@ -168,10 +169,9 @@ def _show(release: LogRelease, form: str) -> int:
 
 
 def _line(record: StoredRecord, form: str) -> bytes:
-    header = orjson.loads(record.header)
-    body: Body | None = orjson.loads(record.body) if record.body is not None else None
     if form == "ndjson":
-        return orjson.dumps({"position": record.position, "header": header, "body": body})
+        return orjson.dumps(content.as_stored(record))
+    header, body = content.header(record), content.body(record)
     if form == "fhir":
         return orjson.dumps(deleted_event(header) if body is None else to_audit_event(header, body))
     return (deleted_line(header) if body is None else line(header, body)).encode()

@@ -104,6 +104,46 @@ def test_a_hole_in_the_log_is_exit_one(used: World) -> None:
 
 
 @pytest.mark.parametrize(
+    "command",
+    [
+        ("list", "--format", "text"),
+        ("list", "--format", "fhir"),
+        ("list", "--format", "ndjson"),
+        ("show", "1", "--format", "text"),
+        ("search", "--outcome", "done"),
+        ("export", "--format", "ndjson"),
+        ("export", "--format", "csv"),
+        ("export", "--format", "atna"),
+        ("report", "--patient", "hospital/p1", "--lang", "en"),
+    ],
+)
+@pytest.mark.parametrize(
+    "edit",
+    [
+        ("header", b"garbage"),
+        ("header", b"{}"),
+        ("body", b"[1]"),
+        ("body", b'{"action":"consultation:released","ehr":{"id":"hospital"},"patient":"p1","person":"x"}'),
+    ],
+)
+def test_a_record_that_was_edited_is_one_sentence(
+    used: World, command: tuple[str, ...], edit: tuple[str, bytes]
+) -> None:
+    """It names the position; what is wrong there is for verify."""
+    column, stored = edit
+    connection = apsw.Connection(str(used.settings.ledger.path))
+    connection.execute("DROP TRIGGER records_are_never_changed")
+    connection.execute(f"UPDATE records SET {column} = ? WHERE position = 1", (stored,))
+    connection.close()
+    if command[0] == "report" and stored == b"[1]":
+        pytest.skip("a report does not open what cannot be about its patient")
+    done = run(used, command[0], "--reason", "r", *command[1:])
+    assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1)
+    assert "Record 1 cannot be read; `vitrine audit verify` says more." in done.stderr
+    assert command[0] != "export" or "Go on with --first 0." in done.stderr
+
+
+@pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
         (("export", "--reason", " "), 2, "--reason says nothing"),
@@ -111,6 +151,7 @@ def test_a_hole_in_the_log_is_exit_one(used: World) -> None:
         (("export", "--reason", "r", "--since", "yesterday"), 2, "are dates"),
         (("export", "--reason", "r", "--since", "2026-07-01", "--until", "2026-06-30"), 2, "no record can be between"),
         (("report", "--reason", "r", "--lang", "fr", "--patient", "hospital/p1", *BACKWARDS), 2, "no record can be"),
+        (("export", "--reason", "r", "--until", "9999-12-31T23:59-23:59"), 2, "are dates"),
         (("export", "--reason", "r", "--state", "s"), 2, "belong to --follow"),
         (("export", "--reason", "r", "--follow", "--last", "3"), 2, "has no --last"),
         (("export", "--reason", "r", "--follow", "--to", "siem"), 2, "needs --format atna and --state"),

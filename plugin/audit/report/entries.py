@@ -12,9 +12,10 @@ from enum import StrEnum
 
 import orjson
 
+from plugin.audit import content
+from plugin.audit.content import Header
 from plugin.audit.export import LogRange
 from plugin.audit.selection import Selection
-from plugin.errors import LogUnreadable
 from plugin.event import AuditAction, Body, Outcome
 from policies.vocabulary.purposes import EMERGENCY
 
@@ -140,31 +141,26 @@ def findings(source: LogRange, selection: Selection, zone: tzinfo) -> Findings:
 
 def _wanted(
     source: LogRange, selection: Selection, found: Findings, withdrawn: set[str], zone: tzinfo
-) -> Iterator[tuple[dict[str, str], Body]]:
+) -> Iterator[tuple[Header, Body]]:
     """The patient's records within the period; counts the rest, and notes the ids of withdrawn releases."""
     for record in source.records():
         found.read += 1
-        try:
-            header = orjson.loads(record.header)
-            if found.begins is None:
-                found.begins = _moment(header, zone)
-            if record.body is None:
-                found.without_body += selection.in_period(header)
-            elif _WITHDRAWN_NEEDLE in record.body:  # has no patient, and may stand after the period
-                body = orjson.loads(record.body)
-                if body.get("action") == _WITHDRAWN:
-                    withdrawn.add(body.get("record", ""))
-            elif selection.may_accept(record.body) and selection.in_period(header):
-                body = orjson.loads(record.body)
-                if selection.accepts(body):
-                    yield header, body
-        except (ValueError, KeyError) as error:
-            raise LogUnreadable(
-                f"Record {record.position} cannot be read; `vitrine audit verify` says more."
-            ) from error
+        header = content.header(record)
+        if found.begins is None:
+            found.begins = _moment(header, zone)
+        if record.body is None:
+            found.without_body += selection.in_period(header)
+        elif _WITHDRAWN_NEEDLE in record.body:  # has no patient, and may stand after the period
+            body = content.body(record)
+            if body.get("action") == _WITHDRAWN:
+                withdrawn.add(body.get("record", ""))
+        elif selection.may_accept(record.body) and selection.in_period(header):
+            body = content.body(record)
+            if selection.accepts(body):
+                yield header, body
 
 
-def _moment(header: dict[str, str], zone: tzinfo) -> datetime:
+def _moment(header: Header, zone: tzinfo) -> datetime:
     moment = datetime.fromisoformat(header["time"])
     return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).astimezone(zone)
 

@@ -14,6 +14,7 @@ import orjson
 from fhir.resources.R4B.capabilitystatement import CapabilityStatement
 
 from plugin import __version__
+from plugin.audit import content
 from plugin.audit.audit_event import to_audit_event
 from plugin.audit.search import SearchRefused, read_parameters
 from plugin.audit.search_parameters import PARAMETERS
@@ -135,7 +136,7 @@ def resource(found: StoredRecord) -> bytes:
 
 def event(record: StoredRecord) -> dict[str, Any]:
     """The AuditEvent of a record whose body is there, as every search gives it."""
-    return to_audit_event(orjson.loads(record.header), orjson.loads(record.body or b"{}"))
+    return to_audit_event(content.header(record), content.body(record))
 
 
 def capability_statement(public_base: str, *, cors: bool) -> bytes:
