@@ -1,10 +1,12 @@
 """A record as a row of a table (CSV, RFC 4180), for spreadsheets: the facts that people sort and filter by.
 
-A summary; the NDJSON export holds everything. A cell never begins as a formula does, since names come from tokens.
+A summary; the NDJSON export holds everything. A cell never begins as a formula does, since names come from tokens: not
+even where a spreadsheet divides cells at semicolons, as in much of Europe, and so begins one within ours.
 """
 
 import csv
 import io
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +27,8 @@ come last, for who reads by position."""
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """What makes a spreadsheet compute a cell instead of showing it; such a cell gets an apostrophe in front."""
+_FORMULA_WITHIN = re.compile(r""";(?=[" ]*[=+\-@])""")
+"""Where a semicolon would begin one; quotation marks and blanks before it may be taken away."""
 
 
 def record(header: Mapping[str, Any], body: Body) -> bytes:
@@ -90,6 +94,8 @@ def _cell(value: str | int | None) -> str:
     if value is None:
         return ""
     text = printable(str(value))  # no line ends either: a row is one line
+    if ";" in text:
+        text = _FORMULA_WITHIN.sub(";'", text)
     return "'" + text if text.startswith(FORMULA_STARTS) else text
 
 

@@ -283,6 +283,23 @@ def test_no_text_from_outside_becomes_a_formula_or_a_row(body: dict[str, Any]) -
     assert not any(cell.startswith(table.FORMULA_STARTS) for cell in cells)
 
 
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ('Roy;=HYPERLINK("http://evil.example";"x")', 'Roy;\'=HYPERLINK("http://evil.example";"x")'),
+        ('Roy;"=1+1"', 'Roy;\'"=1+1"'),
+        ("Roy; -2;@x", "Roy;' -2;'@x"),
+        ("Roy\t=1;\n+1", "Roy =1;' +1"),
+        ("Roy; Alma (+33; 1-2)", "Roy; Alma (+33; 1-2)"),
+    ],
+)
+def test_no_cell_of_a_spreadsheet_that_divides_at_semicolons_is_a_formula(name: str, cell: str) -> None:
+    """As one does whose language writes decimals with a comma. A tab or a line end is a blank by then."""
+    line = table.record(bodies.header(), bodies.consultation(person={"name": name}))
+    (cells,) = csv.reader(io.StringIO(line.decode(), newline=""))
+    assert cells[table.COLUMNS.index("person_name")] == cell
+
+
 def test_the_period_is_of_the_zone_that_is_asked_for() -> None:
     from zoneinfo import ZoneInfo
 
