@@ -70,7 +70,7 @@ def init(path: Path) -> None:
             _write_secret(settings.key_file, new_key() + "\n")
             click.echo(f"wrote {settings.key_file}", err=True)
     except OSError as error:
-        raise Failure(f"cannot write {error.filename}: {error.strerror}", CANNOT) from error
+        raise Failure(f"cannot write {error.filename or path.parent}: {error.strerror}", CANNOT) from error
     click.echo("next: vitrine config check, vitrine audit init, vitrine serve", err=True)
 
 

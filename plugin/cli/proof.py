@@ -124,7 +124,7 @@ def prove(path: Path, position: int, vkey: str | None, output: Path) -> None:
     except (LedgerError, SettingsError) as error:
         raise Failure(str(error), CANNOT) from error
     except OSError as error:
-        raise Failure(f"cannot write {error.filename}: {error.strerror}", CANNOT) from error
+        raise Failure(f"cannot write {error.filename or output}: {error.strerror}", CANNOT) from error
     for file in files:
         click.echo(file)
 

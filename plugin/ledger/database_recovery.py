@@ -54,7 +54,7 @@ class Intent:
                 os.fsync(descriptor)
             sync_folder(self._file.parent)
         except OSError as error:
-            raise LedgerUnavailable(f"{error.filename}: {error.strerror}") from error
+            raise LedgerUnavailable(f"{error.filename or self._file}: {error.strerror}") from error
 
     def pending(self, opened: Opening) -> dict[str, object] | None:
         """What the first record must say, if the new ledger was made and the rest was not done; else None."""

@@ -62,7 +62,7 @@ def begin(make: Callable[[Meta, Head], None], key_path: Path, origin: str) -> st
             make(Meta(FORMAT, origin, key.verifier.text), _empty_head(origin, key))
             undo.pop_all()
     except OSError as error:
-        raise LedgerUnavailable(f"{error.filename}: {error.strerror}") from error
+        raise LedgerUnavailable(f"{error.filename or key_path}: {error.strerror}") from error
     return key.verifier.text
 
 

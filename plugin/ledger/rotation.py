@@ -91,8 +91,8 @@ def prepare(key_path: Path) -> Ed25519PrivateKey:
         _beside(key_path).unlink(missing_ok=True)
         write_private_key(_beside(key_path), private)
         sync_folder(key_path.parent)
-    except OSError as error:
-        raise LedgerUnavailable(f"{error.filename}: {error.strerror}") from error
+    except OSError as error:  # a write that fails names no file
+        raise LedgerUnavailable(f"{error.filename or _beside(key_path)}: {error.strerror}") from error
     return private
 
 
@@ -102,7 +102,7 @@ def swap(key_path: Path) -> None:
         _beside(key_path).replace(key_path)
         sync_folder(key_path.parent)
     except OSError as error:
-        raise LedgerUnavailable(f"{error.filename}: {error.strerror}") from error
+        raise LedgerUnavailable(f"{error.filename or key_path}: {error.strerror}") from error
 
 
 def current_key(key_path: Path, chain: KeyChain) -> SigningKey:

@@ -1,5 +1,6 @@
 """`audit verify --against`, `checkpoint` and `prove`: what an outsider is given, and what it shows."""
 
+import errno
 from pathlib import Path
 
 import apsw
@@ -34,6 +35,19 @@ def test_verify_says_what_only_our_own_key_vouches_for(recorded: World) -> None:
     done = audit(recorded, "verify")
     assert done.stdout.startswith("4 records, unbroken since ")
     assert "our own key only: no checkpoint elsewhere was asked" in done.stderr
+
+
+def test_a_proof_for_which_there_is_no_place_is_one_sentence(
+    recorded: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says where: a write that fails names no file by itself."""
+
+    def fail(_: Path, __: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    done = audit(recorded, "prove", "1", "--output", str(tmp_path), code=2)
+    assert done.stderr == f"vitrine: cannot write {tmp_path}: No space left on device\n"
 
 
 def test_a_ledger_put_back_to_an_earlier_state_breaks_against_a_checkpoint_kept_elsewhere(recorded: World) -> None:

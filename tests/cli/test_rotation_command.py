@@ -1,5 +1,6 @@
 """`audit rotate`: a new key, vouched for by the old one, while everything that was signed keeps its worth."""
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -104,6 +105,21 @@ def test_a_rotation_that_cannot_be_recorded_changes_no_key(world: World, monkeyp
     assert vkey(world) == old
     assert "unbroken" in audit(world, "verify").stdout
     assert audit(world, "rotate", *WHY).stdout.strip() == vkey(world) != old
+
+
+def test_a_full_disk_is_told_with_the_file_that_it_has_no_place_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write that fails names no file by itself."""
+    with monkeypatch.context() as broken:
+
+        def fail(_: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        broken.setattr("plugin.ledger.key.os.fsync", fail)
+        said = audit(world, "rotate", *WHY, code=2).stderr
+    assert said == f"vitrine: {world.settings.ledger.key_file}.next: No space left on device\n"
+    assert audit(world, "rotate", *WHY).stdout.strip() == vkey(world)
 
 
 @pytest.mark.slow
