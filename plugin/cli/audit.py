@@ -171,7 +171,7 @@ def _show(release: LogRelease, form: str) -> int:
 def _line(record: StoredRecord, form: str) -> bytes:
     if form == "ndjson":
         return orjson.dumps(content.as_stored(record))
-    header, body = content.header(record), content.body(record)
+    header, is_deleted = content.header(record), record.body is None
     if form == "fhir":
-        return orjson.dumps(deleted_event(header) if body is None else to_audit_event(header, body))
-    return (deleted_line(header) if body is None else line(header, body)).encode()
+        return orjson.dumps(deleted_event(header) if is_deleted else to_audit_event(header, content.body(record)))
+    return (deleted_line(header) if is_deleted else line(header, content.body(record))).encode()
