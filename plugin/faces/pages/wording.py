@@ -47,9 +47,12 @@ class Counted(NamedTuple):
     other: Word
 
     def said(self, language: Language, number: int) -> str:
-        """In `language`, with `number` in it. Zero is singular in French and plural in English."""
-        word = self.one if _LOCALES[language].plural_form(number) == "one" else self.other
-        return word.said(language).format(n=number_text(number, language))
+        """In `language`, with `number` in it."""
+        return self.form(language, number).format(n=number_text(number, language))
+
+    def form(self, language: Language, number: Decimal | int) -> str:
+        """The singular or plural that goes with `number`. Zero and 1.5 are singular in French and plural in English."""
+        return (self.one if _LOCALES[language].plural_form(number) == "one" else self.other).said(language)
 
 
 class Say:

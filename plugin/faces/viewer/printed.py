@@ -6,6 +6,7 @@ from typing import Final
 from babel import Locale
 
 from plugin.faces.pages.wording import LANGUAGES, Language, Word, day, instant, known_language, month
+from plugin.faces.viewer.phrases import PHRASES
 from plugin.faces.viewer.readings.code_words import WORDS
 from plugin.faces.viewer.readings.moment import Precision, When
 from plugin.faces.viewer.readings.result import ReferenceRange
@@ -16,7 +17,9 @@ from plugin.faces.viewer.readings.values import (
     Amount,
     Money,
     Number,
+    Phrase,
     Ratio,
+    Said,
     Sampled,
     Span,
     Term,
@@ -72,14 +75,32 @@ def printed(value: Value | Number | None, language: Language) -> str:
             return f"{amount(value.numerator, language)} : {amount(value.denominator, language)}"
         case Money():
             return money(value, language)
-        case Truth():
-            return (_YES if value.yes else _NO).said(language)
-        case Sampled() | Altered():
-            return _UNPRINTED[value.kind].said(language)
-        case Absent():
-            return _ABSENT.said(language).format(term(value.reason, language))
         case When():
             return moment(value, language)
+        case Said():
+            return sentence(value, language)
+        case Phrase():
+            return ", ".join(dict.fromkeys([printed(each, language) for each in value.parts]))
+        case _:
+            return _worded(value, language)
+
+
+def _worded(value: Truth | Sampled | Altered | Absent, language: Language) -> str:
+    """What is told in our words alone."""
+    match value:
+        case Truth():
+            return (_YES if value.yes else _NO).said(language)
+        case Absent():
+            return _ABSENT.said(language).format(term(value.reason, language))
+        case _:
+            return _UNPRINTED[value.kind].said(language)
+
+
+def sentence(value: Said, language: Language) -> str:
+    """Our words with the source's values in them."""
+    words = PHRASES[value.key]
+    form = words.said(language) if isinstance(words, Word) else words.form(language, value.count or 0)
+    return form.format(*[printed(each, language) for each in value.values])
 
 
 def term(value: Term, language: Language) -> str:

@@ -203,6 +203,96 @@ _OUTCOME: Final[Mapping[str, Pair]] = {
     "partial": ("traité en partie par l’assureur", "processed in part by the insurer"),
 }
 
+_WHEN: Final[Mapping[str, Pair]] = {
+    "MORN": ("le matin", "in the morning"),
+    "MORN.early": ("tôt le matin", "early in the morning"),
+    "MORN.late": ("en fin de matinée", "late in the morning"),
+    "NOON": ("à midi", "at noon"),
+    "AFT": ("l’après-midi", "in the afternoon"),
+    "AFT.early": ("en début d’après-midi", "early in the afternoon"),
+    "AFT.late": ("en fin d’après-midi", "late in the afternoon"),
+    "EVE": ("le soir", "in the evening"),
+    "EVE.early": ("en début de soirée", "early in the evening"),
+    "EVE.late": ("tard le soir", "late in the evening"),
+    "NIGHT": ("la nuit", "at night"),
+    "PHS": ("après l’endormissement", "after falling asleep"),
+    "HS": ("au coucher", "at bedtime"),
+    "WAKE": ("au réveil", "on waking"),
+    "C": ("aux repas", "with meals"),
+    "CM": ("au petit-déjeuner", "with breakfast"),
+    "CD": ("au déjeuner", "with lunch"),
+    "CV": ("au dîner", "with dinner"),
+    "AC": ("avant les repas", "before meals"),
+    "ACM": ("avant le petit-déjeuner", "before breakfast"),
+    "ACD": ("avant le déjeuner", "before lunch"),
+    "ACV": ("avant le dîner", "before dinner"),
+    "PC": ("après les repas", "after meals"),
+    "PCM": ("après le petit-déjeuner", "after breakfast"),
+    "PCD": ("après le déjeuner", "after lunch"),
+    "PCV": ("après le dîner", "after dinner"),
+}
+
+_WEEKDAY: Final[Mapping[str, Pair]] = {
+    "mon": ("le lundi", "on Mondays"),
+    "tue": ("le mardi", "on Tuesdays"),
+    "wed": ("le mercredi", "on Wednesdays"),
+    "thu": ("le jeudi", "on Thursdays"),
+    "fri": ("le vendredi", "on Fridays"),
+    "sat": ("le samedi", "on Saturdays"),
+    "sun": ("le dimanche", "on Sundays"),
+}
+
+_TIMING: Final[Mapping[str, Pair]] = {
+    "QD": ("1 fois par jour", "once a day"),
+    "BID": ("2 fois par jour", "twice a day"),
+    "TID": ("3 fois par jour", "3 times a day"),
+    "QID": ("4 fois par jour", "4 times a day"),
+    "QOD": ("un jour sur deux", "every other day"),
+    "Q1H": ("toutes les heures", "every hour"),
+    "Q2H": ("toutes les 2 heures", "every 2 hours"),
+    "Q3H": ("toutes les 3 heures", "every 3 hours"),
+    "Q4H": ("toutes les 4 heures", "every 4 hours"),
+    "Q6H": ("toutes les 6 heures", "every 6 hours"),
+    "Q8H": ("toutes les 8 heures", "every 8 hours"),
+    "AM": ("le matin", "in the morning"),
+    "PM": ("l’après-midi", "in the afternoon"),
+    "BED": ("au coucher", "at bedtime"),
+    "WK": ("1 fois par semaine", "once a week"),
+    "MO": ("1 fois par mois", "once a month"),
+}
+
+_DOSE_TYPE: Final[Mapping[str, Pair]] = {
+    "calculated": ("dose calculée", "calculated dose"),
+    "ordered": ("dose prescrite", "ordered dose"),
+}
+
+_SUBSTITUTION: Final[Mapping[str, Pair]] = {
+    "E": ("équivalent", "equivalent"),
+    "EC": ("composition équivalente", "equivalent composition"),
+    "BC": ("spécialité de marque", "brand composition"),
+    "G": ("générique", "generic"),
+    "TE": ("alternative thérapeutique", "therapeutic alternative"),
+    "TB": ("alternative thérapeutique de marque", "therapeutic brand"),
+    "TG": ("alternative thérapeutique générique", "therapeutic generic"),
+    "F": ("selon le livret thérapeutique", "formulary"),
+    "N": ("aucune", "none"),
+}
+
+_WARNING: Final[Mapping[str, Pair]] = {
+    "do-not-give": ("Ne pas donner", "Do not give"),
+    "not-to-be-done": ("À ne pas faire", "Not to be done"),
+    "high-risk": ("Risque de réaction grave", "Risk of a serious reaction"),
+    "severe-reaction": ("Réaction sévère", "Severe reaction"),
+}
+"""For elements that are no codes, or whose code alone would not say what it is about."""
+
+_SIDE: Final[Mapping[str, Pair]] = {
+    "7771000": ("côté gauche", "left"),
+    "24028007": ("côté droit", "right"),
+    "51440002": ("des deux côtés", "both sides"),
+}
+"""SNOMED CT's sides of the body, which R4 proposes for ImagingStudy.series.laterality."""
+
 TABLES: Final[Mapping[str, Mapping[str, Pair]]] = {
     "status": _STATUS,
     "verification": _VERIFICATION,
@@ -217,6 +307,13 @@ TABLES: Final[Mapping[str, Mapping[str, Pair]]] = {
     "priority": _PRIORITY,
     "use": _USE,
     "outcome": _OUTCOME,
+    "when": _WHEN,
+    "weekday": _WEEKDAY,
+    "timing": _TIMING,
+    "dose-type": _DOSE_TYPE,
+    "substitution": _SUBSTITUTION,
+    "warning": _WARNING,
+    "side": _SIDE,
 }
 
 WORDS: Final[Mapping[str, Pair]] = {
@@ -239,5 +336,8 @@ SYSTEMS: Final[Mapping[str, str]] = {
     f"{_HL7}allergyintolerance-verification": "verification",
     f"{_HL7}claim-type": "care",
     f"{_HL7}adjudication": "adjudication",
+    f"{_HL7}v3-GTSAbbreviation": "timing",
+    f"{_HL7}dose-rate-type": "dose-type",
+    f"{_HL7}v3-substanceAdminSubstitution": "substitution",
 }
 """Code system -> the table of its codes."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from plugin.faces.viewer.readings.dosage import dosages
 from plugin.faces.viewer.readings.elements import (
     Tree,
     amount,
@@ -19,7 +20,6 @@ from plugin.faces.viewer.readings.moment import period, when
 from plugin.faces.viewer.readings.reading import (
     Page,
     details,
-    dosage_texts,
     identifiers,
     several,
     terms,
@@ -39,7 +39,7 @@ def medication_request(page: Page) -> Result:
         when=when(tree.get("authoredOn")),
         people=("requester",),
         told=(
-            *dosage_texts(tree.get("dosageInstruction")),
+            *dosages(tree.get("dosageInstruction")),
             ("quantity", amount(dispense.get("quantity"))),
             ("days-supply", amount(dispense.get("expectedSupplyDuration"))),
             ("intent", coded("intent", tree.get("intent"))),
@@ -56,7 +56,7 @@ def medication_dispense(page: Page) -> Result:
         when=when(tree.get("whenHandedOver")) or when(tree.get("whenPrepared")),
         people=("performer",),
         told=(
-            *dosage_texts(tree.get("dosageInstruction")),
+            *dosages(tree.get("dosageInstruction")),
             ("quantity", amount(tree.get("quantity"))),
             ("days-supply", amount(tree.get("daysSupply"))),
         ),
@@ -70,23 +70,18 @@ def medication_statement(page: Page) -> Result:
         page,
         when=moment_of(tree, "effective") or when(tree.get("dateAsserted")),
         people=("informationSource",),
-        told=(*dosage_texts(tree.get("dosage")), *several("reason", terms(tree.get("reasonCode")))),
+        told=(*dosages(tree.get("dosage")), *several("reason", terms(tree.get("reasonCode")))),
     )
 
 
 def medication_administration(page: Page) -> Result:
     """One administration."""
     tree = page.tree
-    dosage = record(tree.get("dosage"))
     return _medicine(
         page,
         when=moment_of(tree, "effective"),
         people=("performer",),
-        told=(
-            *dosage_texts(dosage),
-            ("dose", amount(dosage.get("dose"))),
-            ("route", term(dosage.get("route"))),
-        ),
+        told=tuple(dosages(tree.get("dosage"))),
     )
 
 

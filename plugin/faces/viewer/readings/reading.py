@@ -18,7 +18,7 @@ from plugin.faces.viewer.readings.elements import (
 )
 from plugin.faces.viewer.readings.moment import when
 from plugin.faces.viewer.readings.result import Attachment, Detail, Link, Origin, Standing, anchor
-from plugin.faces.viewer.readings.text import Text, line, prose
+from plugin.faces.viewer.readings.text import Text, line
 from plugin.faces.viewer.readings.values import Term, Value
 
 _STANDINGS: Final[Mapping[str, Standing]] = {
@@ -176,9 +176,3 @@ def media_type(value: Any) -> str:
     name = word(value)[: 2 * _MAX_MEDIA_TYPE].partition(";")[0].strip().lower()
     known = name.isascii() and name.isprintable() and name.count("/") == 1 and " " not in name
     return name if known and len(name) <= _MAX_MEDIA_TYPE else ""
-
-
-def dosage_texts(value: Any) -> Iterator[tuple[str, Value | None]]:
-    """Each Dosage in the source's words, else in those for the patient; nothing is made up from its structure."""
-    for each in records(value) or [record(value)]:
-        yield "dosage", prose(each.get("text")) or prose(each.get("patientInstruction"))

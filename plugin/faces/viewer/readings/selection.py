@@ -11,7 +11,7 @@ from plugin.faces.viewer.readings.code_words import WORDS
 from plugin.faces.viewer.readings.moment import When
 from plugin.faces.viewer.readings.result import Category, Result
 from plugin.faces.viewer.readings.text import Text
-from plugin.faces.viewer.readings.values import Amount, Money, Number, Term, Value
+from plugin.faces.viewer.readings.values import Amount, Money, Number, Phrase, Said, Term, Value
 
 MAX_SEARCH = 200
 """Characters of a search text that count."""
@@ -149,5 +149,8 @@ def _value_texts(value: Value | Number | None) -> Iterator[str]:
             yield from WORDS[value.key]
     elif isinstance(value, Amount):
         yield f"{value.comparator}{value.number.text} {value.unit or ''}"
+    elif isinstance(value, Said | Phrase):
+        for each in value.values if isinstance(value, Said) else value.parts:
+            yield from _value_texts(each)
     elif isinstance(value, Money):
         yield f"{value.number.text} {value.currency}"

@@ -149,4 +149,24 @@ class Altered(Struct, frozen=True, gc=False):
     kind: ClassVar[str] = "altered"
 
 
-Value = Text | Term | Amount | Span | Ratio | Money | Truth | Sampled | Absent | Altered | When
+class Said(Struct, frozen=True, gc=False):
+    """A sentence of ours about values of the source: `every 8 hours`."""
+
+    kind: ClassVar[str] = "said"
+
+    key: str
+    """Of phrases.PHRASES."""
+    values: tuple["Value", ...] = ()
+    count: Decimal | None = None
+    """What decides between singular and plural, where the sentence has both."""
+
+
+class Phrase(Struct, frozen=True, gc=False):
+    """Several values that belong together, in their order: a dose, its rhythm, its route."""
+
+    kind: ClassVar[str] = "phrase"
+
+    parts: tuple["Value", ...]
+
+
+Value = Text | Term | Amount | Span | Ratio | Money | Truth | Sampled | Absent | Altered | Said | Phrase | When
