@@ -191,6 +191,21 @@ def test_the_filter_for_abnormal_results_keeps_what_might_be_and_what_is_contrad
     assert "Sodium" not in seen
 
 
+@pytest.mark.parametrize(
+    ("language", "warning", "remarks"),
+    [("fr", "Ne pas donner", ("projet", "motif : Saignement")), ("en", "Do not give", ("plan", "reason: Saignement"))],
+)
+def test_a_medicine_that_must_not_be_given_says_so_before_its_details_are_opened(
+    clinic: Clinic, language: str, warning: str, remarks: tuple[str, ...]
+) -> None:
+    told = {"doNotPerform": True, "intent": "plan", "statusReason": {"text": "Saignement"}}
+    medicine = {"resourceType": "MedicationRequest", "medicationCodeableConcept": {"text": "Aspirine"}}
+    clinic.world.lab.resources.append(observation("o1", **medicine, **told))
+    before, _, _ = clinic.get("part/city-lab", language=language).html.partition("<details")
+    assert f'<strong class="flag critical">{warning}</strong>' in before
+    assert all(each in before for each in remarks)
+
+
 def test_hostile_text_stays_text(clinic: Clinic) -> None:
     hostile = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\u202e"
     told = {

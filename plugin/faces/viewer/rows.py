@@ -82,6 +82,7 @@ class Row(Struct, frozen=True):
     machine_time: str
     title: str
     trend: str
+    warnings: Sequence[str]
     standing: str
     status: str
     remarks: Sequence[str]
@@ -123,6 +124,7 @@ class Rows:
             _machine_time(result),
             title,
             self._trend(analyte_of(result)),
+            [term(each, self.language) for each in result.warnings],
             result.standing,
             self._status(result),
             [printed(each, self.language) for each in result.remarks],
@@ -173,7 +175,9 @@ class Rows:
         return TYPES[result.origin.type].said(self.language) if result.origin.type in TYPES else ""
 
     def _when(self, result: Result) -> str:
-        """When it was so, else when it was released."""
+        """When it was so, else when it was released; in other terms than a date where there is none."""
+        if result.when is None and result.when_told is not None:
+            return printed(result.when_told, self.language)
         told = result.when or result.issued
         return moment(told, self.language) if told is not None else ""
 

@@ -210,12 +210,14 @@ TYPES: Final[Mapping[str, Word]] = {
 """Of the overview. Stands for a title that the source does not give."""
 
 DETAILS: Final[Mapping[str, Word]] = {
+    "abatement": Word("Résolution ou rémission", "Resolved or in remission"),
     "act": Word("Acte", "Act"),
     "amount-billed": Word("Montant facturé", "Amount billed"),
     "amount-paid": Word("Montant remboursé", "Amount paid"),
     "author": Word("Auteur", "Author"),
     "body-site": Word("Site anatomique", "Body site"),
     "category": Word("Catégorie", "Category"),
+    "complication": Word("Complication", "Complication"),
     "conclusion": Word("Conclusion", "Conclusion"),
     "criticality": Word("Gravité possible", "Criticality"),
     "custodian": Word("Détenteur", "Custodian"),
@@ -223,6 +225,7 @@ DETAILS: Final[Mapping[str, Word]] = {
     "device": Word("Dispositif", "Device"),
     "dosage": Word("Posologie", "Dosage"),
     "dose": Word("Dose", "Dose"),
+    "dose-number": Word("Schéma vaccinal", "Vaccination schedule"),
     "instances": Word("Nombre d’images", "Images"),
     "instruction": Word("Consigne", "Instruction"),
     "insurer": Word("Assureur", "Insurer"),
@@ -247,6 +250,8 @@ DETAILS: Final[Mapping[str, Word]] = {
     "series": Word("Séries", "Series"),
     "severity": Word("Sévérité", "Severity"),
     "specimen": Word("Prélèvement", "Specimen"),
+    "substituted": Word("Substitué", "Substituted"),
+    "substitution": Word("Type de substitution", "Kind of substitution"),
     "verification": Word("Vérification", "Verification"),
 }
 """Of `readings.result.DETAIL_NAMES`."""

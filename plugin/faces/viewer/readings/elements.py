@@ -165,6 +165,16 @@ def money(value: Any) -> Money | None:
     return Money(digits, currency if is_code else "")
 
 
+def truth(value: Any) -> Truth | None:
+    """A boolean."""
+    return Truth(value) if isinstance(value, bool) else None
+
+
+def numbered(value: Any) -> Amount | None:
+    """A number without a unit."""
+    return None if (digits := number(value)) is None else Amount(digits)
+
+
 def value_of(tree: Tree, name: str = "value") -> Value | None:
     """The `value[x]` of an element; else why it is absent; None where nothing is said."""
     found = next((each for each in _typed(tree, name) if each is not None), None)
@@ -194,10 +204,8 @@ def _typed(tree: Tree, name: str) -> Iterator[Value | None]:
     yield amount(tree.get(f"{name}Quantity"))
     yield term(tree.get(f"{name}CodeableConcept"))
     yield prose(tree.get(f"{name}String"))
-    if isinstance(truth := tree.get(f"{name}Boolean"), bool):
-        yield Truth(truth)
-    if (digits := number(tree.get(f"{name}Integer"))) is not None:
-        yield Amount(digits)
+    yield truth(tree.get(f"{name}Boolean"))
+    yield numbered(tree.get(f"{name}Integer"))
     yield span(tree.get(f"{name}Range"))
     yield _ratio(tree.get(f"{name}Ratio"))
     yield when(tree.get(f"{name}DateTime"))

@@ -10,12 +10,15 @@ from plugin.faces.viewer.readings.elements import (
     coded,
     moment_of,
     notes,
+    numbered,
     pairs,
     record,
     records,
-    span,
     term,
+    truth,
+    value_of,
 )
+from plugin.faces.viewer.readings.measures import age, duration, duration_range
 from plugin.faces.viewer.readings.moment import period, when
 from plugin.faces.viewer.readings.reading import (
     Page,
@@ -25,9 +28,10 @@ from plugin.faces.viewer.readings.reading import (
     terms,
     verified_standing,
 )
+from plugin.faces.viewer.readings.remarks import order_remarks, reasons, reservations, risks, warned
 from plugin.faces.viewer.readings.result import Result, Standing
-from plugin.faces.viewer.readings.text import line, prose
-from plugin.faces.viewer.readings.values import Term, Value
+from plugin.faces.viewer.readings.text import Text, line, prose
+from plugin.faces.viewer.readings.values import Said, Term, Value
 
 
 def medication_request(page: Page) -> Result:
@@ -41,16 +45,20 @@ def medication_request(page: Page) -> Result:
         told=(
             *dosages(tree.get("dosageInstruction")),
             ("quantity", amount(dispense.get("quantity"))),
-            ("days-supply", amount(dispense.get("expectedSupplyDuration"))),
+            ("days-supply", duration(dispense.get("expectedSupplyDuration"))),
             ("intent", coded("intent", tree.get("intent"))),
+            ("priority", coded("priority", tree.get("priority"))),
             *several("reason", terms(tree.get("reasonCode"))),
         ),
+        remarks=order_remarks(tree),
+        warnings=warned(tree, "do-not-give"),
     )
 
 
 def medication_dispense(page: Page) -> Result:
     """A delivery."""
     tree = page.tree
+    substitution = record(tree.get("substitution"))
     return _medicine(
         page,
         when=when(tree.get("whenHandedOver")) or when(tree.get("whenPrepared")),
@@ -58,7 +66,9 @@ def medication_dispense(page: Page) -> Result:
         told=(
             *dosages(tree.get("dosageInstruction")),
             ("quantity", amount(tree.get("quantity"))),
-            ("days-supply", amount(tree.get("daysSupply"))),
+            ("days-supply", duration(tree.get("daysSupply"))),
+            ("substituted", truth(substitution.get("wasSubstituted"))),
+            ("substitution", term(substitution.get("type"))),
         ),
     )
 
@@ -85,7 +95,15 @@ def medication_administration(page: Page) -> Result:
     )
 
 
-def _medicine(page: Page, *, when: Any, people: tuple[str, ...], told: tuple[tuple[str, Value | None], ...]) -> Result:
+def _medicine(
+    page: Page,
+    *,
+    when: Any,
+    people: tuple[str, ...],
+    told: tuple[tuple[str, Value | None], ...],
+    remarks: tuple[Value, ...] = (),
+    warnings: tuple[Term, ...] = (),
+) -> Result:
     tree = page.tree
     return Result(
         origin=page.origin,
@@ -100,33 +118,38 @@ def _medicine(page: Page, *, when: Any, people: tuple[str, ...], told: tuple[tup
         left_out=page.left_out("note", "dosageInstruction", "dosage"),
         codes=pairs(tree.get("medicationCodeableConcept")),
         identifiers=identifiers(tree),
+        remarks=(*reasons(page), *remarks),
+        warnings=warnings,
     )
 
 
 def immunization(page: Page) -> Result:
     """A vaccination, or one that was not given."""
     tree = page.tree
+    told = line(tree.get("occurrenceString"))
     return Result(
         origin=page.origin,
         title=term(tree.get("vaccineCode")),
         when=when(tree.get("occurrenceDateTime")),
+        when_told=told,
         issued=when(tree.get("recorded")),
         standing=page.standing,
         status=page.status,
         performers=page.performers("performer"),
-        notes=tuple(each for each in [prose(tree.get("occurrenceString"))] if each) + notes(tree.get("note")),
+        notes=_overlong(told) + notes(tree.get("note")),
         details=details(
+            *several("dose-number", map(_dose_number, records(tree.get("protocolApplied")))),
             ("dose", amount(tree.get("doseQuantity"))),
             ("lot-number", line(tree.get("lotNumber"))),
             ("route", term(tree.get("route"))),
             ("body-site", term(tree.get("site"))),
             ("location", page.beside.name(tree.get("location"), tree)),
-            ("reason", term(tree.get("statusReason"))),
         ),
         has_narrative=page.has_narrative,
-        left_out=page.left_out("note"),
+        left_out=page.left_out("note", "protocolApplied"),
         codes=pairs(tree.get("vaccineCode")),
         identifiers=identifiers(tree),
+        remarks=reasons(page),
     )
 
 
@@ -153,6 +176,8 @@ def allergy(page: Page) -> Result:
         left_out=page.left_out("reaction", "note"),
         codes=pairs(tree.get("code")),
         identifiers=identifiers(tree),
+        remarks=reservations(tree),
+        warnings=risks(tree),
     )
 
 
@@ -171,7 +196,11 @@ def condition(page: Page) -> Result:
         details=details(
             ("verification", term(tree.get("verificationStatus"))),
             ("severity", term(tree.get("severity"))),
-            ("onset-age", amount(tree.get("onsetAge")) or span(tree.get("onsetRange"))),
+            ("onset-age", duration(tree.get("onsetAge")) or duration_range(tree.get("onsetRange"))),
+            (
+                "abatement",
+                age(*_ages(tree, "abatement")) or moment_of(tree, "abatement") or value_of(tree, "abatement"),
+            ),
             *several("category", terms(tree.get("category"))),
             *several("body-site", terms(tree.get("bodySite"))),
         ),
@@ -179,30 +208,36 @@ def condition(page: Page) -> Result:
         left_out=page.left_out("note"),
         codes=pairs(tree.get("code")),
         identifiers=identifiers(tree),
+        remarks=reservations(tree),
     )
 
 
 def procedure(page: Page) -> Result:
     """A procedure."""
     tree = page.tree
+    told = line(tree.get("performedString"))
     return Result(
         origin=page.origin,
         title=term(tree.get("code")),
         when=moment_of(tree, "performed"),
+        when_told=age(*_ages(tree, "performed")) or told,
         standing=page.standing,
         status=page.status,
         performers=page.performers("performer"),
-        notes=tuple(each for each in [prose(tree.get("performedString"))] if each) + notes(tree.get("note")),
+        notes=_overlong(told) + notes(tree.get("note")),
         details=details(
             *several("body-site", terms(tree.get("bodySite"))),
             ("outcome", term(tree.get("outcome"))),
+            *several("complication", terms(tree.get("complication"))),
+            *several("complication", page.beside.names(tree.get("complicationDetail"), tree)),
             ("location", page.beside.name(tree.get("location"), tree)),
             *several("reason", terms(tree.get("reasonCode"))),
         ),
         has_narrative=page.has_narrative,
-        left_out=page.left_out("note", "performer"),
+        left_out=page.left_out("note", "performer", "complication"),
         codes=pairs(tree.get("code")),
         identifiers=identifiers(tree),
+        remarks=reasons(page),
     )
 
 
@@ -228,6 +263,27 @@ def other(page: Page) -> Result:
 
 def _onset(tree: Tree) -> Any:
     return moment_of(tree, "onset")
+
+
+def _ages(tree: Tree, name: str) -> tuple[Value | None, Value | None]:
+    return duration(tree.get(f"{name}Age")), duration_range(tree.get(f"{name}Range"))
+
+
+def _overlong(told: Text | None) -> tuple[Text, ...]:
+    """`told`, where a row has no place for all of it."""
+    return () if told is None or told.whole is None else (told,)
+
+
+def _dose_number(protocol: Tree) -> Value | None:
+    """`dose 2 of 3`, or in the source's words: `booster of 3`."""
+    count = numbered(protocol.get("doseNumberPositiveInt"))
+    dose = count or line(protocol.get("doseNumberString"))
+    series = numbered(protocol.get("seriesDosesPositiveInt")) or line(protocol.get("seriesDosesString"))
+    if dose is None:
+        return None
+    is_counted = count is not None or str(dose).isdecimal()
+    told = Said("dose", (dose,)) if is_counted else dose
+    return told if series is None else Said("out-of", (told, series))
 
 
 def _clinical(tree: Tree) -> Standing:

@@ -1,6 +1,21 @@
 """Reports, imaging studies, documents and orders."""
 
-from plugin.faces.viewer.readings.elements import amount, coded, moment_of, notes, pairs, record, records, term, word
+from typing import Final
+
+from plugin.faces.viewer.readings.code_words import TABLES
+from plugin.faces.viewer.readings.elements import (
+    Tree,
+    amount,
+    coded,
+    coding,
+    moment_of,
+    notes,
+    pairs,
+    record,
+    records,
+    term,
+    word,
+)
 from plugin.faces.viewer.readings.moment import period, when
 from plugin.faces.viewer.readings.reading import (
     Page,
@@ -12,9 +27,12 @@ from plugin.faces.viewer.readings.reading import (
     standing_of,
     terms,
 )
+from plugin.faces.viewer.readings.remarks import order_remarks, warned
 from plugin.faces.viewer.readings.result import Result, Standing
 from plugin.faces.viewer.readings.text import line, prose
-from plugin.faces.viewer.readings.values import Term
+from plugin.faces.viewer.readings.values import Said, Term, Value
+
+_SNOMED: Final = "http://snomed.info/sct"
 
 
 def diagnostic_report(page: Page) -> Result:
@@ -64,6 +82,7 @@ def imaging_study(page: Page) -> Result:
         notes=notes(tree.get("note")),
         details=details(
             *several("modality", modalities),
+            *several("body-site", dict.fromkeys(map(_site, records(tree.get("series"))))),
             ("series", amount(series)),
             ("instances", amount(instances)),
             ("location", page.beside.name(tree.get("location"), tree)),
@@ -71,7 +90,7 @@ def imaging_study(page: Page) -> Result:
             *several("reason", terms(tree.get("reasonCode"))),
         ),
         has_narrative=page.has_narrative,
-        left_out=page.left_out("modality", "note"),
+        left_out=page.left_out("modality", "note", "series"),
         codes=tuple(pair for each in records(tree.get("procedureCode")) for pair in pairs(each)),
         identifiers=identifiers(tree),
     )
@@ -139,7 +158,19 @@ def order(page: Page) -> Result:
         left_out=page.left_out("note"),
         codes=pairs(tree.get("code")),
         identifiers=identifiers(tree),
+        remarks=order_remarks(tree),
+        warnings=warned(tree, "not-to-be-done"),
     )
+
+
+def _site(series: Tree) -> Value | None:
+    """`Knee (left)`"""
+    place, laterality = coding(series.get("bodySite")), record(series.get("laterality"))
+    is_known = laterality.get("system") == _SNOMED and word(laterality.get("code")) in TABLES["side"]
+    side = coded("side", laterality["code"]) if is_known else coding(laterality)
+    if place is None or side is None:
+        return place or side
+    return Said("in-brackets", (place, side))
 
 
 def _coding_term(tree: object) -> Term | None:

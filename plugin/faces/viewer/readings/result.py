@@ -177,12 +177,14 @@ class Detail(Struct, frozen=True):
 
 
 DETAIL_NAMES = (
+    "abatement",
     "act",
     "amount-billed",
     "amount-paid",
     "author",
     "body-site",
     "category",
+    "complication",
     "conclusion",
     "criticality",
     "custodian",
@@ -190,6 +192,7 @@ DETAIL_NAMES = (
     "device",
     "dosage",
     "dose",
+    "dose-number",
     "instances",
     "instruction",
     "insurer",
@@ -214,6 +217,8 @@ DETAIL_NAMES = (
     "series",
     "severity",
     "specimen",
+    "substituted",
+    "substitution",
     "verification",
 )
 """What a Detail can be about; a page needs a word for each."""
@@ -261,6 +266,8 @@ class Result(Struct, frozen=True):
     """None: the source does not say what it is; its type is then all there is to print."""
     when: When | None = None
     """When it was so: the draw, the examination, the date of care. Not when it was written."""
+    when_told: Value | None = None
+    """The same where it is no date: an age, or words."""
     issued: When | None = None
     """When the source released it."""
     value: Value | None = None
@@ -289,8 +296,10 @@ class Result(Struct, frozen=True):
     """References of the documents that it replaces."""
     about: frozenset[str] = frozenset()
     """References of results that it reports, beside `members`."""
-    remarks: tuple[Term | Text, ...] = ()
+    remarks: tuple[Value, ...] = ()
     """What its row says beside the status, since it changes what the value means."""
+    warnings: tuple[Term, ...] = ()
+    """What its row says before all else: that something must not be given, or may do harm."""
 
     @property
     def feed(self) -> str:

@@ -123,7 +123,7 @@ def _has(result: Result, words: Sequence[str]) -> bool:
 
 def _texts(result: Result) -> Iterator[str]:
     """What is printed of a result and can be searched for."""
-    for told in (result.title, result.value, result.status, *result.remarks, *result.flag.words):
+    for told in (*result.warnings, result.title, result.value, result.status, *result.remarks, *result.flag.words):
         yield from _value_texts(told)
     for part in result.parts:
         for told in (part.title, part.value, *part.flag.words):

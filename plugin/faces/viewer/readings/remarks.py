@@ -1,0 +1,60 @@
+"""What changes the meaning of an entry of the history, and so stands on its row: that it is no order, is not sure, is
+urgent, was not done and why; and, before all else, that something must not be given or may do harm.
+"""
+
+from typing import Final
+
+from plugin.faces.viewer.readings.code_words import WORDS
+from plugin.faces.viewer.readings.elements import Tree, coded, pairs, records, term, word
+from plugin.faces.viewer.readings.reading import Page, terms
+from plugin.faces.viewer.readings.text import Text
+from plugin.faces.viewer.readings.values import Said, Term, Value
+
+_ORDERS: Final = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
+_UNHURRIED: Final = "routine"
+_SURE: Final = "confirmed"
+
+
+def warned(tree: Tree, name: str) -> tuple[Term, ...]:
+    """The warning `name`, where what is asked for must not be done."""
+    return (_warning(name),) if tree.get("doNotPerform") is True else ()
+
+
+def risks(tree: Tree) -> tuple[Term, ...]:
+    """Warnings of an AllergyIntolerance."""
+    told = []
+    if tree.get("criticality") == "high":
+        told.append(_warning("high-risk"))
+    if any(each.get("severity") == "severe" for each in records(tree.get("reaction"))):
+        told.append(_warning("severe-reaction"))
+    return tuple(told)
+
+
+def reservations(tree: Tree) -> tuple[Value, ...]:
+    """That an AllergyIntolerance or Condition is not, or not yet, confirmed."""
+    status = tree.get("verificationStatus")
+    told = term(status)
+    return () if told is None or any(code == _SURE for _, code in pairs(status)) else (told,)
+
+
+def order_remarks(tree: Tree) -> tuple[Value, ...]:
+    """That a request is no order, and that it is urgent."""
+    intent, priority = tree.get("intent"), tree.get("priority")
+    told = (
+        None if word(intent) in _ORDERS else coded("intent", intent),
+        None if priority == _UNHURRIED else coded("priority", priority),
+    )
+    return tuple([each for each in told if each is not None])
+
+
+def reasons(page: Page) -> tuple[Value, ...]:
+    """Why it has its status."""
+    tree = page.tree
+    given = page.beside.concept(tree, "statusReason")
+    found = [*terms(tree.get("statusReason")), *([] if given is None else [given])]
+    return tuple([Said("because", (each,)) for each in found])
+
+
+def _warning(name: str) -> Term:
+    key = f"warning/{name}"
+    return Term(Text(WORDS[key][1]), key)

@@ -1,0 +1,208 @@
+"""What changes the meaning of a medicine, an allergy, a problem or an act stands on its row, in both languages."""
+
+from typing import Any
+
+import pytest
+
+from plugin.faces.pages.wording import Language
+from tests.viewer.readings.lines import amount, coded, details, printed_row
+
+CONDITION = "condition-ver-status"
+ALLERGY = "allergyintolerance-verification"
+
+
+def both(tree: dict[str, Any], name: str) -> tuple[Any, Any]:
+    """One field of the row, in French and in English."""
+    languages: tuple[Language, Language] = ("fr", "en")
+    french, english = (getattr(printed_row(tree, language), name) for language in languages)
+    return french, english
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "french", "english"),
+    [
+        ("MedicationRequest", "Ne pas donner", "Do not give"),
+        ("ServiceRequest", "À ne pas faire", "Not to be done"),
+    ],
+)
+def test_what_must_not_be_done_is_a_warning(resource_type: str, french: str, english: str) -> None:
+    """Without it the row reads as an active prescription."""
+    tree = {"resourceType": resource_type, "status": "active", "doNotPerform": True}
+    assert both(tree, "warnings") == ([french], [english])
+    assert both(tree | {"doNotPerform": False}, "warnings") == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("code", "french", "english"),
+    [
+        ("unconfirmed", "non confirmé", "unconfirmed"),
+        ("provisional", "à confirmer", "provisional"),
+        ("differential", "diagnostic différentiel", "differential"),
+        ("refuted", "écarté", "refuted"),
+    ],
+)
+@pytest.mark.parametrize(("resource_type", "system"), [("Condition", CONDITION), ("AllergyIntolerance", ALLERGY)])
+def test_what_is_not_confirmed_says_so_on_its_row(
+    resource_type: str, system: str, code: str, french: str, english: str
+) -> None:
+    tree = {"resourceType": resource_type, "verificationStatus": coded(system, code)}
+    assert both(tree, "remarks") == ([french], [english])
+
+
+def test_what_is_confirmed_goes_without_saying() -> None:
+    assert both({"resourceType": "Condition", "verificationStatus": coded(CONDITION, "confirmed")}, "remarks")[1] == []
+
+
+def test_an_allergy_that_may_kill_warns() -> None:
+    tree = {"resourceType": "AllergyIntolerance", "criticality": "high", "reaction": [{"severity": "mild"}]}
+    assert both(tree, "warnings") == (["Risque de réaction grave"], ["Risk of a serious reaction"])
+
+
+def test_a_severe_reaction_warns() -> None:
+    reactions = [{"severity": "mild"}, {"severity": "severe"}, {"severity": "severe"}]
+    tree = {"resourceType": "AllergyIntolerance", "criticality": "low", "reaction": reactions}
+    assert both(tree, "warnings") == (["Réaction sévère"], ["Severe reaction"])
+
+
+@pytest.mark.parametrize("resource_type", ["MedicationRequest", "ServiceRequest"])
+@pytest.mark.parametrize(
+    ("told", "french", "english"),
+    [
+        ({"intent": "proposal"}, ["proposition"], ["proposal"]),
+        ({"intent": "plan"}, ["projet"], ["plan"]),
+        ({"intent": "option", "priority": "routine"}, ["option"], ["option"]),
+        ({"intent": "directive"}, ["consigne"], ["directive"]),
+        ({"intent": "order", "priority": "urgent"}, ["urgente"], ["urgent"]),
+        ({"intent": "order", "priority": "asap"}, ["dès que possible"], ["as soon as possible"]),
+        ({"intent": "plan", "priority": "stat"}, ["projet", "immédiate"], ["plan", "immediate"]),
+        ({"intent": "instance-order", "priority": "routine"}, [], []),
+    ],
+)
+def test_what_is_no_order_and_what_is_urgent_say_so(
+    resource_type: str, told: dict[str, str], french: list[str], english: list[str]
+) -> None:
+    assert both({"resourceType": resource_type, "status": "active"} | told, "remarks") == (french, english)
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "name", "value"),
+    [
+        ("Procedure", "statusReason", {"text": "Saignement"}),
+        ("MedicationRequest", "statusReason", {"text": "Saignement"}),
+        ("MedicationStatement", "statusReason", [{"text": "Saignement"}]),
+        ("MedicationAdministration", "statusReason", [{"text": "Saignement"}]),
+        ("MedicationDispense", "statusReasonCodeableConcept", {"text": "Saignement"}),
+        ("MedicationDispense", "statusReasonReference", {"display": "Saignement"}),
+        ("Immunization", "statusReason", {"text": "Saignement"}),
+    ],
+)
+def test_why_something_was_stopped_or_not_done_stands_beside_the_status(
+    resource_type: str, name: str, value: Any
+) -> None:
+    tree = {"resourceType": resource_type, "status": "not-done", name: value}
+    assert both(tree, "status") == ("non fait", "not done")
+    assert both(tree, "remarks") == (["motif : Saignement"], ["reason: Saignement"])
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "told", "french", "english"),
+    [
+        ("Procedure", {"performedAge": amount(43, "a", "a")}, "à l’âge de 43 ans", "aged 43 years"),
+        ("Procedure", {"performedAge": amount(1, "a", "a")}, "à l’âge de 1 an", "aged 1 year"),
+        (
+            "Procedure",
+            {"performedRange": {"low": amount(5, "a", "a"), "high": amount(7, "a", "a")}},
+            "à l’âge de 5 à 7 ans",
+            "aged 5 to 7 years",
+        ),
+        ("Procedure", {"performedString": "vers 1998"}, "vers 1998", "vers 1998"),
+        ("Immunization", {"occurrenceString": "hiver 2019", "recorded": "2020"}, "hiver 2019", "hiver 2019"),
+    ],
+)
+def test_when_it_was_is_told_where_there_is_no_date(
+    resource_type: str, told: dict[str, Any], french: str, english: str
+) -> None:
+    """The day on which it was written down is not when it was."""
+    when = both({"resourceType": resource_type} | told, "when")
+    assert tuple(each.replace("\u00a0", " ") for each in when) == (french, english)
+
+
+def test_an_endless_telling_of_when_it_was_can_be_read_below() -> None:
+    below = printed_row({"resourceType": "Procedure", "performedString": "vers 1998 " * 50}, "fr").below
+    assert below is not None
+    assert len(below.notes[0]) > 400
+
+
+@pytest.mark.parametrize(
+    ("tree", "french", "english"),
+    [
+        (
+            {"resourceType": "Procedure", "complication": [{"text": "Fistule"}]},
+            ("Complication", "Fistule"),
+            ("Complication", "Fistule"),
+        ),
+        (
+            {"resourceType": "Condition", "abatementDateTime": "2020-03"},
+            ("Résolution ou rémission", "mars 2020"),
+            ("Resolved or in remission", "March 2020"),
+        ),
+        (
+            {"resourceType": "Condition", "abatementAge": amount(12, "a", "a")},
+            ("Résolution ou rémission", "à l’âge de 12 ans"),
+            ("Resolved or in remission", "aged 12 years"),
+        ),
+        (
+            {"resourceType": "Condition", "abatementString": "dans l’enfance"},
+            ("Résolution ou rémission", "dans l’enfance"),
+            ("Resolved or in remission", "dans l’enfance"),
+        ),
+        (
+            {
+                "resourceType": "Immunization",
+                "protocolApplied": [{"doseNumberPositiveInt": 2, "seriesDosesPositiveInt": 3}],
+            },
+            ("Schéma vaccinal", "dose 2 sur 3"),
+            ("Vaccination schedule", "dose 2 of 3"),
+        ),
+        (
+            {"resourceType": "Immunization", "protocolApplied": [{"doseNumberString": "4"}]},
+            ("Schéma vaccinal", "dose 4"),
+            ("Vaccination schedule", "dose 4"),
+        ),
+        (
+            {"resourceType": "Immunization", "protocolApplied": [{"doseNumberString": "rappel"}]},
+            ("Schéma vaccinal", "rappel"),
+            ("Vaccination schedule", "rappel"),
+        ),
+        (
+            {"resourceType": "MedicationDispense", "substitution": {"wasSubstituted": False}},
+            ("Substitué", "non"),
+            ("Substituted", "no"),
+        ),
+        (
+            {
+                "resourceType": "MedicationDispense",
+                "substitution": {"type": coded("v3-substanceAdminSubstitution", "G")},
+            },
+            ("Type de substitution", "générique"),
+            ("Kind of substitution", "generic"),
+        ),
+        (
+            {"resourceType": "MedicationDispense", "daysSupply": amount(30, "d", "d")},
+            ("Durée du traitement", "30 jours"),
+            ("Days of supply", "30 days"),
+        ),
+    ],
+)
+def test_facts_that_change_the_meaning_stand_below_the_row(
+    tree: dict[str, Any], french: tuple[str, str], english: tuple[str, str]
+) -> None:
+    assert (details(tree, "fr"), details(tree, "en")) == ([french], [english])
+
+
+def test_an_imaging_study_names_each_part_of_the_body_once_and_its_side() -> None:
+    left = {"system": "http://snomed.info/sct", "code": "7771000", "display": "Left"}
+    knee, hip = {"bodySite": {"display": "Knee"}, "laterality": left}, {"bodySite": {"display": "Hip"}}
+    tree = {"resourceType": "ImagingStudy", "series": [knee, knee, hip, {"laterality": left}]}
+    assert [value for _, value in details(tree, "fr")] == ["Knee (côté gauche)", "Hip", "côté gauche"]
+    assert [value for _, value in details(tree, "en")] == ["Knee (left)", "Hip", "left"]
