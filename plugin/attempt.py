@@ -42,7 +42,7 @@ from policies.vocabulary.consultation import (
 )
 from policies.vocabulary.emergency import EmergencyAccess
 from policies.vocabulary.identity import Identity
-from policies.vocabulary.interactions import SCOPE_LETTERS, Delivery
+from policies.vocabulary.interactions import SCOPE_LETTERS, Delivery, Interaction
 from policies.vocabulary.resource_types import PATIENT_PATHS
 from policies.vocabulary.search_parameters import offered
 from policies.vocabulary.session import SessionAct, SessionStep
@@ -171,8 +171,7 @@ class Attempt:
         if isinstance(self.asked, AuditConsultation):
             body["asked"] = _asked_of_log(self.asked, self.log_read)
             return body
-        named = None if isinstance(self.asked, SessionAct) else self.asked.patient
-        body["patient"] = named or identity.launch_patient
+        body["patient"] = self._named(outcome) or identity.launch_patient
         if self.break_glass is not None:
             body["break_glass"] = self.break_glass
         if isinstance(self.asked, EmergencyAccess):
@@ -197,6 +196,15 @@ class Attempt:
         if self.informed is not None:
             body["informed"] = self.informed
         return body
+
+    def _named(self, outcome: Outcome) -> str | None:
+        """Whom it names. A Patient that is asked for by id, and refused, is whom it was an attempt at."""
+        if isinstance(self.asked, SessionAct | AuditConsultation):
+            return None
+        if isinstance(self.asked, ClinicalConsultation) and self.asked.patient is None and outcome is Outcome.REFUSED:
+            is_read = self.asked.interaction is Interaction.READ and self.asked.resource_type == "Patient"
+            return self.asked.resource_id if is_read else None
+        return self.asked.patient
 
     def _feed(self, asked: ClinicalConsultation) -> FeedBody:
         body: FeedBody = {"id": asked.feed, "answer": self.feed_answer}

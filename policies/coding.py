@@ -9,6 +9,8 @@ REPORTING = frozenset({"result", "hasMember", "derivedFrom", "entry", "target"})
 _LEADING = frozenset({"meta", "attachment", "presentedForm", "photo", "contentType"})
 """Elements that may lead to the source, or hold content that only the viewer shows; so may all `…Attachment`."""
 
+_MARKING = frozenset({"resourceType", "contentType"})
+
 _TELLING = REPORTING | _LEADING | {"identifier"}
 
 Pair = tuple[str, str]
@@ -30,6 +32,8 @@ class Contents(NamedTuple):
     """The literal references of reporting elements, without those to contained resources; None: one without a text."""
     identifiers: frozenset[Pair]
     """The resource's own business identifiers."""
+    resources: int
+    """How many it is and holds: whatever has a type of its own, wherever that stands."""
     plain: bool
     """Nothing in it but its own `meta` leads to the source or holds a file: no other meta, attachment or address."""
 
@@ -54,8 +58,8 @@ def contents(resource: Mapping[str, Any]) -> Contents:
                     codings.add((system if type(system) is str else "", value))
                 elif name == "reference":
                     references.add(value)
-                elif name == "contentType":
-                    seen.plain = False
+                elif name in _MARKING:
+                    seen.mark(name)
                 continue
             if kind is dict:
                 wait(value)
@@ -74,6 +78,7 @@ def contents(resource: Mapping[str, Any]) -> Contents:
         frozenset(seen.logical),
         frozenset(seen.reports),
         frozenset(_pairs(own)) if own is not None else _NONE,
+        seen.resources,
         seen.plain and not any("://" in text for text in references),
     )
 
@@ -84,7 +89,15 @@ class _Seen:
     def __init__(self) -> None:
         self.logical: set[Pair] = set()
         self.reports: set[str | None] = set()
+        self.resources = 0
         self.plain = True
+
+    def mark(self, name: str) -> None:
+        """A text of MARKING: there is a resource, or a file."""
+        if name == "resourceType":
+            self.resources += 1
+        else:
+            self.plain = False
 
     def note(self, name: str, value: Any, *, own: bool) -> None:
         """An element that tells something; `own`: of the resource itself."""

@@ -85,7 +85,7 @@ class BearerTokens:
         passed(Check.ALGORITHM)
         candidates = signature.candidates(presented.header, issuer, self._issuers)
         passed(Check.KEY)
-        key = signature.signer(presented, candidates)
+        key = signature.signer(presented, candidates, issuer, self._issuers)
         passed(Check.SIGNATURE)
 
         now = self._clock()

@@ -30,7 +30,8 @@ def verify(
         raise TokenInvalid("The id_token is of another issuer.")
     if presented.header.get("alg") not in issuer.algorithms:
         raise TokenInvalid("The id_token is not signed with an accepted algorithm.")
-    signature.signer(presented, signature.candidates(presented.header, issuer, issuers))
+    keys = signature.candidates(presented.header, issuer, issuers)
+    signature.signer(presented, keys, issuer, issuers)
     with checks.naming_the_subject(claims, now):
         _require_id_token(presented.header.get("typ"), claims)
         checks.require_times(claims, now, issued=True)

@@ -29,13 +29,23 @@ def candidates(header: Mapping[str, Any], issuer: Issuer, issuers: Issuers) -> t
     return found
 
 
-def signer(presented: Presented, keys: tuple[SigningKey, ...]) -> SigningKey:
-    """The one of `keys` that signed it. Raises TokenInvalid."""
+def signer(presented: Presented, keys: tuple[SigningKey, ...], issuer: Issuer, issuers: Issuers) -> SigningKey:
+    """The one of `keys` that signed it, or of those that the issuer has by now: one may have come in place of another,
+    under its name. Raises TokenInvalid, IssuerUnreachable.
+    """
+    found = _signer(presented, keys)
+    if found is None:
+        ring = issuers.keys(issuer)
+        newer = issuers.keys_beyond(issuer, ring)
+        found = _signer(presented, _fitting(newer, presented.header.get("kid"), presented.header["alg"]))
+    if found is None:
+        raise TokenInvalid("The signature of the access token is wrong.")
+    return found
+
+
+def _signer(presented: Presented, keys: tuple[SigningKey, ...]) -> SigningKey | None:
     method = _ALGORITHMS.get_alg(presented.header["alg"])
-    for key in keys:
-        if method.verify(presented.signed, presented.signature, key.key):
-            return key
-    raise TokenInvalid("The signature of the access token is wrong.")
+    return next((key for key in keys if method.verify(presented.signed, presented.signature, key.key)), None)
 
 
 def _fitting(ring: KeyRing, kid: object, algorithm: str) -> tuple[SigningKey, ...]:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,10 @@ class Commands(click.Group):
         try:
             return super().invoke(context)
         except OSError as error:
-            if error.errno == errno.EPIPE:  # whoever read our output has seen enough: click ends quietly
-                raise
+            if error.errno == errno.EPIPE:
+                # Whoever read our output has seen enough. What is still in the buffer would fail again at the end.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                context.exit(CANNOT)
             where = f"{error.filename}: " if error.filename else ""
             raise Failure(f"{where}{error.strerror or type(error).__name__}", CANNOT) from error
 

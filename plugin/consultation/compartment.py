@@ -163,15 +163,13 @@ class Compartment:
         about = [resource[path] for path in ("subject", "patient") if path in resource]
         return all(self._names_patient(each, container or resource, resolve) for each in about)
 
-    def _unfit(self, resource: Resource, resolve: Resolve, ceiling: Ceilings) -> str | None:
+    def _unfit(self, resource: dict[str, Any], resolve: Resolve, ceiling: Ceilings) -> str | None:
         """The rule that withholds a resource for its scope restrictions or for what it contains."""
         if not within(ceiling(resource["resourceType"]).restrictions, resource):
             return OUT_OF_SCOPE
-        if "contained" not in resource:
-            return None
-        inside = resource["contained"]
-        if not isinstance(inside, list):
-            return CONTAINED_OUT_OF_SCOPE
+        inside = resource.get("contained", [])
+        if not isinstance(inside, list) or self.contents_of(resource).resources != 1 + len(inside):
+            return CONTAINED_OUT_OF_SCOPE  # one that stands elsewhere is no FHIR, and was judged by nothing
         fits = all(isinstance(each, dict) and self._contained_fits(each, resource, resolve, ceiling) for each in inside)
         return None if fits else CONTAINED_OUT_OF_SCOPE
 

@@ -23,11 +23,13 @@ def _exact_url(value: str) -> str:
         raise ValueError("is not a URL: it is written in visible ASCII, the name of a host in its `xn--` form")
     try:
         parts = urlsplit(value)
-        host, _ = parts.hostname, parts.port
+        host, port = parts.hostname, parts.port
     except ValueError as error:
         raise ValueError("is not a URL") from error
-    if parts.scheme not in {"http", "https"} or not host or parts.username is not None or parts.fragment:
+    if parts.scheme not in {"http", "https"} or not host or parts.username is not None or "#" in value:
         raise ValueError("must be an http or https URL without user or fragment")
+    if port == 0:
+        raise ValueError("names port 0, which is none")
     if parts.scheme == "http" and not is_loopback(host):
         raise ValueError("is plain http to a host that is not loopback")
     return value
@@ -49,7 +51,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _base(value: str) -> str:
-    if urlsplit(value).path or urlsplit(value).query:
+    if urlsplit(value).path or "?" in value:
         raise ValueError("must have no path")
     return value
 
@@ -87,7 +89,11 @@ def pair(address: str) -> tuple[str, int]:
 def share_a_socket(one: str, other: str) -> bool:
     """True if two HostPorts cannot both be listened on: one port, of one host or of all."""
     (host, port), (other_host, other_port) = pair(one), pair(other)
-    return port == other_port and (host == other_host or bool({host, other_host} & _EVERY_HOST))
+    if port != other_port:
+        return False
+    # `localhost` is one address of the loopback network or two: which, only the machine knows.
+    local = "localhost" in (host, other_host) and is_loopback(host) and is_loopback(other_host)
+    return host == other_host or local or bool({host, other_host} & _EVERY_HOST)
 
 
 def _network(value: str) -> str:

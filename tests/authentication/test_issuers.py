@@ -29,6 +29,18 @@ def test_a_new_key_is_found_at_once(gate, server):
     assert server.jwks_fetches == 3
 
 
+def test_a_new_key_under_the_old_name_is_found_at_once(gate, server):
+    """Some servers call their key by the same name for ever. What nobody signed asks no more often than a new name."""
+    ask(gate, server.token())
+    server.keys = {"ec-1": SPARE_KEYS[0]}
+    ask(gate, server.token())
+    assert server.jwks_fetches == 2
+    for number in range(10 * RENEWALS_AT_ONCE):
+        with pytest.raises(TokenInvalid, match="signature"):
+            ask(gate, server.token({"jti": str(number)}, key=SPARE_KEYS[1]))
+    assert server.jwks_fetches <= 2 + RENEWALS_AT_ONCE
+
+
 def test_a_new_key_is_fetched_once_however_many_ask_for_it(gate, server):
     """All clients of an issuer change keys at the same moment."""
     ask(gate, server.token())

@@ -300,6 +300,14 @@ def test_contained_that_is_no_list_withholds(inside: Any) -> None:
     assert confine(observation(contained=inside)).kept[0].withheld_by == CONTAINED_OUT_OF_SCOPE
 
 
+@pytest.mark.parametrize("name", ["component", "foo"])
+def test_a_resource_that_stands_anywhere_else_withholds(name: str) -> None:
+    """It is no FHIR, and nothing judges it: it could be about anybody."""
+    condition = {"resourceType": "Condition", "id": "x", "subject": {"reference": "Patient/lab-2"}}
+    for value in (condition, [condition], {"resource": condition}, [[condition]]):
+        assert confine(observation(**{name: value})).kept[0].withheld_by == CONTAINED_OUT_OF_SCOPE
+
+
 def test_a_result_outside_the_restriction_of_the_scope_is_withheld() -> None:
     """The feed's own filter is not believed."""
     scope = "patient/Observation.rs?status=final"

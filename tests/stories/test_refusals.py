@@ -605,6 +605,7 @@ def test_the_address_of_another_patient_is_as_absent_as_one_that_never_was(world
     }
     assert ("read", "Patient", "lab-2") not in world.lab.queries
     assert [body["outcome"] for body in world.bodies()] == ["4"] * 4
+    assert [body["patient"] for body in world.bodies()] == ["p2", "lab-2", "p1", "p1"]
 
 
 def test_no_refusal_ever_says_suppressed() -> None:
