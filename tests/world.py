@@ -80,6 +80,8 @@ class MemoryFeed:
     resources: list[Tree] = field(default_factory=list)
     ignores_parameters: bool = False
     """Such servers exist: they return everybody's everything of the type, or of every type."""
+    aliases: dict[str, str] = field(default_factory=dict)
+    """`Type/id` -> its fullUrl, where that is not its address."""
     files: dict[str, FeedFile] = field(default_factory=dict)
     """By address."""
     page_size: int = 1000
@@ -96,7 +98,7 @@ class MemoryFeed:
     def search(self, resource_type: str, parameters: tuple[tuple[str, str], ...], call: Call) -> Page:
         self._asked(call, "search", resource_type, *(f"{name}={value}" for name, value in parameters))
         found = [
-            Entry(each, f"{self.base}/{each['resourceType']}/{each['id']}")
+            Entry(each, self.aliases.get(place := f"{each['resourceType']}/{each['id']}", f"{self.base}/{place}"))
             for each in self._copies()
             if self.ignores_parameters or (each["resourceType"] == resource_type and _matches(each, parameters))
         ]

@@ -12,7 +12,7 @@ from plugin.attempt import Attempt
 from plugin.consultation.attachments import named_files
 from plugin.consultation.compartment import Compartment, referred_to
 from plugin.consultation.facts import Labelling
-from plugin.consultation.feed_places import own_place
+from plugin.consultation.feed_places import is_alias, own_place
 from plugin.consultation.findings import Confined, Kept, Read
 from plugin.consultation.look_up import MAX_QUESTIONS, LookUps
 from plugin.consultation.release import Release, Shown, ready
@@ -119,10 +119,16 @@ class Answer:
             for each, category in zip(shown, categories, strict=True)
         ]
         asked_for = len(self._results)
+        aliases = self._aliases(base)
         ready_to_show = tuple(
             Shown(
                 each.reference,
-                ready(each.resource, base, plain=each.contents.plain),
+                ready(
+                    each.resource,
+                    base,
+                    aliases,
+                    plain=each.contents.plain and aliases.keys().isdisjoint(each.contents.references),
+                ),
                 place >= asked_for,
                 category,
                 () if each.contents.plain else named_files(each.resource, base),
@@ -130,6 +136,17 @@ class Answer:
             for place, (each, category) in enumerate(zip(shown, categories, strict=True))
         )
         return Release(self._asked, ready_to_show, binding, self._next)
+
+    def _aliases(self, base: str) -> dict[str, str]:
+        """What references by a fullUrl mean that is no place at the feed: of the patient, and of what may be shown.
+        Others stay as they are."""
+        judged = self._judgement
+        found = {text: to for text, to in judged.confined.resolve.items() if is_alias(base, text)}
+        if not found:  # nearly always
+            return found
+        there = {each.reference for each in (*judged.results, *judged.companions, *judged.outside)}
+        there.add(f"Patient/{self._compartment.match.patient}")
+        return {text: to for text, to in found.items() if to in there}
 
     def _beside(self, shown: Sequence[Kept]) -> list[Kept]:
         """What is shown beside the results: companions that the feed sent, and what was asked to be included."""

@@ -1,11 +1,12 @@
 """Step 10: what is handed over. Labels are added, addresses of the source taken out; clinical content is never altered.
 
-Only `meta`, references under the feed's base, and an Attachment's url and data change (design section 5): a value that
-arrived as `1.50` leaves as `1.50`.
+Only `meta`, references under the feed's base or by a fullUrl that is replaced, and an Attachment's url and data change
+(design section 5): a value that arrived as `1.50` leaves as `1.50`.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from fhir_adapters.interface import Tree
@@ -87,15 +88,22 @@ def labels(codes: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
 _OURS = labels(HANDLING)
 
 
-def ready(resource: Mapping[str, Any], base: str, *, plain: bool = False) -> Tree:
+_NO_ALIASES: Mapping[str, str] = {}
+
+
+def ready(
+    resource: Mapping[str, Any], base: str, aliases: Mapping[str, str] = _NO_ALIASES, *, plain: bool = False
+) -> Tree:
     """A copy of `resource` to be shown: labelled, with nothing in it that leads around the gateway.
 
-    `plain` is that of its `Contents`: the walk saw nothing to take out but in its own meta, and so the copy shares the
-    rest with it, which is encoded and never changed.
+    `aliases`: what references mean by the fullUrl that a resource bore in the answer, and loses with it. `plain` is
+    that of its `Contents`, if no alias stands in it: the walk saw nothing to take out but in its own meta, and so the
+    copy shares the rest with it, which is encoded and never changed.
     """
-    copy: Tree = dict(resource) if plain else {name: _clean(name, value, base) for name, value in resource.items()}
+    clean = partial(_clean, base=base, aliases=aliases)
+    copy: Tree = dict(resource) if plain else {name: clean(name, value) for name, value in resource.items()}
     own = resource.get("meta")
-    meta: Tree = _clean("meta", own, base) if isinstance(own, dict) else {}
+    meta: Tree = clean("meta", own) if isinstance(own, dict) else {}
     copy["meta"] = meta | {"security": _labelled(meta.get("security"))}
     return copy
 
@@ -109,21 +117,21 @@ def _labelled(theirs: Any) -> list[dict[str, Any]]:
     return security + [label for label in _OURS if label["code"] not in present]
 
 
-def _clean(name: str, value: Any, base: str) -> Any:
+def _clean(name: str, value: Any, base: str, aliases: Mapping[str, str]) -> Any:
     # Most of a resource is text and numbers, for which no call is made: this walk is as long as the answer.
     if isinstance(value, list):
-        return [_clean(name, item, base) if isinstance(item, _CONTAINERS) else item for item in value]
+        return [_clean(name, item, base, aliases) if isinstance(item, _CONTAINERS) else item for item in value]
     if not isinstance(value, dict):
         return value
     if name == "meta":
         value = {key: item for key, item in value.items() if key in _KEPT_META}
     left_out = CONTENT if is_attachment(name, value) else frozenset()
     cleaned = {
-        key: _clean(key, item, base) if isinstance(item, _CONTAINERS) else item
+        key: _clean(key, item, base, aliases) if isinstance(item, _CONTAINERS) else item
         for key, item in value.items()
         if key not in left_out
     }
     reference = cleaned.get("reference")
     if isinstance(reference, str):
-        cleaned["reference"] = relative(base, reference)
+        cleaned["reference"] = aliases.get(reference) or relative(base, reference)
     return cleaned

@@ -126,6 +126,27 @@ def test_only_this_feed_and_its_types_are_asked(strict: World) -> None:
     assert asked(strict) == []
 
 
+ALIASES = {"Patient/lab-1": "urn:uuid:0", "Observation/o1": "urn:uuid:1", "Observation/x1": "urn:uuid:2"}
+
+
+def test_what_refers_by_a_full_url_follows_it_where_it_is_replaced(strict: World) -> None:
+    """Else nothing in the answer would be what a result is of, nor what a report reports."""
+    strict.lab.ignores_parameters, strict.lab.aliases = True, ALIASES
+    subject = {"reference": "urn:uuid:0"}
+    strict.lab.resources += [
+        observation("o1", subject=subject),
+        report("r1", subject=subject, result=[{"reference": "urn:uuid:1"}]),
+        observation("x1", patient="lab-2"),
+        report("r2", focus=[{"reference": "urn:uuid:2"}]),
+    ]
+    answer = strict.ask(f"{REPORTS}&_include=DiagnosticReport:result")
+    assert answer.references == ["DiagnosticReport/r1", "DiagnosticReport/r2", "Observation/o1"]
+    r1, r2, o1 = [each["resource"] for each in answer.json["entry"]]
+    assert [each["subject"]["reference"] for each in (r1, r2, o1)] == ["Patient/lab-1"] * 3
+    assert r1["result"] == [{"reference": "Observation/o1"}]
+    assert r2["focus"] == [{"reference": "urn:uuid:2"}], "somebody else's"
+
+
 def test_a_scope_is_a_ceiling_for_what_is_shown(strict: World) -> None:
     """A token for reports alone sees reports, and no result: their results are judged all the same."""
     strict.lab.resources += [
