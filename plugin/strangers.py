@@ -42,7 +42,7 @@ class Strangers:
         if self._space.low():
             self._callers.restore([first])
         else:
-            self._write([first])
+            self._write([first], origin.request_id)
 
     def summarise(self, *, at_stop: bool = False) -> bool:
         """Record what was counted since the last time; False if the ledger takes no records now.
@@ -53,20 +53,22 @@ class Strangers:
             return False
         return self._write(self._callers.drain())
 
-    def _write(self, waiting: list[Refusals]) -> bool:
+    def _write(self, waiting: list[Refusals], request: str | None = None) -> bool:
         while waiting:
             try:
-                self._record(waiting[0])
+                self._record(waiting[0], request)
             except RecordUnavailable:
                 self._callers.restore(waiting)
                 return False
             waiting = waiting[1:]
         return True
 
-    def _record(self, refusals: Refusals) -> None:
+    def _record(self, refusals: Refusals, request: str | None) -> None:
+        """`request`: the id of the answer, where the record is of that one alone."""
         kind = refusals.kind
         self._recorder.append(
             {
+                **({} if request is None or refusals.count > 1 else {"request": request}),
                 "action": AuditAction.CALLERS_REFUSED,
                 "outcome": Outcome.REFUSED,
                 "reason": kind.reason,

@@ -14,11 +14,13 @@ def test_a_flood_of_forged_tokens_leaves_a_bounded_number_of_records_with_exact_
     """Anonymous callers cannot fill the disk, and what they did is known to the last one."""
     monkeypatch.setattr(callers, "BUCKET_SIZE", 10**9)
     forged = world.token()[:-10] + "AAAAAAAAAA"
-    for _ in range(300):
-        assert world.ask(SEARCH, token=forged).status == 401
+    answers = [world.ask(SEARCH, token=forged) for _ in range(300)]
+    assert {answer.status for answer in answers} == {401}
     world.assembled.strangers.summarise()
     first, rest = world.bodies()
     assert (first["callers"]["count"], rest["callers"]["count"]) == (1, 299)
+    assert first["request"] == answers[0].headers["X-Request-Id"], "what is recorded by itself is joined to its answer"
+    assert "request" not in rest
     assert "AAAAAAAAAA" not in str(world.bodies())
     assert world.lab.queries == []
 
