@@ -62,9 +62,10 @@ class Malformed(ConsultError):
 
 _NO_HOST = ("The Host header is missing, doubled or malformed.", 400, "structure")
 _TWO_LENGTHS = ("A request has one length.", 400, "structure")
+_TWO_SLASHES = ("An address begins with one slash.", 400, "structure")
 _LONG_ADDRESS = ("The address is too long.", 414, "too-long")
 _LARGE_HEADERS = ("The headers are too large.", 431, "too-long")
-MALFORMED = (_NO_HOST, _TWO_LENGTHS, _LONG_ADDRESS, _LARGE_HEADERS)
+MALFORMED = (_NO_HOST, _TWO_LENGTHS, _TWO_SLASHES, _LONG_ADDRESS, _LARGE_HEADERS)
 """(sentence, status, issue code): all that a request is refused for unread."""
 
 Networks = Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]
@@ -118,6 +119,8 @@ def malformed() -> Malformed | None:
         return Malformed(*_NO_HOST)
     if "HTTP_TRANSFER_ENCODING" in environ and "CONTENT_LENGTH" in environ:
         return Malformed(*_TWO_LENGTHS)
+    if environ.get("PATH_INFO", "").startswith("//"):
+        return Malformed(*_TWO_SLASHES)
     if len(environ.get("PATH_INFO", "")) + len(environ.get("QUERY_STRING", "")) > MAX_TARGET:
         return Malformed(*_LONG_ADDRESS)
     headers = [(name, value) for name, value in environ.items() if name.startswith(_OF_HEADERS)]

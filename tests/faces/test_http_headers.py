@@ -83,6 +83,20 @@ def test_every_kind_of_answer_carries_the_headers(world: World, monkeypatch: pyt
     assert len(seen) == len(list(every_kind_of_answer(world, monkeypatch)))
 
 
+def test_a_method_in_small_letters_is_none(world: World) -> None:
+    """RFC 9110 9.1: they are told apart by case."""
+    world.lab.resources.append(observation("o1"))
+    for method in ("get", "Get"):
+        answer = world.ask("/fhir/city-lab/Observation", environ_overrides={"REQUEST_METHOD": method})
+        assert (answer.status, answer.headers["Allow"]) == (405, "GET")
+
+
+def test_an_address_that_begins_with_two_slashes_leads_nowhere(world: World) -> None:
+    """What a proxy in front guards by a prefix would be open by another."""
+    answer = world.ask("/elsewhere", environ_overrides={"PATH_INFO": "//fhir/city-lab/Observation"})
+    assert answer.status == 400
+
+
 def test_request_ids_begin_with_the_time_and_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ids of one moment lie side by side in the ledger's index."""
     monkeypatch.setattr("time.time_ns", lambda: 1_700_000_000_123_456_789)

@@ -125,6 +125,7 @@ def test_every_way_in_which_a_look_fails_is_described(described):
         ("Observation?patient=p1", "", 401),
         ("Observation?patient=p1", "nonsense", 401),
         ("Observation?patient=p1&_format=xml", None, 406),
+        ("Observation?patient=p1&_format=json;fhirVersion=5.0", None, 406),
         ("metadata", "", 200),
         (".well-known/smart-configuration", "", 200),
         ("openapi.json", "", 200),

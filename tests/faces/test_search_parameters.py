@@ -237,7 +237,15 @@ def test_naming_a_patient_is_not_enough_without_one_in_context(world: World, rec
 
 
 @pytest.mark.parametrize(
-    "appearance", ["_format=json", "_format=application/fhir%2Bjson", "_format=application/fhir+json", "_pretty=true"]
+    "appearance",
+    [
+        "_format=json",
+        "_format=application/fhir%2Bjson",
+        "_format=application/fhir+json",
+        "_pretty=true",
+        "_format=application/FHIR%2Bjson",
+        "_format=application/fhir%2Bjson;fhirVersion=4.0",
+    ],
 )
 def test_how_an_answer_should_look_changes_nothing(world: World, appearance: str) -> None:
     """There is one format. `_format` stands above `Accept` (R4 3.1.0.1.11)."""

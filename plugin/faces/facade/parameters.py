@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import date
 from urllib.parse import urlencode
 
+from werkzeug.http import parse_options_header
+
 from plugin.faces.facade.address import FHIR_ID
 from policies.vocabulary.consultation import DEFAULT_COUNT, Objection, Reason
 from policies.vocabulary.search_parameters import INCLUDE, REFUSED, includes, naming_the_patient, offered, sortable
@@ -39,6 +41,9 @@ MAX_DIGITS = 17
 """Of `_count`: some clients ask for the largest number that they know."""
 _COUNT = re.compile(rf"(?=0*[1-9])[0-9]{{1,{MAX_DIGITS}}}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:\-]{0,63}")
+R4 = "4.0"
+R4_VERSIONS = (R4, "4.0.1")
+"""What `fhirVersion` of a media type may ask for (R4 3.1.0.1.9); servers take its patch release for it as well."""
 FORMATS = frozenset({"json", "application/json", "application/fhir+json", "text/json"})
 
 APPEARANCE = ("_format", "_pretty")
@@ -116,8 +121,10 @@ def check_going_on(pairs: Pairs, count: int) -> int:
 def _check_format(name: str, value: str) -> None:
     if name == "_pretty" and value not in {"true", "false"}:
         raise Objectionable(Reason.INVALID_VALUE, name)
-    if name == "_format" and value.partition(";")[0].strip().replace(" ", "+") not in FORMATS:
-        raise Objectionable(Reason.NOT_ACCEPTABLE)
+    if name == "_format":
+        kind, options = parse_options_header(value.replace("fhir json", "fhir+json"))
+        if kind.lower() not in FORMATS or options.get("fhirversion", R4) not in R4_VERSIONS:
+            raise Objectionable(Reason.NOT_ACCEPTABLE)
 
 
 def _patient(name: str, value: str, bases: Sequence[str]) -> str:

@@ -15,7 +15,15 @@ from plugin.faces.facade.address import Target, target
 from plugin.faces.facade.audit_log import LogLinks, asked_of_log
 from plugin.faces.facade.form import MEDIA_TYPE, FormReader, FormTooLarge, FormUnreadable
 from plugin.faces.facade.page_link import PARAMETER, LinkRefused, PageLinks
-from plugin.faces.facade.parameters import Objectionable, check_going_on, check_read, first_patient, wish
+from plugin.faces.facade.parameters import (
+    R4,
+    R4_VERSIONS,
+    Objectionable,
+    check_going_on,
+    check_read,
+    first_patient,
+    wish,
+)
 from policies.vocabulary.consultation import AuditConsultation, ClinicalConsultation, Objection, Reason
 from policies.vocabulary.interactions import CONSULTING, Delivery, Interaction
 
@@ -25,8 +33,6 @@ MAX_FIELDS = 100
 OVERRIDES = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
 _OVERRIDES = frozenset(f"HTTP_{name.upper().replace('-', '_')}" for name in OVERRIDES)
 _ACCEPTED = ("application/fhir+json", "application/json")
-R4, R4_RELEASE = "4.0", "4.0.1"
-"""What `fhirVersion` of a media type may ask for (R4 3.1.0.1.9); servers take its patch release for it as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,7 @@ class Translator:
 
     def translate(self, request: Request, path: str) -> Translated:
         """`path` is what follows `/fhir`, decoded."""
-        feed, place = self._place(request.method, path)
+        feed, place = self._place(_method(request), path)
         query = parse_qsl(request.query_string.decode("latin-1"), keep_blank_values=True)
         early = _override_objection(request) or self._feed_objection(feed) or place.objection
         credential = _credential(request, query, feed)
@@ -73,12 +79,12 @@ class Translator:
             credential = _credential(request, [*query, *form], feed)
         named = {name for name, _ in (*query, *form)}
         objection = early or _accept_objection(request, place, named) or problem
-        asked = self._asked(request.method, feed, place, [*query, *form], objection)
+        asked = self._asked(_method(request), feed, place, [*query, *form], objection)
         return Translated(credential, asked, place.allow)
 
     def translate_for_log(self, request: Request, path: str) -> TranslatedOfLog:
         """`path` is what follows `/fhir`, decoded, and points at the log."""
-        place = target(request.method, _segments(path))
+        place = target(_method(request), _segments(path))
         query = parse_qsl(request.query_string.decode("latin-1"), keep_blank_values=True)
         early = _override_objection(request)
         credential = _credential(request, query, None)
@@ -112,7 +118,7 @@ class Translator:
         self, request: Request, place: Target, credential: Credential
     ) -> tuple[list[tuple[str, str]], Objection | None]:
         """The fields of a `_search` body. Of no other request, and of nobody unknown, is a body ever read."""
-        if request.method != "POST" or place.interaction is not Interaction.SEARCH_TYPE:
+        if _method(request) != "POST" or place.interaction is not Interaction.SEARCH_TYPE:
             return [], None
         if not self.identifies(credential):
             return [], None
@@ -199,6 +205,11 @@ def _named_patient(place: Target, pairs: Sequence[tuple[str, str]], bases: Seque
     return first_patient(pairs, bases)
 
 
+def _method(request: Request) -> str:
+    """As it came: `get` is no method (RFC 9110 9.1), and werkzeug's own property would make it one."""
+    return str(request.environ["REQUEST_METHOD"])
+
+
 def _segments(path: str) -> list[str]:
     segments = path.removeprefix("/").split("/")
     if len(segments) > 1 and segments[-1] == "":
@@ -226,6 +237,6 @@ def _accepts_json(request: Request) -> bool:
         return True
     wanted = [parse_options_header(value) for value, quality in request.accept_mimetypes if quality > 0]
     return any(
-        kind.lower() in (*_ACCEPTED, "application/*", "*/*") and options.get("fhirversion", R4) in (R4, R4_RELEASE)
+        kind.lower() in (*_ACCEPTED, "application/*", "*/*") and options.get("fhirversion", R4) in R4_VERSIONS
         for kind, options in wanted
     )
