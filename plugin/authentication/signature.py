@@ -37,7 +37,8 @@ def signer(presented: Presented, keys: tuple[SigningKey, ...], issuer: Issuer, i
     if found is None:
         ring = issuers.keys(issuer)
         newer = issuers.keys_beyond(issuer, ring)
-        found = _signer(presented, _fitting(newer, presented.header.get("kid"), presented.header["alg"]))
+        if newer is not ring:
+            found = _signer(presented, _fitting(newer, presented.header.get("kid"), presented.header["alg"]))
     if found is None:
         raise TokenInvalid("The signature of the access token is wrong.")
     return found
