@@ -111,14 +111,14 @@ def flag_of(tree: Tree, value: Value | None, ranges: tuple[ReferenceRange, ...])
     if "interpretation" not in tree:
         return Flag() if compared is Level.UNSTATED else Flag(compared, Basis.RANGE)
     concepts = records(tree["interpretation"]) or [record(tree["interpretation"])]  # a list in R4, one before
-    read = [(concept, word) for concept in concepts if (word := term(concept)) is not None]
-    words = tuple([word for _, word in read])
-    plain = tuple([word for concept, word in read if not _levels(concept)])
-    stated = _stated([level for concept in concepts for level in _levels(concept)])
+    read = [(concept, word, _levels(concept)) for concept in concepts if (word := term(concept)) is not None]
+    words = tuple([word for _, word, _ in read])
+    plain = tuple([word for _, word, levels in read if not levels])
+    stated = _stated([level for _, _, levels in read for level in levels])
     if stated is not Level.UNSTATED:
         disagrees = compared if _contradict(stated, compared) else None
         return Flag(stated, Basis.INTERPRETATION, words, plain, disagrees)
-    if compared in _LOW | _HIGH or all(_is_known(concept) for concept, _ in read):
+    if compared in _LOW | _HIGH or all(_is_known(concept) for concept, _, _ in read):
         return Flag(compared, Basis.NONE if compared is Level.UNSTATED else Basis.RANGE, words, plain)
     return Flag(Level.WORDED, Basis.INTERPRETATION, words, plain)
 
