@@ -39,7 +39,7 @@ class CheckpointsKept:
         for path in [sink.path for sink in settings.ledger.sinks if isinstance(sink, FileSinkSettings)]:
             file = NoteFile(path)
             try:
-                newest = elsewhere.largest([file], keys) if path.exists() else None
+                newest = elsewhere.largest(file, keys) if path.exists() else None
             except OSError as error:
                 silent.append(f"the sink {path} cannot be read: {error.strerror}")
                 continue
@@ -57,7 +57,7 @@ class CheckpointsKept:
         file = NoteFile(path)
         with _reading(path):
             path.stat()
-            found = elsewhere.largest([file], keys)
+            found = elsewhere.largest(file, keys)
         if found is None:
             raise Failure(f"{path} holds no checkpoint of this ledger", CANNOT)
         return cls([file], keys, found[1], ())

@@ -18,9 +18,9 @@ _AT_ONCE = 1_000
 """Checkpoints that are compared with one view of the tree: it keeps the hashes that it has read."""
 
 
-def largest(files: Sequence[NoteFile], keys: Sequence[VerifierKey]) -> tuple[Checkpoint, str] | None:
-    """The checkpoint of most records that one of the keys signed, in any of the files. Raises OSError."""
-    found = [each for file in files for key in keys if (each := file.largest(key)) is not None]
+def largest(file: NoteFile, keys: Sequence[VerifierKey]) -> tuple[Checkpoint, str] | None:
+    """The checkpoint of most records in the file that one of the keys signed. Raises OSError."""
+    found = [each for key in keys if (each := file.largest(key)) is not None]
     return max(found, key=lambda each: each[0].size, default=None)
 
 

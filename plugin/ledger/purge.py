@@ -8,12 +8,11 @@ it for `disposal`.
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
 
 import msgspec
 
 from plugin.ledger.own import OWN_CLASS, Own, OwnInvalid, read
-from plugin.ledger.record import SEARCH_COLUMNS, StoredRecord, flaw, purged_flaw
+from plugin.ledger.record import SEARCH_COLUMNS, STATED, StoredRecord, flaw, purged_flaw
 from plugin.ledger.store import Row, View
 
 PURGED = "ledger:purged"
@@ -35,10 +34,6 @@ class _Purge(msgspec.Struct):
     """The keys of a purge record that decide; it says more, to its readers."""
 
     purge: _Said
-
-
-_Stated = TypedDict("_Stated", {"class": str, "tenant": str, "time": str})
-_STATED = msgspec.json.Decoder(_Stated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +124,7 @@ def row_flaw(
 
 def _rule_flaw(cover: Cover, position: int, header: bytes) -> str | None:
     """Why the rule that a purge record states does not fit the record that it names; None if it does."""
-    stated = _STATED.decode(header)
+    stated = STATED.decode(header)
     if stated["class"] != cover.retention_class:
         return f"the purge at {cover.purge} names record {position}, which is of class {stated['class']}"
     if cover.tenant not in {None, stated["tenant"]}:

@@ -32,6 +32,9 @@ _Header = TypedDict(
     "_Header", {"v": int, "position": int, "time": str, "tenant": str, "class": str, "body": str}
 )  # `class` is no name for a field
 _HEADER = msgspec.json.Decoder(_Header)
+_Stated = TypedDict("_Stated", {"class": str, "tenant": str, "time": str})
+STATED = msgspec.json.Decoder(_Stated)
+"""Reads what of a header decides how long its body is kept."""
 
 
 class _Searched(TypedDict, total=False):

@@ -9,20 +9,18 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Self, TypedDict
+from typing import Any, Self
 
 import msgspec
 
 from plugin.ledger.errors import LedgerBroken
 from plugin.ledger.own import OWN_CLASS
-from plugin.ledger.record import SEARCH_COLUMNS, encode_time
+from plugin.ledger.record import SEARCH_COLUMNS, STATED, encode_time
 
 PRESETS = {"6-months": 6, "1-year": 12, "3-years": 36, "10-years": 120, "20-years": 240}
 """Named periods, in calendar months. None is a default: the controller chooses."""
 _DAYS = re.compile(r"([1-9][0-9]{0,4}) days")
 
-_Stated = TypedDict("_Stated", {"class": str, "tenant": str, "time": str})
-_STATED = msgspec.json.Decoder(_Stated)
 _PERSON, _PATIENT = (3 + SEARCH_COLUMNS.index(name) for name in ("person", "patient"))
 
 
@@ -99,7 +97,7 @@ class Outline:
         """That of a row as `View.rows` has it. Raises LedgerBroken if its header is none."""
         position, header = row[:2]
         try:
-            stated = _STATED.decode(header)
+            stated = STATED.decode(header)
         except (msgspec.DecodeError, RecursionError) as error:
             raise LedgerBroken(f"the header of record {position} is not in the form of a header") from error
         return cls(position, stated["time"], stated["tenant"], stated["class"], row[_PERSON], row[_PATIENT])

@@ -173,9 +173,7 @@ def _problem(
             return Problem(None, f"the ledger says that it is of form {meta.format}, which is unknown")
         trail.form = meta.format
         chain, misleading = _chain(view, meta)
-        foreign = None
-        if verifier not in chain or meta.origin != verifier.name:
-            foreign = Problem(None, "the ledger was made with another key")
+        foreign = Problem(None, "the ledger was made with another key")
         if meta.origin != verifier.name:
             return foreign  # of this name a record that is not sound may keep from knowing it: that is looked for first
         view.check_tables()
@@ -195,7 +193,9 @@ def _problem(
     for record in (misleading, trail.misleading):
         if record is not None:
             return Problem(record.position, str(record))
-    return foreign or _head_problem(head, trail.edge(), chain.current) or _tiles_problem(opened, trail.roots)
+    if verifier not in chain:
+        return foreign
+    return _head_problem(head, trail.edge(), chain.current) or _tiles_problem(opened, trail.roots)
 
 
 def _decided(opened: Opening, problem: Problem, chain: KeyChain) -> Problem:
