@@ -63,12 +63,16 @@ def verify_note(note: str, key: VerifierKey) -> str:
     text, lines = head + "\n", tail[:-1].split("\n")
     if len(lines) > MAX_SIGNATURES:
         raise CheckpointInvalid("not a signed note: too many signature lines")
+    try:
+        told = text.encode()
+    except UnicodeEncodeError as error:
+        raise CheckpointInvalid("not a signed note: not in UTF-8") from error
     signed = False
     for line in lines:
         name, material = _signature(line)
         if name != key.name or material[:KEY_ID_SIZE] != key.id:
             continue
-        if not key.verifies(material[KEY_ID_SIZE:], text.encode()):
+        if not key.verifies(material[KEY_ID_SIZE:], told):
             raise CheckpointInvalid("the signature does not fit the text")
         signed = True
     if not signed:

@@ -56,6 +56,12 @@ def test_a_note_with_one_character_changed_says_the_same_or_is_refused(data):
         assert checkpoint.verify(changed, KEY.verifier) == HEAD
 
 
+def test_text_that_has_no_utf8_is_refused_as_a_note():
+    """Half of a surrogate pair, as JSON can write one."""
+    with pytest.raises(CheckpointInvalid, match="UTF-8"):
+        checkpoint.verify("\ud800" + checkpoint.sign(HEAD, KEY)[1:], KEY.verifier)
+
+
 @given(st.text())
 def test_arbitrary_text_is_refused_as_a_note(text):
     """A note comes from a file or a network: any text may."""
