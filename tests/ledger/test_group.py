@@ -188,6 +188,25 @@ def test_a_commit_that_hangs_holds_no_follower_beyond_its_patience(journal):
     assert joined([first, leader]) == ["done 0", "done 1"]
 
 
+def test_who_went_away_keeps_nobody_from_being_woken(journal):
+    """Those of one commit wake one another in turn; two of them in the middle wait no longer."""
+    first = Thread(journal, 0)
+    assert journal.entered.acquire(timeout=PATIENCE)
+    (leader,) = queued(journal, [1])
+    hasty = [Thread(journal, entry, patience=2.0) for entry in (2, 3)]
+    while journal.waiting() < 3:
+        time.sleep(0.001)
+    patient = queued(journal, [4, 5])
+    journal.gate.release()
+    assert joined([first]) == ["done 0"]
+    assert [str(outcome) for outcome in joined(hasty)] == [
+        "the ledger takes too long: the record may or may not be there"
+    ] * 2
+    journal.gate.release()
+    assert joined([leader, *patient]) == ["done 1", "done 4", "done 5"]
+    assert sorted(journal.batches[1]) == [1, 2, 3, 4, 5]
+
+
 def test_a_leader_without_a_turn_refuses_itself_alone(journal):
     """Somebody reads or checks the ledger for long: those behind have their own patience."""
     journal.turn.acquire()
