@@ -4,15 +4,11 @@ The head says which range of which log follows, the foot what became of every po
 foot was cut. Nothing is left out unsaid. Who may read was decided before; the range comes from `Gateway.consult`.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from multiprocessing import get_context
-from typing import NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 import orjson
 
@@ -21,9 +17,8 @@ from plugin.audit.audit_event import to_audit_event
 from plugin.audit.content import Header
 from plugin.audit.entities import LOG_NAME
 from plugin.audit.selection import Selection
-from plugin.errors import LogUnreadable
+from plugin.audit.side_by_side import side_by_side
 from plugin.event import Body
-from plugin.ledger.examine import prepare_process
 from plugin.ledger.record import StoredRecord, encode_time
 
 CHUNK = 1_000
@@ -64,6 +59,12 @@ class Counts:
     """Deleted after its retention period: nobody can say whether a person's or patient's selection would have it."""
     missing: int = 0
     """Positions at which the file has no record: `verify` tells of it."""
+
+    def add(self, more: "Counts") -> None:
+        """Count what became of further positions."""
+        self.written += more.written
+        self.not_selected += more.not_selected
+        self.without_body += more.without_body
 
 
 class Statement(NamedTuple):
@@ -157,7 +158,7 @@ FORMS = {
 
 
 class Export:
-    """One pass over a range; `lines` or `text` is consumed, once."""
+    """One pass over a range: `lines` or `write`, once."""
 
     def __init__(
         self,
@@ -189,34 +190,37 @@ class Export:
     def lines(self) -> Iterator[bytes]:
         """Head, one line for each record, foot, without the ends of lines. Raises LogUnreadable: then no foot follows.
 
-        Each line is made when it is asked for, or at most a few chunks before.
+        Each line is made when it is asked for, or at most a chunk before.
         """
         yield from self._above()
-        yield from self._records(render)
+        for part in _parts(self._source):
+            rendered = render(self._name, self._selection, part)
+            self.counts.add(rendered.counts)
+            for position, line in rendered.lines:
+                yield line
+                self.counts.written += 1
+                self.next = position + 1
+            self.next = part.last + 1
         yield self._foot()
 
-    def text(self) -> Iterator[bytes]:
-        """The same with the ends of lines, a chunk of records in one piece."""
+    def write(self, out: BinaryIO) -> None:
+        """The same with the ends of lines, by all the workers. Raises LogUnreadable, or what `out` raises.
+
+        `out` is given a chunk of records in one piece.
+        """
         end = self._form.end
-        yield from (line + end for line in self._above())
-        yield from self._records(render_joined)
-        yield self._foot() + end
+        out.write(b"".join(line + end for line in self._above()))
+        share = partial(_share, self._name, self._selection, self._source, self._workers)
+        for (last, counts), text in side_by_side(share, self._workers):
+            out.write(text)
+            self.counts.add(counts)
+            self.next = last + 1
+        out.write(self._foot() + end)
 
     def _above(self) -> Iterator[bytes]:
         if not self._opened:
             yield from self._form.opening
         yield self._form.statement(self._statement("head"))
-
-    def _records(self, written: Callable[[str, Selection, LogRange], "Rendered"]) -> Iterator[bytes]:
-        work = partial(written, self._name, self._selection)
-        for chunk in _worked(work, _chunks(self._source), self._workers):
-            self.counts.not_selected += chunk.not_selected
-            self.counts.without_body += chunk.without_body
-            for position, count, data in chunk.pieces:
-                yield data
-                self.counts.written += count
-                self.next = position + 1
-            self.next = chunk.last + 1
 
     def _foot(self) -> bytes:
         counted = self.counts.written + self.counts.not_selected + self.counts.without_body
@@ -234,63 +238,42 @@ class Export:
 class Rendered(NamedTuple):
     """A chunk of records, written."""
 
-    last: int
-    """The chunk's last position, whether a record stands there or not."""
-    pieces: list[tuple[int, int, bytes]]
-    """Each with the position of its last record, and how many it has."""
-    not_selected: int
-    without_body: int
+    lines: list[tuple[int, bytes]]
+    """Each with the position of its record."""
+    counts: Counts
+    """Of those that are not among them."""
 
 
 def render(form: str, selection: Selection, source: LogRange) -> Rendered:
-    """Write those records that are wanted, each a piece. Raises LogUnreadable, also where one is in no form of ours."""
+    """Write those records that are wanted. Raises LogUnreadable, also where one is in no form of ours."""
     write = FORMS[form].record
-    pieces: list[tuple[int, int, bytes]] = []
-    not_selected = without_body = 0
+    lines: list[tuple[int, bytes]] = []
+    counts = Counts()
     for record in source.records():
         header = content.header(record)
         if not selection.in_period(header):
-            not_selected += 1
+            counts.not_selected += 1
         elif record.body is None:
-            without_body += 1
+            counts.without_body += 1
         elif not selection.may_accept(record.body) or not selection.accepts(body := content.body(record)):
-            not_selected += 1
+            counts.not_selected += 1
         else:
-            pieces.append((record.position, 1, write(header, body)))
-    return Rendered(source.last, pieces, not_selected, without_body)
+            lines.append((record.position, write(header, body)))
+    return Rendered(lines, counts)
 
 
-def render_joined(form: str, selection: Selection, source: LogRange) -> Rendered:
-    """The same in one piece, with the ends of lines."""
-    rendered = render(form, selection, source)
-    if not rendered.pieces:
-        return rendered
+def _share(
+    form: str, selection: Selection, source: LogRange, shares: int, share: int
+) -> Iterator[tuple[tuple[int, Counts], bytes]]:
+    """The text of every part of a share, with its last position and what became of its positions."""
     end = FORMS[form].end
-    joined = b"".join([part for *_, line in rendered.pieces for part in (line, end)])
-    return rendered._replace(pieces=[(rendered.pieces[-1][0], len(rendered.pieces), joined)])
+    for part in _parts(source, share, shares):
+        lines, counts = render(form, selection, part)
+        counts.written = len(lines)
+        yield (part.last, counts), b"".join([piece for _, line in lines for piece in (line, end)])
 
 
-def _chunks(source: LogRange) -> Iterator[LogRange]:
-    for first in range(source.first, source.last + 1, CHUNK):
+def _parts(source: LogRange, share: int = 0, shares: int = 1) -> Iterator[LogRange]:
+    """The chunks of a range, in order; of several shares, every so many of them."""
+    for first in range(source.first + share * CHUNK, source.last + 1, shares * CHUNK):
         yield source.part(first, min(first + CHUNK - 1, source.last))
-
-
-def _worked(work: Callable[[LogRange], Rendered], chunks: Iterable[LogRange], workers: int) -> Iterator[Rendered]:
-    """The chunks in order, read and worked on by several processes; never more than two for each are under way."""
-    if workers == 1:
-        yield from map(work, chunks)
-        return
-    # Started anew rather than forked: a forked process would inherit the ledger's connections and locks.
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=prepare_process)
-    under_way: deque[Future[Rendered]] = deque()
-    try:
-        for chunk in chunks:
-            under_way.append(pool.submit(work, chunk))
-            if len(under_way) == 2 * workers:
-                yield under_way.popleft().result()
-        while under_way:
-            yield under_way.popleft().result()
-    except BrokenProcessPool as error:
-        raise LogUnreadable("A process of the export ended before its work.") from error
-    finally:
-        pool.shutdown(cancel_futures=True)

@@ -189,10 +189,8 @@ def report(
 
 def _export(release: LogRelease, selection: Selection, form: str) -> None:
     stream = Export(release, selection, form, workers=len(os.sched_getaffinity(0)))
-    out = sys.stdout.buffer
     try:
-        for line in stream.text():
-            out.write(line)
+        stream.write(sys.stdout.buffer)
     except ConsultError as error:
         raise Failure(f"{error} Go on with --first {stream.next}.", CANNOT) from error
     counts = stream.counts
