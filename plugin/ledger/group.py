@@ -15,10 +15,12 @@ from typing import Generic, TypeVar
 
 from plugin.ledger.errors import LedgerError, LedgerUnavailable
 
-GATHERING = 0.5
-"""For how much of the time of the last commit a leader waits at most: then its batch is the last one's, and more."""
-MOST_GATHERING = 0.002
-"""Seconds. Some threads need that long to hand in what they have; who waits for a slow disk gains nothing by more."""
+GATHERING = 2.0
+"""For how many times the last commit a leader waits at most: then its batch is the last one's, and more. Where threads
+hinder one another it is worth that much: a commit costs the same for many, and the next would come later still."""
+MOST_GATHERING = 0.01
+"""Seconds. The threads of a busy worker need that long to hand in what they have; with a slow disk nothing is gained
+by more."""
 Entry = TypeVar("Entry")
 Result = TypeVar("Result")
 
