@@ -56,6 +56,8 @@ class Commands(click.Group):
                 context.exit(CANNOT)
             where = f"{error.filename}: " if error.filename else ""
             raise Failure(f"{where}{error.strerror or type(error).__name__}", CANNOT) from error
+        except KeyboardInterrupt as error:  # click's own answer to it is 1, which is an answer
+            raise Failure("interrupted", CANNOT) from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -193,6 +193,8 @@ def _export(release: LogRelease, selection: Selection, form: str) -> None:
         stream.write(sys.stdout.buffer)
     except ConsultError as error:
         raise Failure(f"{error} Go on with --first {stream.next}.", CANNOT) from error
+    except KeyboardInterrupt as error:
+        raise Failure(f"interrupted; go on with --first {stream.next}", CANNOT) from error
     counts = stream.counts
     click.echo(
         f"positions {release.first} to {release.last}: {counts.written:,} written, {counts.not_selected:,} not"

@@ -70,6 +70,21 @@ def test_an_export_goes_on_where_another_ended(used: World) -> None:
     assert [each["id"] for each in resources(done.stdout)] == ["head", "2", "foot"]
 
 
+@pytest.mark.parametrize(
+    ("command", "told"), [("export", "interrupted; go on with --first 0"), ("verify", "interrupted")]
+)
+def test_an_interruption_is_no_answer(used: World, monkeypatch: pytest.MonkeyPatch, command: str, told: str) -> None:
+    """Exit 1 would say that the log is broken, or that records are missing."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("plugin.audit.export.Export.write", interrupted)
+    monkeypatch.setattr("plugin.cli.proof.verified", interrupted)
+    done = run(used, command, *(["--reason", "review"] if command == "export" else []))
+    assert (done.exit_code, done.stderr.splitlines()[-1]) == (2, f"vitrine: {told}")
+
+
 def test_the_record_of_an_export_says_whose_traces_were_wanted(used: World) -> None:
     """All traces of chosen professionals for a period, in one command."""
     chosen = (
