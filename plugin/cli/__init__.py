@@ -4,6 +4,7 @@ import errno
 import os
 import sys
 from importlib import import_module
+from io import BufferedWriter, FileIO, RawIOBase, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ class Commands(click.Group):
 
     def invoke(self, context: click.Context) -> Any:
         """See `click.Group`."""
+        _take_whole_writes()
         try:
             return super().invoke(context)
         except OSError as error:
@@ -58,6 +60,17 @@ class Commands(click.Group):
             raise Failure(f"{where}{error.strerror or type(error).__name__}", CANNOT) from error
         except KeyboardInterrupt as error:  # click's own answer to it is 1, which is an answer
             raise Failure("interrupted", CANNOT) from error
+
+
+def _take_whole_writes() -> None:
+    """Where Python was told not to buffer, stdout may take a part of what it is given, and whoever wrote believes all.
+
+    A pipe does so whose writer is stopped and goes on: an export would lack records and end as if it were whole.
+    """
+    if isinstance(getattr(sys.stdout, "buffer", None), RawIOBase):
+        sys.stdout = TextIOWrapper(
+            BufferedWriter(FileIO(sys.stdout.fileno(), "w", closefd=False)), sys.stdout.encoding, sys.stdout.errors
+        )
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,9 +1,11 @@
 """The command line: data to stdout, talk to stderr, exit codes as promises, one sentence for what goes wrong."""
 
+import io
 import json
 import os
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import apsw
@@ -338,3 +340,17 @@ def test_help_contacts_nobody_and_needs_no_configuration(tmp_path, monkeypatch):
     vitrine(None, "no-such-command", code=CANNOT)
     assert not list(Path().iterdir())
     assert os.environ.get("PROMETHEUS_MULTIPROC_DIR") is None
+
+
+def test_what_is_written_is_written_whole_where_python_does_not_buffer(tmp_path, monkeypatch):
+    """`python -u` writes to a bare file: what a pipe does not take at once would be lost without a word."""
+    place = tmp_path / "out"
+    with place.open("wb", buffering=0) as bare:
+        given = io.TextIOWrapper(bare, "utf-8", write_through=True)
+        monkeypatch.setattr(sys, "stdout", given)
+        with pytest.raises(SystemExit):
+            main(["--config", str(tmp_path / "none.toml"), "config", "check"])
+        assert isinstance(sys.stdout.buffer, io.BufferedIOBase)
+        sys.stdout.write("é")
+        sys.stdout.flush()
+    assert place.read_text(encoding="utf-8").endswith("é")
