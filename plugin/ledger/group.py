@@ -100,15 +100,29 @@ class GroupCommit(Generic[Entry, Result]):
         return mine.result  # type: ignore[return-value]  # without an error there is one
 
     def _follow(self, mine: _Waiting[Entry, Result], patience: float) -> None:
-        if not mine.signal.acquire(timeout=patience):
-            with self._guard:
-                if not mine.signal.acquire(blocking=False):  # else it was woken at the last moment
-                    if mine not in self._queue:
-                        mine.gone = True
-                        raise LedgerUnavailable(_SLOW)
-                    self._queue.remove(mine)
-                    raise LedgerUnavailable(_CROWDED)
+        try:
+            refusal = None if mine.signal.acquire(timeout=patience) else self._leave(mine)
+        except BaseException:
+            if self._leave(mine) is None:  # woken meanwhile: what it was woken for is still to be done
+                if mine.leads:
+                    self._hand_on([mine], 0.0)
+                else:
+                    self._wake(mine.next)
+            raise
+        if refusal is not None:
+            raise LedgerUnavailable(refusal)
         self._wake(mine.next)
+
+    def _leave(self, mine: _Waiting[Entry, Result]) -> str | None:
+        """See to it that nobody wakes it any more: why it is refused. None if somebody just did."""
+        with self._guard:
+            if mine.signal.acquire(blocking=False):
+                return None
+            if mine in self._queue:
+                self._queue.remove(mine)
+                return _CROWDED
+            mine.gone = True
+            return _SLOW
 
     def _wake(self, waiting: _Waiting[Entry, Result] | None) -> None:
         """Let it go on, or if it is gone the next that is not."""

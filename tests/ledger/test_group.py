@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from plugin.ledger.errors import LedgerUnavailable, StorageFailed
-from plugin.ledger.group import GroupCommit
+from plugin.ledger.group import GroupCommit, _Waiting
 
 PATIENCE = 60.0
 """Seconds: far beyond what a loaded machine needs, so that only a lost wake-up reaches it."""
@@ -194,7 +194,7 @@ def test_who_went_away_keeps_nobody_from_being_woken(journal):
     assert journal.entered.acquire(timeout=PATIENCE)
     (leader,) = queued(journal, [1])
     hasty = [Thread(journal, entry, patience=2.0) for entry in (2, 3)]
-    while journal.waiting() < 3:
+    while journal.waiting() < 3 and all(thread.is_alive() for thread in hasty):
         time.sleep(0.001)
     patient = queued(journal, [4, 5])
     journal.gate.release()
@@ -205,6 +205,59 @@ def test_who_went_away_keeps_nobody_from_being_woken(journal):
     journal.gate.release()
     assert joined([leader, *patient]) == ["done 1", "done 4", "done 5"]
     assert sorted(journal.batches[1]) == [1, 2, 3, 4, 5]
+
+
+def test_who_is_woken_at_the_last_moment_wakes_the_next(journal):
+    """Its patience is over and its outcome known in the same instant."""
+    group, mine, behind = journal.group, _Waiting(1), _Waiting(2)
+    mine.next = behind
+    with group._guard:
+        threading.Thread(target=group._follow, args=(mine, 0.0), daemon=True).start()
+        time.sleep(0.2)
+        mine.signal.release()
+    assert behind.signal.acquire(timeout=PATIENCE)
+
+
+class Interrupting:
+    """A signal whose holder is interrupted instead of being woken, once `due`."""
+
+    def __init__(self, due: threading.Event) -> None:
+        self.lock, self.due = threading.Lock(), due
+        self.lock.acquire()
+
+    def acquire(self, blocking=True, timeout=-1):
+        if blocking:
+            assert self.due.wait(PATIENCE)
+            raise KeyboardInterrupt
+        return self.lock.acquire(blocking=False)
+
+    def release(self):
+        self.lock.release()
+
+
+@pytest.mark.parametrize("leads", [False, True])
+def test_who_is_interrupted_keeps_nobody_waiting(journal, leads):
+    """As one of a commit, whose next it would have woken; or as the one that was to lead."""
+    group, mine = journal.group, _Waiting(1)
+    due = threading.Event()
+    mine.signal = Interrupting(due)
+    if leads:
+        group._led, mine.leads = True, True
+        group._queue.append(mine)
+        behind = queued(journal, [2])[0]
+        mine.signal.release()
+        due.set()
+        journal.gate.release(3)
+        with pytest.raises(KeyboardInterrupt):
+            group._follow(mine, PATIENCE)
+        assert joined([behind]) == ["done 2"]
+    else:
+        mine.next = following = _Waiting(2)
+        mine.signal.release()
+        due.set()
+        with pytest.raises(KeyboardInterrupt):
+            group._follow(mine, PATIENCE)
+        assert following.signal.acquire(timeout=PATIENCE)
 
 
 def test_a_leader_without_a_turn_refuses_itself_alone(journal):
@@ -261,7 +314,7 @@ def test_a_leader_waits_for_those_of_the_last_commit(journal):
 
 
 def test_a_leader_whose_company_stays_away_commits_alone(journal):
-    """The others may have nothing more to say: nobody waits for them longer than a part of a commit."""
+    """The others may have nothing more to say: nobody waits for them for ever."""
     journal.group._company, journal.group._pause = 2, 0.01
     journal.gate.release()
     assert journal.group.submit(1, PATIENCE) == "done 1"
