@@ -1,7 +1,7 @@
 """Work that several processes do at once, each a share of it, with what they make brought together in order.
 
-Each process has a pipe of its own and waits until its piece is taken, so nobody makes more than one ahead. The bytes of
-every piece are read into the same memory: to give back and fetch anew some megabytes for each is a fifth of the time.
+Each process has a pipe of its own and waits while it is full: nobody is further ahead than a pipe holds, and one piece.
+The bytes of every piece are copied into the same memory: to fetch some megabytes anew for each is a fifth of the time.
 """
 
 import signal
@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import cycle
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
 from plugin.errors import LogUnreadable
@@ -26,9 +27,9 @@ def side_by_side(
 ) -> Iterator[tuple[Told, bytes | memoryview]]:
     """What `work(0)`, `work(1)` … yield, in turns: the first of each, then the second, until one has no more.
 
-    Each runs in a process of its own, or if there is only one, in this. `work` and what it tells must pickle. The
-    bytes of a piece are good until the next is asked for. Raises the LogUnreadable that one raised, or its own if one
-    is lost.
+    Each runs in a process of its own, or if there is only one, in this. `work` and what it tells must pickle, and it
+    tells neither None nor an error. The bytes of a piece are good until the next is asked for. Raises the LogUnreadable
+    that one raised, or its own if one is lost.
     """
     if processes == 1:
         yield from work(0)
@@ -61,17 +62,27 @@ def _process(work: Callable[[], Iterator[tuple[Told, bytes]]]) -> Iterator[Conne
     process = context.Process(target=_work_off, args=(work, writing), daemon=True)
     with reading:
         with writing:
-            process.start()
+            _start_undisturbed(process)
         try:
             yield reading
         finally:
+            reading.close()  # who still writes ends by it, even where SIGTERM is ignored
             process.terminate()
             process.join()
 
 
+def _start_undisturbed(process: BaseProcess) -> None:
+    """Start it so that no SIGINT reaches it: a terminal sends one to all, and who started it decides."""
+    resource_tracker.ensure_running()  # its own start would let the signal through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _work_off(work: Callable[[], Iterator[tuple[Told, bytes]]], out: Connection) -> None:
     """Each piece as what is told of it with its size, then its bytes; at the end None, or the error."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; who started us decides
     prepare_process()
     with suppress(BrokenPipeError):  # nobody reads any more
         try:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -42,7 +43,7 @@ def test_nobody_works_far_ahead_of_who_reads(tmp_path: Path) -> None:
     time.sleep(0.5)
     made = len(list(tmp_path.iterdir()))
     pieces.close()  # type: ignore[attr-defined]
-    assert 3 <= made <= 3 + 2 * 2  # one that is on its way, one that was begun after it
+    assert 3 <= made <= 3 + 2 * 2  # pieces larger than a pipe
 
 
 def test_a_process_that_is_lost_ends_the_stream_with_an_error() -> None:
@@ -50,3 +51,32 @@ def test_a_process_that_is_lost_ends_the_stream_with_an_error() -> None:
     assert [told for told, _ in (next(pieces), next(pieces), next(pieces))] == [0, 1, 2]
     with pytest.raises(LogUnreadable, match="ended before its work"):
         next(pieces)
+
+
+def test_a_process_that_is_lost_within_a_piece_ends_the_stream_with_an_error(tmp_path: Path) -> None:
+    pieces = side_by_side(lost_within, 2)
+    next(pieces)
+    time.sleep(0.5)  # its large piece is on its way
+    with pytest.raises(LogUnreadable, match="ended before its work"):
+        list(pieces)
+
+
+def lost_within(share: int) -> Iterator[tuple[int, bytes]]:
+    if share == 1:
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGKILL)).start()
+    yield share, b"piece" * MEGABYTE
+    yield share + 2, b"piece" * MEGABYTE
+
+
+def test_it_ends_where_nobody_may_be_terminated(tmp_path: Path) -> None:
+    """Who starts a command with SIGTERM ignored hands that on to all below it."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        pieces = side_by_side(partial(counting, tmp_path), 2)
+        next(pieces)
+        closing = threading.Thread(target=pieces.close, daemon=True)  # type: ignore[attr-defined]
+        closing.start()
+        closing.join(30.0)
+        assert not closing.is_alive()
+    finally:
+        signal.signal(signal.SIGTERM, before)
