@@ -61,7 +61,7 @@ class Counts:
     """Positions at which the file has no record: `verify` tells of it."""
 
     def add(self, more: "Counts") -> None:
-        """Count what became of further positions."""
+        """Count what became of further positions; what is missing is known at the end alone."""
         self.written += more.written
         self.not_selected += more.not_selected
         self.without_body += more.without_body

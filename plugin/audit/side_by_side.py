@@ -60,15 +60,14 @@ def _process(work: Callable[[], Iterator[tuple[Told, bytes]]]) -> Iterator[Conne
     context = get_context("spawn")
     reading, writing = context.Pipe(duplex=False)
     process = context.Process(target=_work_off, args=(work, writing), daemon=True)
-    with reading:
-        with writing:
-            _start_undisturbed(process)
-        try:
+    with writing:
+        _start_undisturbed(process)
+    try:
+        with reading:  # closed first: who still writes ends by it, even where SIGTERM is ignored
             yield reading
-        finally:
-            reading.close()  # who still writes ends by it, even where SIGTERM is ignored
-            process.terminate()
-            process.join()
+    finally:
+        process.terminate()
+        process.join()
 
 
 def _start_undisturbed(process: BaseProcess) -> None:

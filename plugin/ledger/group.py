@@ -3,8 +3,8 @@
 The first of them leads: it commits for all that wait and hands on to the first that came meanwhile. Nobody leads twice
 for others, and nobody waits without a bound. Before it commits, a leader waits a little for those that came around the
 last commit, if fewer are there: a sync to disk costs the same for many. After it, each of them wakes the next: Python
-runs one thread at a time, and to wake thirty at once costs twice as much as all else here. What a commit is, and what
-may be committed, is the caller's.
+runs one thread at a time, and to wake thirty at once costs as much as all else here. What a commit is, and what may be
+committed, is the caller's.
 """
 
 import threading
@@ -102,7 +102,7 @@ class GroupCommit(Generic[Entry, Result]):
     def _follow(self, mine: _Waiting[Entry, Result], patience: float) -> None:
         try:
             refusal = None if mine.signal.acquire(timeout=patience) else self._leave(mine)
-        except BaseException:
+        except KeyboardInterrupt:
             if self._leave(mine) is None:  # woken meanwhile: what it was woken for is still to be done
                 if mine.leads:
                     self._hand_on([mine], 0.0)
@@ -125,9 +125,7 @@ class GroupCommit(Generic[Entry, Result]):
             return _SLOW
 
     def _wake(self, waiting: _Waiting[Entry, Result] | None) -> None:
-        """Let it go on, or if it is gone the next that is not."""
-        if waiting is None:
-            return
+        """Let it go on, or if it is gone the next that is not. None: there is nobody."""
         with self._guard:
             while waiting is not None and waiting.gone:
                 waiting = waiting.next

@@ -219,15 +219,14 @@ def test_who_is_woken_at_the_last_moment_wakes_the_next(journal):
 
 
 class Interrupting:
-    """A signal whose holder is interrupted instead of being woken, once `due`."""
+    """A signal whose holder is interrupted in the instant in which it was woken."""
 
-    def __init__(self, due: threading.Event) -> None:
-        self.lock, self.due = threading.Lock(), due
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
         self.lock.acquire()
 
     def acquire(self, blocking=True, timeout=-1):
         if blocking:
-            assert self.due.wait(PATIENCE)
             raise KeyboardInterrupt
         return self.lock.acquire(blocking=False)
 
@@ -235,29 +234,26 @@ class Interrupting:
         self.lock.release()
 
 
-@pytest.mark.parametrize("leads", [False, True])
-def test_who_is_interrupted_keeps_nobody_waiting(journal, leads):
-    """As one of a commit, whose next it would have woken; or as the one that was to lead."""
+def test_who_is_interrupted_wakes_the_next_of_its_commit(journal):
+    mine, following = _Waiting(1), _Waiting(2)
+    mine.signal, mine.next = Interrupting(), following
+    mine.signal.release()
+    with pytest.raises(KeyboardInterrupt):
+        journal.group._follow(mine, PATIENCE)
+    assert following.signal.acquire(timeout=PATIENCE)
+
+
+def test_who_is_interrupted_when_it_is_to_lead_hands_on(journal):
     group, mine = journal.group, _Waiting(1)
-    due = threading.Event()
-    mine.signal = Interrupting(due)
-    if leads:
-        group._led, mine.leads = True, True
-        group._queue.append(mine)
-        behind = queued(journal, [2])[0]
-        mine.signal.release()
-        due.set()
-        journal.gate.release(3)
-        with pytest.raises(KeyboardInterrupt):
-            group._follow(mine, PATIENCE)
-        assert joined([behind]) == ["done 2"]
-    else:
-        mine.next = following = _Waiting(2)
-        mine.signal.release()
-        due.set()
-        with pytest.raises(KeyboardInterrupt):
-            group._follow(mine, PATIENCE)
-        assert following.signal.acquire(timeout=PATIENCE)
+    mine.signal = Interrupting()
+    group._led, mine.leads = True, True
+    group._queue.append(mine)
+    (behind,) = queued(journal, [2])
+    mine.signal.release()
+    journal.gate.release(3)
+    with pytest.raises(KeyboardInterrupt):
+        group._follow(mine, PATIENCE)
+    assert joined([behind]) == ["done 2"]
 
 
 def test_a_leader_without_a_turn_refuses_itself_alone(journal):
