@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -250,6 +251,18 @@ def test_one_machine_verifies_at_a_time(site):
             assert another_work
     with locked(other, "verifying") as theirs:
         assert theirs
+
+
+def test_what_is_let_go_of_is_free_before_the_connection_is_gone(site, monkeypatch):
+    """A server ends a connection in its own time: whoever comes next does not have to wait for that."""
+    database = Dsn(site.server.dsn(DATABASE, PURGE))
+    close = psycopg.Connection.close
+    with ExitStack() as later, monkeypatch.context() as patched:
+        patched.setattr(psycopg.Connection, "close", lambda connection: later.callback(close, connection))
+        with locked(database, "verifying"):
+            pass
+        with locked(database, "verifying") as mine:
+            assert mine
 
 
 def test_the_key_is_changed_and_the_sinks_follow(site):
