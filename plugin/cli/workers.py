@@ -11,7 +11,7 @@ from granian.server.mp import MPServer, WorkerProcess
 
 from plugin.cli import worker
 from plugin.cli.failure import CANNOT
-from plugin.cli.zygote import Zygote, ZygoteEnded
+from plugin.cli.zygote import STOP_SECONDS, Zygote, ZygoteEnded
 
 THREADS = 24
 """Of one worker: three times those that may work at once, since most of them wait for a feed."""
@@ -20,8 +20,6 @@ HEADER_BUFFER = 65_536
 """Bytes that a request line with its headers may take before the server drops the connection."""
 HEADER_SECONDS = 30
 """How long a client may take over them, and how long a connection is kept for its next request."""
-STOP_SECONDS = 8
-"""Given to requests under way, which have a deadline of as much; with what follows, a stop takes less than ten."""
 
 
 class Workers(MPServer):

@@ -3,7 +3,9 @@
 A start of Python with all libraries takes the better part of a second, and what it loads is most of what a worker
 holds. So they are loaded once, for the process that supervises and for all workers, which share that memory with it.
 A fork of the supervising process itself would copy locks that its other threads hold, and clients that must not be
-shared; a process that only ever waits for the next birth has neither. It ends when the supervising process does.
+shared; a process that only ever waits for the next birth has neither. It ends when the supervising process does, and
+so do its workers then, however that process ended: nobody would deliver checkpoints, tell of trouble or replace a
+worker any more, and the next start would find the port taken.
 """
 
 import gc
@@ -12,12 +14,13 @@ import select
 import signal
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import Pipe, reduction
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 
@@ -25,6 +28,8 @@ from plugin.cli.failure import CANNOT
 
 _DEAF = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """Meant for the process that supervises and for its workers, though a terminal tells all of the group."""
+STOP_SECONDS = 8
+"""Given to a worker that is asked to end, for requests under way, which have a deadline of as much."""
 
 log = structlog.get_logger()
 
@@ -118,7 +123,7 @@ def _born_when_asked(channel: Connection) -> tuple[Callable[..., object], tuple[
             try:
                 run: tuple[Callable[..., object], tuple[Any, ...]] = channel.recv()
             except (EOFError, OSError):
-                os._exit(0)
+                _end(living)
             ended, lives = os.pipe()
             worker = os.fork()
             if worker == 0:
@@ -129,8 +134,28 @@ def _born_when_asked(channel: Connection) -> tuple[Callable[..., object], tuple[
             os.close(lives)
             living[ended] = worker
             waiting.register(ended)
-            channel.send(worker)
-            reduction.send_handle(channel, ended, os.getppid())
+            with suppress(OSError):  # whoever does not listen any more is found out when it is listened to
+                channel.send(worker)
+                reduction.send_handle(channel, ended, os.getppid())
+
+
+def _end(living: dict[int, int]) -> NoReturn:
+    """The end of this process, and before it of its workers, by the pipe that closes as each ends: asked, then made."""
+    if living:
+        log.critical("the process that supervises has ended, and its workers end with it")
+    for worker in living.values():
+        os.kill(worker, signal.SIGTERM)
+    waiting = select.poll()
+    for ended in living:
+        waiting.register(ended)
+    until = time.monotonic() + STOP_SECONDS
+    while living and (left := until - time.monotonic()) > 0:
+        for ended, _ in waiting.poll(left * 1000):
+            waiting.unregister(ended)
+            del living[ended]
+    for worker in living.values():
+        os.kill(worker, signal.SIGKILL)
+    os._exit(0)
 
 
 def _live(target: Callable[..., object], arguments: tuple[Any, ...]) -> None:

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import threading
+from pathlib import Path
 
 import apsw
 import pytest
@@ -189,6 +190,22 @@ def test_without_the_process_that_workers_are_forked_from_the_gateway_ends_whole
     assert deployment.process.wait(30) == 2
     deployment.process = None
     assert actions(deployment)[-1] == "gateway:stopped"
+    assert "critical" in {line["level"] for line in deployment.log_lines()}
+
+
+def test_without_the_process_that_supervises_the_workers_end_and_the_next_start_serves(deployment):
+    """Killed for its memory, say: nobody would deliver checkpoints or tell of trouble, and the port would be taken."""
+    deployment.start()
+    for _ in range(3):
+        deployment.ask(OBSERVATION, token="")
+    old = [Path(f"/proc/{process}/exe") for process in (deployment.zygote, *deployment.workers())]
+    deployment.process.kill()
+    deployment.process.wait()
+    deployment.process = None
+    deployment.wait_until(lambda: not any(process.exists() for process in old))
+    assert actions(deployment)[-1] == "callers:refused", "what a worker owes the log is paid"
+    deployment.start()
+    assert deployment.ask(OBSERVATION).status == 200
     assert "critical" in {line["level"] for line in deployment.log_lines()}
 
 
