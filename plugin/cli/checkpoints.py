@@ -3,26 +3,29 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import structlog
 
 from plugin import assembly
 from plugin.cli.watch import Watch
+from plugin.ledger.courier import SinkStatus
 from plugin.ledger.deliveries import Deliveries
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
 
-WATCH_SECONDS = 60.0
-"""Between two looks at how the sinks are doing; as often a sink that fails is told of."""
+WATCH_SECONDS = 15.0
+"""Between two looks at how the sinks are doing."""
 
 log = structlog.get_logger()
 
 
 @contextmanager
-def delivered(settings: Settings, watch: Watch) -> Iterator[None]:
-    """Deliver as long as the block lasts, and once more at its end. Does nothing without sinks.
+def delivered(settings: Settings, watch: Watch, seconds_left: Callable[[], float]) -> Iterator[None]:
+    """Deliver as long as the block lasts, and once more at its end, which takes as long as is left then at most.
+
+    Does nothing without sinks.
 
     A sink that contradicts the ledger at the first contact stops the gateway, as at a start.
     """
@@ -32,7 +35,7 @@ def delivered(settings: Settings, watch: Watch) -> Iterator[None]:
     stopped = threading.Event()
     deliveries = _deliveries(settings, watch)
     deliveries.start()
-    telling = threading.Thread(target=_watch, args=(settings, watch, deliveries, stopped), name="sinks")
+    telling = threading.Thread(target=_watch, args=(settings, watch, deliveries, stopped, seconds_left), name="sinks")
     telling.start()
     try:
         yield
@@ -50,18 +53,25 @@ def _deliveries(settings: Settings, watch: Watch) -> Deliveries:
     return assembly.deliveries(settings, forked, watch.heard)
 
 
-def _watch(settings: Settings, watch: Watch, deliveries: Deliveries, stopped: threading.Event) -> None:
+def _watch(
+    settings: Settings,
+    watch: Watch,
+    deliveries: Deliveries,
+    stopped: threading.Event,
+    seconds_left: Callable[[], float],
+) -> None:
     """Tell of trouble until the stop. After `audit rotate`, go on with the new key."""
+    told: dict[str, SinkStatus] = {}
     while not stopped.wait(WATCH_SECONDS):
-        _tell(deliveries)
+        _tell(deliveries, told)
         watch.sinks(deliveries.status(), delivering=deliveries.running())
         renewed = _renewed(settings, watch, deliveries)
         if renewed is not None:
-            deliveries.stop()
+            deliveries.stop(0)  # the new ones bring what is newest
             renewed.start()
             deliveries = renewed
-    deliveries.stop()
-    _tell(deliveries)
+    deliveries.stop(seconds_left())
+    _tell(deliveries, told)
 
 
 def _renewed(settings: Settings, watch: Watch, deliveries: Deliveries) -> Deliveries | None:
@@ -73,7 +83,9 @@ def _renewed(settings: Settings, watch: Watch, deliveries: Deliveries) -> Delive
     return None if renewed.key.text == deliveries.key.text else renewed
 
 
-def _tell(deliveries: Deliveries) -> None:
+def _tell(deliveries: Deliveries, told: dict[str, SinkStatus]) -> None:
+    """Of each try that failed, once."""
     for status in deliveries.status():
-        if status.problem is not None:
+        if status.problem is not None and told.get(status.name) is not status:
+            told[status.name] = status
             log.error("a checkpoint could not be delivered", sink=status.name, problem=status.problem)

@@ -49,14 +49,15 @@ def supervise(settings: Settings, path: Path, anew: threading.Event) -> None:
     operations = _operations(settings, listen, place, watch)
     _check(settings)
     threading.Thread(target=operations.serve_forever, daemon=True, name="operations").start()
+    workers = Workers(zygote, anew, listen, settings.workers, LIBRARIES)
     with (
         watched(watch),
         verified(_verification(settings, place, path, alarms)),
-        delivered(settings, watch),
+        delivered(settings, watch, workers.seconds_left),
         reloaded(settings, path, anew),
     ):
         try:
-            Workers(zygote, anew, listen, settings.workers, LIBRARIES).run()
+            workers.run()
         except (OSError, SystemExit) as error:  # what granian raises when it could not begin, or gives up
             log.critical("the workers could not go on serving")
             raise SystemExit(CANNOT) from error

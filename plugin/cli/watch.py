@@ -14,7 +14,7 @@ from plugin.alerts import AlertKind
 from plugin.cli.alarms import Alarms
 from plugin.event import AuditAction
 from plugin.ledger.clock import DATE_SECONDS, FUTURE_SECONDS, STEP_SECONDS, Clock
-from plugin.ledger.deliveries import SinkStatus
+from plugin.ledger.courier import SinkStatus
 from plugin.ledger.errors import LedgerError
 from plugin.ledger.reader import Reader
 from plugin.ledger.space import FreeSpace

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,8 @@ HEADER_BUFFER = 65_536
 """Bytes that a request line with its headers may take before the server drops the connection."""
 HEADER_SECONDS = 30
 """How long a client may take over them, and how long a connection is kept for its next request."""
+LEFT_SECONDS = 9.0
+"""Of the ten that a stop may take in all: for the workers, and for the last checkpoints after them."""
 
 
 class Workers(MPServer):
@@ -46,6 +49,7 @@ class Workers(MPServer):
             workers_kill_timeout=STOP_SECONDS,
         )
         self._zygote, self._anew = zygote, anew
+        self._told: float | None = None
 
     def run(self) -> None:
         """Serve until a signal ends it. Raises OSError, SystemExit: it could not begin, or gives up."""
@@ -53,6 +57,15 @@ class Workers(MPServer):
             self.serve()
         except ZygoteEnded:
             self.shutdown(CANNOT)  # type: ignore[no-untyped-call]
+
+    def seconds_left(self) -> float:
+        """Of LEFT_SECONDS, which begin with the signal that ends it."""
+        return LEFT_SECONDS if self._told is None else self._told + LEFT_SECONDS - time.monotonic()
+
+    def signal_handler_interrupt(self, *_: object) -> None:
+        """End."""
+        self._told = time.monotonic()
+        super().signal_handler_interrupt()  # type: ignore[no-untyped-call]
 
     def signal_handler_reload(self, *_: object) -> None:
         """Have the rules read anew, instead of granian's own answer: new workers, which drop what is under way."""

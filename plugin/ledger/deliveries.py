@@ -1,44 +1,29 @@
 """Delivers the newest checkpoint to every sink, in a thread of its own, and knows how old what they have is.
 
-Appending waits for none of this. What is done about a sink that is late or that contradicts the ledger (a warning, a
-record, an alarm) is for whoever assembles the program.
+Appending waits for none of this, and no sink for another: each has its `courier`. What is done about a sink that is
+late or that contradicts the ledger (a warning, a record, an alarm) is for whoever assembles the program.
 """
 
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from plugin.ledger import checkpoint
 from plugin.ledger.checkpoint import Checkpoint
-from plugin.ledger.errors import CheckpointInvalid, LedgerBroken, LedgerError, SinkFailed, SinkForked
+from plugin.ledger.courier import Courier, SinkStatus
+from plugin.ledger.errors import CheckpointInvalid, LedgerBroken, LedgerError, SinkFailed
 from plugin.ledger.key import VerifierKey
 from plugin.ledger.reader import Reader
-from plugin.ledger.sink import Offer, Sink
+from plugin.ledger.sink import ANSWER_SECONDS, Offer, Sink
 from plugin.ledger.sink_file import FileSink
 
 INTERVAL_SECONDS = 30.0
 """Between two rounds. The promise is 60 s: the rest is for sinks that are slow to answer."""
 
-
-@dataclass(frozen=True, slots=True)
-class SinkStatus:
-    """How things stand with one sink."""
-
-    name: str
-    size: int | None = None
-    """Records in the newest checkpoint that it took from this process, or showed; None: none yet."""
-    behind_since: float | None = None
-    """When the ledger was first seen to be ahead of it (`time.monotonic`); None: it has the newest that was seen."""
-    problem: str | None = None
-    """Why the last try failed."""
-    forked: bool = False
-    """It contradicts the ledger: an alarm until somebody restarts with the matter settled."""
-
-    def age(self, now: float) -> float:
-        """Seconds for which it has been behind the ledger; 0: it is not."""
-        return 0.0 if self.behind_since is None else max(0.0, now - self.behind_since)
+ROUND_SECONDS = 2 * ANSWER_SECONDS + 2
+"""How long a round waits, first for the witnesses and then for all others; who takes longer goes on by itself."""
 
 
 class Deliveries:
@@ -61,16 +46,17 @@ class Deliveries:
         """
         self._reader = reader
         self.key = key
-        # Witnesses first: what the others are given then carries the cosignatures.
-        self._sinks = [*sorted(sinks, key=lambda sink: not sink.cosigns), FileSink(kept, key)]
-        self._on_fork = on_fork
         self._interval = interval
         self._round = threading.Lock()
+        self._changed = threading.Condition(threading.RLock())
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._last: Offer | None = None
-        self._given: dict[str, str] = {}
-        self._status = {sink.name: SinkStatus(sink.name) for sink in self._sinks}
+        # Witnesses first: what the others are given then carries the cosignatures.
+        self._witnesses = [self._courier(sink, on_fork) for sink in sinks if sink.cosigns]
+        self._others = [self._courier(sink, on_fork) for sink in (*sinks, FileSink(kept, key)) if not sink.cosigns]
+
+    def _courier(self, sink: Sink, on_fork: Callable[[str, str, bool], None]) -> Courier:
+        return Courier(sink, self._changed, self._newer, on_fork)
 
     def check_start(self) -> list[str]:
         """Check that the ledger continues the newest checkpoint of each sink that shows it, and the kept one.
@@ -79,15 +65,15 @@ class Deliveries:
         asked: it is checked at the first delivery.
         """
         warnings = []
-        for sink in self._sinks:
+        for courier in self._couriers():
             try:
-                newest = sink.newest()
+                newest = courier.sink.newest()
             except SinkFailed as error:
                 warnings.append(str(error))
                 continue
             if newest is not None:
-                self._check_continues(newest, sink.name)
-                self._status[sink.name] = replace(self._status[sink.name], size=newest.size)
+                self._check_continues(newest, courier.sink.name)
+                courier.showed(newest.size)
         return warnings
 
     def start(self) -> None:
@@ -95,12 +81,15 @@ class Deliveries:
         self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
         self._thread.start()
 
-    def stop(self) -> None:
-        """Deliver what is newest now, once, and end. Returns when each sink was asked."""
-        self._stop.set()
+    def stop(self, seconds: float = ROUND_SECONDS) -> None:
+        """Deliver what is newest now, once, and end: when each sink has answered, or after so many seconds."""
+        until = time.monotonic() + seconds
+        with self._changed:
+            self._stop.set()
+            self._changed.notify_all()
         if self._thread is not None:
-            self._thread.join()
-        self.deliver()
+            self._thread.join(seconds)
+        self._deliver(until - time.monotonic(), last=True)
 
     def running(self) -> bool:
         """True while the thread delivers. False after `start` and before `stop` means that a bug ended it."""
@@ -108,60 +97,64 @@ class Deliveries:
 
     def status(self) -> list[SinkStatus]:
         """How things stand with each sink; the last is the file that keeps the checkpoints."""
-        return list(self._status.values())
+        return [courier.status for courier in self._couriers()]
 
-    def deliver(self) -> None:
-        """One round, now, in this thread: offer the newest checkpoint to each sink that does not have it."""
+    def deliver(self, seconds: float = ROUND_SECONDS) -> None:
+        """One round, now: offer the newest checkpoint to each sink that does not have it.
+
+        Returns when each has answered, at the latest after so many seconds, of which the witnesses have half; earlier
+        if `stop` is called.
+        """
+        self._deliver(seconds, last=False)
+
+    def _deliver(self, seconds: float, *, last: bool) -> None:
         with self._round:
             try:
                 offer = self._newest()
             except LedgerError as error:
-                for sink in self._sinks:
-                    self._failed(sink, error)
+                for courier in self._couriers():
+                    courier.failed(str(error))
                 return
             if offer.stated.size == 0:
                 return  # there is nothing to cut yet
-            for sink in self._sinks:
-                offer = self._offer(sink, offer)
-            self._last = offer
+            for courier in self._couriers():
+                courier.expects(offer)
+            until = time.monotonic() + seconds
+            for couriers, patience in ((self._witnesses, until - seconds / 2), (self._others, until)):
+                for courier in couriers:
+                    courier.give(self._cosigned(offer))
+                self._wait(couriers, patience, last=last)
 
     def _run(self) -> None:
         self.deliver()
         while not self._stop.wait(self._interval):
             self.deliver()
 
+    def _couriers(self) -> list[Courier]:
+        return [*self._witnesses, *self._others]
+
+    def _wait(self, couriers: Sequence[Courier], until: float, *, last: bool) -> None:
+        """Until none of them has anything to bring, and no longer than that; in a stop for the `last` round only."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: not any(courier.busy for courier in couriers) or (self._stop.is_set() and not last),
+                max(0.0, until - time.monotonic()),
+            )
+            for courier in couriers:
+                courier.overdue()
+
     def _newest(self) -> Offer:
-        """The newest checkpoint, with the cosignatures that it was given in earlier rounds. Raises LedgerError."""
+        """The newest checkpoint, as the ledger has it. Raises LedgerError."""
         note = self._reader.head().checkpoint
         try:
-            stated = checkpoint.verify(note, self.key)
+            return Offer(checkpoint.verify(note, self.key), note, self._reader)
         except CheckpointInvalid as error:
             raise LedgerBroken(f"the head's checkpoint: {error}") from error
-        if self._last is not None and self._last.stated == stated:
-            return self._last
-        return Offer(stated, note, self._reader)
 
-    def _offer(self, sink: Sink, offer: Offer, *, again: bool = True) -> Offer:
-        """Offer it to one sink; returns the offer for the next, with the cosignatures of this one."""
-        status = self._status[sink.name]
-        if status.forked or self._has(sink, status, offer):
-            return offer
-        if status.behind_since is None:
-            self._status[sink.name] = status = replace(status, behind_since=time.monotonic())
-        try:
-            lines = sink.deliver(offer)
-            self._status[sink.name] = SinkStatus(sink.name, offer.stated.size)
-            self._given[sink.name] = offer.note
-            return replace(offer, note=offer.note + "".join(f"{line}\n" for line in lines))
-        except SinkForked as error:
-            newer = self._newer(offer) if again else None
-            if newer is not None:
-                return self._offer(sink, newer, again=False)
-            self._status[sink.name] = replace(status, problem=str(error), forked=True)
-            self._on_fork(sink.name, str(error), status.size is None)
-        except LedgerError as error:
-            self._failed(sink, error)
-        return offer
+    def _cosigned(self, offer: Offer) -> Offer:
+        """The same, with the cosignatures that the witnesses have given so far."""
+        given = "".join(courier.cosignatures(offer.stated) for courier in self._witnesses)
+        return replace(offer, note=offer.note + given)
 
     def _newer(self, offer: Offer) -> Offer | None:
         """A newer one, if there is: another process may have delivered it between our reading and our offering."""
@@ -170,15 +163,6 @@ class Deliveries:
         except LedgerError:
             return None
         return newest if newest.stated.size > offer.stated.size else None
-
-    def _has(self, sink: Sink, status: SinkStatus, offer: Offer) -> bool:
-        """A witness need not see a checkpoint twice; the others get it anew once it has more cosignatures."""
-        return status.size == offer.stated.size if sink.cosigns else self._given.get(sink.name) == offer.note
-
-    def _failed(self, sink: Sink, error: LedgerError) -> None:
-        status = self._status[sink.name]
-        since = time.monotonic() if status.behind_since is None else status.behind_since
-        self._status[sink.name] = replace(status, problem=str(error), behind_since=since)
 
     def _check_continues(self, stated: Checkpoint, holder: str) -> None:
         with self._reader.tree() as tree:

@@ -12,7 +12,7 @@ from plugin.ledger.checkpoint import Checkpoint
 from plugin.ledger.reader import Reader
 
 ANSWER_SECONDS = 10.0
-"""How long a sink may take. It delays the other sinks, and nothing else."""
+"""How long a sink may take to answer."""
 MAX_ANSWER = 1 << 16
 """Bytes of an answer that a poster reads: a hundred cosignatures have a quarter of this."""
 
@@ -58,7 +58,7 @@ class Offer:
 
 
 class Sink(Protocol):
-    """Takes checkpoints of one ledger. Used by one thread."""
+    """Takes checkpoints of one ledger. Used by one thread at a time."""
 
     name: str
     """For people and for metrics: its kind and place, no secret."""

@@ -132,7 +132,7 @@ def test_the_delivery_of_a_gateway_that_serves_goes_on_with_the_new_key(
     waited = checkpoints.threading.Event()
     alarms = Alarms(settings, Alerts([], settings.public_base))
     watch = Watch(alarms, assembly.free_space(settings), settings.ledger.path)
-    with checkpoints.delivered(settings, watch):
+    with checkpoints.delivered(settings, watch, lambda: 60.0):
         command = [sys.executable, "-m", "plugin.cli", "--config", str(world.folder / "vitrine.toml")]
         done = subprocess.run([*command, "audit", "rotate", *WHY], capture_output=True, text=True, check=True)
         again = subprocess.run([*command, "audit", "rotate", *WHY], capture_output=True, text=True, check=True)

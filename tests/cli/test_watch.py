@@ -11,7 +11,7 @@ from plugin.cli.operations import AllProcesses, _answer
 from plugin.cli.watch import STALE_SECONDS, Watch
 from plugin.event import AuditAction
 from plugin.ledger.clock import Clock, ahead_of_date
-from plugin.ledger.deliveries import SinkStatus
+from plugin.ledger.courier import SinkStatus
 from plugin.ledger.space import FreeSpace
 from plugin.telemetry import CLOCK_OFFSET, SINK_AGE
 from tests.stories.test_space import FLOOR, LOW, Disk

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import apsw
@@ -82,6 +83,22 @@ def test_a_stop_waits_for_requests_and_records_what_is_owed(tmp_path, neighbours
     assert {each["reason"] for each in counted} == {"no-credential"}
     assert served.log_lines()
     assert f"\n{len(bodies)}\n" in sink.read_text(), "the stop's own record is in the last checkpoint delivered"
+
+
+def test_sinks_that_hang_keep_neither_the_stop_waiting_nor_the_others(deployment):
+    """A collector that takes connections and says nothing, three times; the file has the last checkpoint."""
+    with ExitStack() as silent:
+        ports = [silent.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in range(3)]
+        hanging = [f"{{ kind = 'syslog', address = '127.0.0.1:{port}' }}" for port in ports]
+        sinks = ", ".join([*hanging, "{ kind = 'file', path = 'elsewhere' }"])
+        deployment.path.write_text(f"{deployment.path.read_text()}\n[ledger]\nsinks = [{sinks}]\n")
+        deployment.start()
+        sink = deployment.folder / "elsewhere"
+        deployment.wait_until(sink.exists)
+        code, seconds = deployment.stop()
+    assert code == 0
+    assert seconds < STOP_SECONDS
+    assert f"\n{len(deployment.bodies())}\n" in sink.read_text()
 
 
 def test_a_ledger_that_was_cut_does_not_start_against_its_sink(deployment):

@@ -3,6 +3,7 @@
 import shutil
 import threading
 import time
+from itertools import chain, repeat
 
 import pytest
 
@@ -32,6 +33,18 @@ class Shelf:
         if 200 <= self.status < 300:
             self.notes.append(body.decode())
         return Answer(self.status, "", b"")
+
+
+class Hanging:
+    """In place of what posts: it answers nothing before it is let go of."""
+
+    def __init__(self, answers) -> None:
+        self._answers = answers
+        self.let_go = threading.Event()
+
+    def __call__(self, *request) -> Answer:
+        assert self.let_go.wait(60)
+        return self._answers(*request)
 
 
 class Post:
@@ -128,6 +141,80 @@ def test_a_sink_that_fails_holds_up_no_other_and_is_tried_again(post):
     assert post.held() == [3, 3], "the file has it again, cosigned"
 
 
+def until(true) -> None:
+    """Wait for it."""
+    patience = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < patience
+        time.sleep(0.01)
+
+
+def sizes(post) -> list[int]:
+    """Of the checkpoints that the web server took, oldest first."""
+    return [checkpoint.verify(note, post.key).size for note in post.shelf.notes]
+
+
+def test_a_sink_that_hangs_holds_up_no_other_and_gets_the_newest_once_it_answers(post):
+    """None of those that were cut meanwhile; it is behind from when the ledger was first seen to be ahead of it."""
+    post.shelf.post = hanging = Hanging(post.shelf.post)
+    deliveries, since = post.deliveries(), set()
+    for size in (1, 2, 3, 4):
+        post.place.fill(1)
+        deliveries.deliver(0.02)
+        until(lambda: [status.size for status in deliveries.status()] == [size, size, None, size])  # noqa: B023
+        late = deliveries.status()[2]
+        assert "has not answered yet" in late.problem
+        since.add(late.behind_since)
+    assert len(since) == 1
+    hanging.let_go.set()
+    deliveries.deliver()
+    assert (sizes(post)[0], set(sizes(post)[1:])) == (1, {4})
+    assert all(status.behind_since is None for status in deliveries.status())
+
+
+def test_a_witness_that_hangs_holds_up_nobody_and_its_word_is_brought_later(post):
+    """Also where the ledger has not grown meanwhile."""
+    post.place.fill(3)
+    post.witness.post = hanging = Hanging(post.witness.post)
+    deliveries = post.deliveries()
+    deliveries.deliver(0.02)
+    until(lambda: sizes(post) == [3])
+    assert post.shelf.notes[0].count("—") == 1
+    hanging.let_go.set()
+    deliveries.deliver()
+    assert sizes(post) == [3, 3]
+    assert verify_note(post.shelf.notes[1], post.witness.key)
+
+
+def test_a_stop_takes_no_longer_than_it_was_given_whoever_hangs(post):
+    """Also in the middle of a round; the others get what is newest then."""
+    post.place.fill(1)
+    post.witness.post = post.shelf.post = hanging = Hanging(post.shelf.post)
+    deliveries = post.deliveries()
+    deliveries.start()
+    until(lambda: deliveries.status()[0].behind_since)
+    post.place.fill(1)
+    deliveries.stop(0.02)
+    assert not deliveries.running()
+    until(lambda: post.held()[:1] == [2])
+    assert not hanging.let_go.is_set()
+    hanging.let_go.set()
+
+
+def test_a_sink_with_a_defect_is_told_as_one_and_is_tried_again(post, monkeypatch):
+    """An error that nobody thought of ends neither the rounds nor the others."""
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    post.place.fill(1)
+    answers, post.shelf.post = post.shelf.post, None
+    deliveries = post.deliveries()
+    deliveries.deliver()
+    assert (post.held(), sizes(post)) == ([1], [])
+    assert "a defect, TypeError" in deliveries.status()[2].problem
+    post.shelf.post = answers
+    deliveries.deliver()
+    assert sizes(post) == [1]
+
+
 def test_a_cut_ledger_is_refused_by_the_witness_once_and_loudly(post):
     """The alarm that all this is for."""
     post.place.fill(5)
@@ -194,7 +281,7 @@ def test_the_witness_may_know_a_newer_head_than_was_offered(post):
     old = deliveries._newest()
     post.place.fill(2)
     post.deliveries().deliver()
-    deliveries._newest = iter([old, deliveries._newest()]).__next__
+    deliveries._newest = chain([old], repeat(deliveries._newest())).__next__
     deliveries.deliver()
     assert post.forks == []
 
