@@ -10,13 +10,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlencode
 
-from plugin.errors import (
-    ConsultError,
-    FeedBusy,
-    FeedFailed,
-    IssuerUnreachable,
-    Refused,
-)
+from plugin.errors import FeedFailed, Refused, outcome_of
 from plugin.event import (
     AskedBody,
     AuditAction,
@@ -99,7 +93,7 @@ class Attempt:
             return
         if isinstance(error, FeedFailed):
             self.feed_answer = error.feed_answer
-        outcome, reason = _outcome(error)
+        outcome, reason = (Outcome.SUCCESS, None) if error is None else outcome_of(error)
         rules = error.rules if isinstance(error, Refused) else self.rules
         self.recorder.append(
             self._body(self.identity, outcome, reason, rules),
@@ -211,17 +205,6 @@ class Attempt:
         if self.match is not None:
             body["match"] = self.match
         return body
-
-
-def _outcome(error: BaseException | None) -> tuple[Outcome, str | None]:
-    """Design section 3: refusals are 4; a feed or we failed, 8; unavailable, 12."""
-    if error is None:
-        return Outcome.SUCCESS, None
-    if isinstance(error, Refused):
-        return Outcome.REFUSED, error.reason
-    if isinstance(error, FeedBusy | IssuerUnreachable) or (isinstance(error, ConsultError) and error.status == 503):
-        return Outcome.UNAVAILABLE, error.reason
-    return Outcome.FAILED, error.reason if isinstance(error, ConsultError) else ConsultError.reason
 
 
 _ACTIONS: dict[Outcome, AuditAction] = {

@@ -4,6 +4,7 @@ Each error knows its FHIR issue code and HTTP status (view_only.md section 5), i
 for the caller. None carries patient data, a token, a rule's text or anything from outside.
 """
 
+from plugin.event import Outcome
 from policies.vocabulary.consultation import Objection, Reason
 
 
@@ -271,3 +272,14 @@ class RecordUnavailable(ConsultError):
 
     issue_code, status, reason, retry_after = "no-store", 503, "no-store", 5
     text = "The audit record cannot be written, so nothing can be shown."
+
+
+def outcome_of(error: BaseException) -> tuple[Outcome, str]:
+    """How a record tells what ended with `error`: refusals are 4; a feed or we failed, 8; unavailable, 12; and why.
+
+    An error that is not a ConsultError is a defect of ours.
+    """
+    known = error if isinstance(error, ConsultError) else ConsultError()
+    if known.status == 503:
+        return Outcome.UNAVAILABLE, known.reason
+    return Outcome.FAILED if known.status >= 500 else Outcome.REFUSED, known.reason

@@ -6,8 +6,8 @@ bounded number of records. No character of an unverified token is stored.
 
 from datetime import UTC, datetime
 
-from plugin.errors import CallerThrottled, ConsultError, RecordUnavailable, Unidentified
-from plugin.event import AuditAction, Outcome, RetentionClass
+from plugin.errors import CallerThrottled, RecordUnavailable, Unidentified, outcome_of
+from plugin.event import AuditAction, RetentionClass
 from plugin.ledger.space import FreeSpace
 from plugin.recorder import GATEWAY_TENANT, Recorder
 from plugin.state.callers import Callers, Kind, Refusals, network_of
@@ -32,10 +32,10 @@ class Strangers:
         """A request ended before anybody was identified. Raises nothing: what cannot be recorded stays counted."""
         if error is None:
             return
-        reason = error.reason if isinstance(error, ConsultError) else ConsultError.reason
+        outcome, reason = outcome_of(error)
         count_refused_caller(reason)
         subject = error.verified_subject if isinstance(error, Unidentified) else None
-        kind = Kind(reason, origin.family, network_of(origin.address), subject)
+        kind = Kind(reason, origin.family, network_of(origin.address), subject, outcome)
         first = self._callers.refused(kind, origin.address, charged=_is_charged(error))
         if first is None:
             return
@@ -70,7 +70,7 @@ class Strangers:
             {
                 **({} if request is None or refusals.count > 1 else {"request": request}),
                 "action": AuditAction.CALLERS_REFUSED,
-                "outcome": Outcome.REFUSED,
+                "outcome": kind.outcome,
                 "reason": kind.reason,
                 "client": {"id": None, "address": kind.network},
                 "callers": {

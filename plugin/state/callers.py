@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from plugin.event import Outcome
+
 BUCKET_SIZE = 200
 """Failed authentications that one address may have in a burst: a whole ward behind one proxy, signing in badly."""
 BUCKET_REFILL = 2.0
@@ -31,6 +33,7 @@ class Kind:
     """`192.0.2.0/24`, `2001:db8::/56`"""
     subject: str | None = None
     """`issuer subject client`, where a token's signature and expiry held and something else failed."""
+    outcome: Outcome = Outcome.REFUSED
 
 
 EVERYTHING_ELSE = Kind(OTHER, OTHER, OTHER)

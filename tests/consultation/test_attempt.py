@@ -20,7 +20,15 @@ from fhir_adapters.interface import (
 from plugin import recorder as recorder_module
 from plugin.app import create_app
 from plugin.consultation.admission import Admission
-from plugin.errors import IssuerUnreachable, RecordUnavailable, TokenExpired, TokenInvalid
+from plugin.errors import (
+    CallerThrottled,
+    IssuerUnreachable,
+    RecordUnavailable,
+    SpaceLow,
+    StateUnavailable,
+    TokenExpired,
+    TokenInvalid,
+)
 from plugin.event import AuditAction
 from plugin.ledger.errors import LedgerError, LedgerUnavailable, StorageFailed
 from plugin.recorder import Recorder
@@ -291,6 +299,28 @@ def test_an_unreachable_issuer_is_counted_and_not_recorded(world: World) -> None
     [body] = world.bodies()
     assert (body["action"], body["reason"], body["callers"]["count"]) == ("callers:refused", "issuer-unreachable", 1)
     assert "person" not in body
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (TokenInvalid(), "4"),
+        (CallerThrottled(), "4"),
+        (RuntimeError("a defect"), "8"),
+        (IssuerUnreachable(), "12"),
+        (StateUnavailable(), "12"),
+        (SpaceLow(), "12"),
+    ],
+)
+def test_the_record_of_strangers_tells_a_refusal_from_a_failure(
+    world: World, error: BaseException, outcome: str
+) -> None:
+    """Whoever looks for outages by the outcome finds those before the login too."""
+    world.assembled.strangers.refused(error, Origin("req-1", "192.0.2.7", "facade"))
+    world.assembled.strangers.refused(error, Origin("req-2", "192.0.2.7", "facade"))
+    world.assembled.strangers.summarise()
+    first, rest = world.bodies()
+    assert (first["outcome"], rest["outcome"]) == (outcome, outcome)
 
 
 def test_counts_that_the_ledger_refuses_are_kept(world: World) -> None:
