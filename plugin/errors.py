@@ -93,6 +93,13 @@ class LaunchMixedUp(Unidentified):
     text = "This answer belongs to no launch that this browser has begun."
 
 
+class LaunchForgotten(ConsultError):
+    """The browser keeps nothing where it was launched. Nobody failed to authenticate: held against no address."""
+
+    issue_code, status, reason = "login", 403, "launch-forgotten"
+    text = "The browser did not keep the beginning of the launch."
+
+
 class LaunchDenied(Unidentified):
     """The EHR's authorization server, or the person there, said no."""
 

@@ -191,6 +191,7 @@ _ERRORS = (
     errors.LaunchMalformed,
     errors.LaunchForeign,
     errors.LaunchMixedUp,
+    errors.LaunchForgotten,
     errors.LaunchDenied,
     errors.LaunchUnproven,
     errors.ViewUnknown,

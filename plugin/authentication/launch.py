@@ -34,6 +34,7 @@ from plugin.errors import (
     IssuerUnreachable,
     LaunchDenied,
     LaunchForeign,
+    LaunchForgotten,
     LaunchMalformed,
     LaunchMixedUp,
     LaunchUnproven,
@@ -85,7 +86,7 @@ class Begun:
     state: str
     """Names the launch in addresses, and its cookie."""
     cookie: str = field(repr=False)
-    """For the browser to keep, unread."""
+    """For the browser to keep, unread; empty: it kept none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +159,13 @@ class Launches:
     def address(self, begun: Begun, ehr_id: str, issuer: str | None, launch: str | None, origin: Origin) -> str:
         """Where the browser goes to log in, once it has shown that it keeps the cookie of `begun`.
 
-        `issuer` and `launch` as for `begin`. Raises what `begin` raises, and LaunchMixedUp.
+        `issuer` and `launch` as for `begin`. Raises what `begin` raises, LaunchForgotten where the cookie is empty, and
+        LaunchMixedUp.
         """
         with self._attempt(origin):
             launchable = self._launchable(ehr_id, issuer)
+            if not begun.cookie:
+                raise LaunchForgotten
             carried = self._carried(begun.state, begun.cookie)
             server = launchable.configuration.server()
             if carried.ehr != ehr_id or carried.issuer != server.issuer.issuer:

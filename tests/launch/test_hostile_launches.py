@@ -54,8 +54,9 @@ def test_a_launch_of_another_ehr_contacts_nobody(launching: LaunchWorld, query: 
     refused(launching, launching.begun(query), "launch-foreign")
 
 
-def test_an_ehr_that_is_not_configured_launches_nothing(launching: LaunchWorld) -> None:
-    refused(launching, launching.back(f"/launch/clinic?iss={EHR_BASE}&launch=xyz"), "launch-foreign")
+@pytest.mark.parametrize("state", ["", "&state=x"], ids=["at its beginning", "at its second step"])
+def test_an_ehr_that_is_not_configured_launches_nothing(launching: LaunchWorld, state: str) -> None:
+    refused(launching, launching.back(f"/launch/clinic?iss={EHR_BASE}&launch=xyz{state}"), "launch-foreign")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from fhir_adapters.interface import FeedError, FeedLinkRefused, FeedTimeout
 from plugin.authentication.launchable import launchable_ehrs
 from plugin.errors import ViewUnknown
+from plugin.state import callers
 from tests.launch.launching import FRAMED, ORIGIN, REDIRECT, TOKEN, VIEWER, LaunchWorld
 from tests.world import EHR_BASE, ISSUER
 
@@ -77,11 +78,39 @@ def test_a_browser_that_keeps_no_cookie_in_a_frame_is_shown_the_way_to_a_tab(lau
     first = launching.begun(headers=FRAMED)
     forgetful = launching.app.test_client(use_cookies=False)
     page = launching.back(first.headers["Location"], forgetful, headers=FRAMED)
-    assert page.status_code == 200
+    assert page.status_code == 403
     assert 'target="_blank"' in page.text
     assert f"/launch/hospital?iss={EHR_BASE.replace('/', '%2F').replace(':', '%3A')}&amp;launch=xyz" in page.text
     assert "frame-ancestors https://ehr.example" in page.headers["Content-Security-Policy"]
-    assert launching.bodies() == []
+    assert "in this frame" in page.text
+    (counted,) = launching.bodies()
+    assert (counted["action"], counted["outcome"], counted["reason"]) == ("callers:refused", "4", "launch-forgotten")
+    assert counted["callers"]["family"] == "launch"
+    assert counted["request"] == page.headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize("headers", [{"Sec-Fetch-Dest": "document"}, {}], ids=["a tab", "a browser that does not say"])
+def test_a_lost_cookie_is_told_without_a_frame_where_there_may_be_none(
+    launching: LaunchWorld, headers: dict[str, str]
+) -> None:
+    """Somebody moved the frame's address to a tab, where the frame's cookie is not."""
+    first = launching.begun(headers=FRAMED)
+    page = launching.back(first.headers["Location"], launching.browser(), headers=headers)
+    assert "in this frame" not in page.text
+    assert "did not keep the beginning of this sign-in" in page.text
+    assert 'target="_blank"' in page.text
+    assert [body["reason"] for body in launching.bodies()] == ["launch-forgotten"]
+
+
+def test_a_ward_whose_browsers_keep_nothing_in_frames_is_not_held_off(
+    launching: LaunchWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody there failed to authenticate: in a tab the same people get in."""
+    monkeypatch.setattr(callers, "BUCKET_SIZE", 2)
+    forgetful = launching.app.test_client(use_cookies=False)
+    for _ in range(4):
+        launching.back(launching.begun(headers=FRAMED).headers["Location"], forgetful, headers=FRAMED)
+    assert launching.launched().status_code == 303
 
 
 def test_a_launch_for_another_patient_is_another_view(launching: LaunchWorld) -> None:

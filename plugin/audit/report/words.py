@@ -118,6 +118,7 @@ REASONS: Final[Mapping[str, Word]] = {
     "launch-malformed": _LOGIN,
     "launch-foreign": _LOGIN,
     "launch-mixed-up": _LOGIN,
+    "launch-forgotten": _LOGIN,
     "launch-denied": _LOGIN,
     "launch-unproven": _LOGIN,
     "view-unknown": _LOGIN,

@@ -12,9 +12,9 @@ from flask import Blueprint, Flask, Response, g, request
 
 from plugin.authentication.launch import BEGUN_SECONDS, Begun, Launches
 from plugin.authentication.launch import Response as Answer
-from plugin.errors import ConsultError, LaunchMalformed, Refused
+from plugin.errors import ConsultError, LaunchForgotten, LaunchMalformed, Refused
 from plugin.faces.http import Malformed
-from plugin.faces.launch.words import OTHERWISE, PROBLEMS, WORDS
+from plugin.faces.launch.words import FORGOTTEN, FORGOTTEN_IN_A_FRAME, OTHERWISE, PROBLEMS, WORDS
 from plugin.faces.pages import view_cookie
 from plugin.faces.pages.page import Frame, Pages, chosen_language
 from policies.vocabulary.consultation import Origin, Reason
@@ -68,11 +68,12 @@ class LaunchFace:
             seconds = int(BEGUN_SECONDS)
             view_cookie.keep_launch(response, begun.state, begun.cookie, seconds=seconds, framed=framed)
             return response
-        kept = view_cookie.launch_cookie(state)
-        if kept is None:
-            address = _address(ehr, iss=issuer, launch=launch)
-            return self._message(200, (), address=address)
-        return _to(self.launches.address(Begun(state, kept), ehr, issuer, launch, _origin()))
+        begun = Begun(state, view_cookie.launch_cookie(state) or "")
+        try:
+            return _to(self.launches.address(begun, ehr, issuer, launch, _origin()))
+        except LaunchForgotten as error:
+            sentence = FORGOTTEN_IN_A_FRAME if framed else FORGOTTEN
+            return self._message(error.status, (sentence,), address=_address(ehr, iss=issuer, launch=launch))
 
     def callback(self) -> Response:
         """From the EHR's login to the view."""

@@ -84,6 +84,16 @@ PROBLEMS: Final[Mapping[str, tuple[Word, Word]]] = {
 }
 """What happened, and what to do: by the reason of the error."""
 
+FORGOTTEN_IN_A_FRAME: Final = Word(
+    "Votre navigateur ne garde rien dans ce cadre, et la connexion serait perdue en chemin.",
+    "Your browser keeps nothing in this frame, so the sign-in would be lost on the way.",
+)
+FORGOTTEN: Final = Word(
+    "Votre navigateur n’a pas gardé le début de cette connexion, qui serait perdue en chemin.",
+    "Your browser did not keep the beginning of this sign-in, which would be lost on the way.",
+)
+"""In a tab, or where the browser does not say."""
+
 OTHERWISE: Final = (
     Word(
         "La consultation ne peut pas s’ouvrir pour l’instant. Rien n’a été montré.",
@@ -94,10 +104,6 @@ OTHERWISE: Final = (
 
 WORDS: Final[Mapping[str, Word | Counted]] = {
     "not_opened": Word("La consultation ne s’est pas ouverte", "The view did not open"),
-    "framed": Word(
-        "Votre navigateur ne garde rien dans ce cadre, et la connexion serait perdue en chemin.",
-        "Your browser keeps nothing in this frame, so the sign-in would be lost on the way.",
-    ),
     "own_window": Word("Ouvrir dans un onglet", "Open in a tab"),
 }
 """Of the templates."""
