@@ -63,6 +63,8 @@ UNSTATED_SECONDS = 900.0
 _LAUNCH = re.compile(r"[!-~]{1,1024}")
 _CODE = re.compile(r"[ -~]{1,4096}")
 """RFC 6749 A.11; Microsoft's are above 1 kB."""
+_FAILURES = frozenset({"server_error", "temporarily_unavailable"})
+"""What an authorization server says where nobody refused anything (RFC 6749 4.1.2.1)."""
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8}){0,3}")
 _STATE = re.compile(r"[A-Za-z0-9_-]{32}")
 
@@ -271,6 +273,8 @@ class Launches:
             raise LaunchMixedUp
         if not self.views.answered(carried.state, carried.at + BEGUN_SECONDS):
             raise LaunchMixedUp
+        if response.error in _FAILURES:
+            raise IssuerUnreachable
         if response.error is not None:
             raise LaunchDenied
         if response.code is None or not _CODE.fullmatch(response.code):

@@ -133,6 +133,17 @@ def test_a_cancelled_login_is_told(launching: LaunchWorld) -> None:
     assert "MARKER" not in answer.text
 
 
+@pytest.mark.parametrize("error", ["server_error", "temporarily_unavailable"])
+def test_a_login_service_that_reports_a_failure_is_not_told_as_a_refusal(launching: LaunchWorld, error: str) -> None:
+    """RFC 6749 4.1.2.1: nobody said no, and trying again makes sense."""
+    state = state_of(launching.login.log_in(launching.begun().headers["Location"]))
+    answer = launching.back(f"/launch/callback?error={error}&state={state}&iss={ISSUER}")
+    refused(launching, answer, "issuer-unreachable", 503)
+    assert "sign-in service of the record system does not answer, or reports a failure" in answer.text
+    assert answer.headers["Retry-After"] == "10"
+    assert launching.last()["outcome"] == "12"
+
+
 @pytest.mark.parametrize(
     "claims",
     [

@@ -72,8 +72,8 @@ PROBLEMS: Final[Mapping[str, tuple[Word, Word]]] = {
     ),
     "issuer-unreachable": (
         Word(
-            "Le service de connexion du dossier patient ne répond pas.",
-            "The sign-in service of the record system does not answer.",
+            "Le service de connexion du dossier patient ne répond pas, ou signale une panne.",
+            "The sign-in service of the record system does not answer, or reports a failure.",
         ),
         _LATER,
     ),
