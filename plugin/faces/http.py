@@ -47,6 +47,8 @@ a token, which it has of its own."""
 _OF_HEADERS = ("HTTP_", "CONTENT_")
 """How the names of what a request's headers said begin in its WSGI environment."""
 
+_WITH_PORT = re.compile(r"\[([0-9A-Fa-f:.]{2,45})\](?::[0-9]{1,5})?|([0-9.]{7,15}):[0-9]{1,5}")
+"""How some load balancers write a hop: `198.51.100.1:5678`, `[2001:db8::1]:443`."""
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9.\-_]{1,253})(:\d{1,5})?")
 
 
@@ -136,11 +138,17 @@ def client_address(peer: str | None, forwarded: Sequence[str], trusted: Networks
         return "unknown"
     hops = [hop.strip() for line in forwarded for hop in line.split(",")][-MAX_FORWARDED:]
     while hops and any(address in network for network in trusted):
-        hop = _ip(hops.pop())
+        hop = _hop(hops.pop())
         if hop is None:
             break
         address = hop
     return str(address)
+
+
+def _hop(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address in a hop, whose port is nobody's business."""
+    written = _WITH_PORT.fullmatch(text)
+    return _ip(text if written is None else written[1] or written[2])
 
 
 def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -96,14 +96,31 @@ def share_a_socket(one: str, other: str) -> bool:
     return host == other_host or local or bool({host, other_host} & _EVERY_HOST)
 
 
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
+"""IPv4 in IPv6 form (RFC 4291 2.5.5.2)."""
+
+
 def _network(value: str) -> str:
-    ipaddress.ip_network(value)
-    return value
+    """Callers' addresses are compared without zones, and in IPv4 form where they have one."""
+    network = ipaddress.ip_network(value)
+    if isinstance(network, ipaddress.IPv4Network):
+        return value
+    if network.network_address.scope_id is not None:
+        raise ValueError("names a zone of this machine (`%`), which no caller's address is known by")
+    if not network.subnet_of(_MAPPED):
+        return value
+    first = int(network.network_address) - int(_MAPPED.network_address)
+    return str(ipaddress.IPv4Network((first, network.prefixlen - _MAPPED.prefixlen)))
+
+
+_WIDEST = {4: 8, 6: 7}
+"""Bits of 10.0.0.0/8 and fc00::/7, the largest private networks: in wider ones there are strangers."""
 
 
 def _some_network(value: str) -> str:
-    if ipaddress.ip_network(value).prefixlen == 0:
-        raise ValueError("is everybody, who could then say to be anywhere")
+    network = ipaddress.ip_network(value)
+    if network.prefixlen < _WIDEST[network.version]:
+        raise ValueError("is wider than any private network: strangers in it could say to be anywhere")
     return value
 
 

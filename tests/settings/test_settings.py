@@ -235,6 +235,35 @@ def test_origins_are_listed_one_by_one(tmp_path):
     assert len(loaded(tmp_path, text).cors_origins) == 3
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("10.0.0.1", "10.0.0.1"),
+        ("10.0.0.0/8", "10.0.0.0/8"),
+        ("fc00::/7", "fc00::/7"),
+        ("::ffff:10.0.0.1", "10.0.0.1/32"),
+        ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+    ],
+)
+def test_an_ipv4_network_written_as_ipv6_is_the_ipv4_network(tmp_path, written, meant):
+    """Callers' addresses are read so too: as written it would hold nobody, and nobody would be told."""
+    zones = f'[policies.network_zones]\nward = ["{written}"]\n'
+    read = loaded(tmp_path, f'trusted_proxies = ["{written}"]\n{SHORTEST}{zones}')
+    assert read.trusted_proxies == (meant,)
+    assert read.policies.network_zones == {"ward": (meant,)}
+
+
+def test_a_network_of_one_link_of_this_machine_is_refused(tmp_path):
+    """An address with a zone is not understood where callers are, so it would hold nobody."""
+    for key, text in (
+        ("trusted_proxies", f'trusted_proxies = ["fe80::1%eth0"]\n{SHORTEST}'),
+        ("network_zones", f'{SHORTEST}[policies.network_zones]\nward = ["fe80::%eth0/64"]\n'),
+    ):
+        sentence = refusal(tmp_path, text)
+        assert key in sentence
+        assert "%" in sentence
+
+
 @pytest.mark.parametrize("match", ['"claim"', '{ by = "claim" }'])
 def test_a_feed_is_matched_by_claim(tmp_path, match):
     """Both ways to write it; it takes no settings."""
@@ -290,6 +319,10 @@ def test_an_unknown_key_is_refused_at_every_level(tmp_path, before):
         ("demo = false", 'demo = "yes"', "demo"),
         ("trusted_proxies = []", 'trusted_proxies = ["0.0.0.0/0"]', "trusted_proxies"),
         ("trusted_proxies = []", 'trusted_proxies = ["::/0"]', "trusted_proxies"),
+        ("trusted_proxies = []", 'trusted_proxies = ["0.0.0.0/1", "128.0.0.0/1"]', "trusted_proxies"),
+        ("trusted_proxies = []", 'trusted_proxies = ["::/1", "8000::/1"]', "trusted_proxies"),
+        ("trusted_proxies = []", 'trusted_proxies = ["2000::/3"]', "trusted_proxies"),
+        ("trusted_proxies = []", 'trusted_proxies = ["::ffff:0:0/96"]', "trusted_proxies"),
         ('"/mnt/elsewhere/checkpoints"', '"ledger/vitrine.sqlite"', "sinks"),
         ('"/mnt/elsewhere/checkpoints"', '"secrets/checkpoint.key"', "sinks"),
         ('state_dir   = "state"', 'state_dir = "a\\u0000b"', "state_dir"),
