@@ -119,6 +119,23 @@ def test_a_length_beside_chunks_cannot_smuggle_a_request_in(gateway):
     assert "delete" not in {body.get("asked", {}).get("interaction") for body in gateway.bodies()}
 
 
+@pytest.mark.parametrize("raw", [b"<", b">", b'"', b"\x01", b"\xe9"])
+def test_what_the_http_server_cannot_read_reaches_nobody(gateway, raw):
+    """docs/deploying.md says so: no id, no body, no record. Once it is answered by us, that sentence goes."""
+    before = len(gateway.bodies())
+    head, _, body = gateway.say(request(gateway, SEARCH + b"&code=" + raw)).partition(b"\r\n\r\n")
+    assert (status(head), body) == (400, b"")
+    assert b"x-request-id" not in head.lower()
+    assert len(gateway.bodies()) == before
+
+
+@pytest.mark.parametrize(("more", "expected"), [(97, 200), (98, 431)])
+def test_the_http_server_takes_a_hundred_headers(gateway, more, expected):
+    """Host, token and Connection are three of them."""
+    headers = b"".join(b"X-%d: a\r\n" % number for number in range(more))
+    assert status(gateway.say(request(gateway, SEARCH, headers))) == expected
+
+
 def test_http_1_0_is_answered(gateway):
     old = request(gateway, SEARCH).replace(b"HTTP/1.1", b"HTTP/1.0", 1)
     assert status(gateway.say(old)) == 200
