@@ -51,7 +51,7 @@ class AlertKind(StrEnum):
     """What happened. The runbook has a heading for each, word for word."""
 
     LEDGER_BROKEN = "ledger-broken"
-    """A scheduled verification found the log broken."""
+    """A scheduled verification found the log broken, or it went back while the gateway served."""
     LEDGER_UNVERIFIED = "ledger-unverified"
     """A scheduled verification could not be done, or not to its end."""
     SINK_FORKED = "sink-forked"

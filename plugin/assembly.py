@@ -73,7 +73,7 @@ class Assembled:
 
 
 def assemble(
-    settings: Settings, on_damage: Callable[[], None] = lambda: None, rules: Rulebook | None = None
+    settings: Settings, on_damage: Callable[[str], None] = lambda _problem: None, rules: Rulebook | None = None
 ) -> Assembled:
     """Build everything that `settings` names. Raises SettingsError with one sentence that names the key.
 
@@ -282,9 +282,10 @@ def _reader_and_key(place: LedgerPlace) -> tuple[Reader, VerifierKey]:
 
 
 def check_sinks(settings: Settings) -> list[str]:
-    """A warning for each sink that cannot be asked. Raises SettingsError where one holds what the ledger lost."""
-    if not settings.ledger.sinks:
-        return []
+    """A warning for each sink that cannot be asked.
+
+    Raises SettingsError where one, or the file in which checkpoints are kept here, holds what the ledger lost.
+    """
     try:
         return [f"ledger.sinks: {warning}" for warning in deliveries(settings).check_start()]
     except LedgerError as error:

@@ -80,7 +80,7 @@ class AuditAction(StrEnum):
     LEDGER_VERIFIED = "ledger:verified"
     """A scheduled verification found it unbroken."""
     LEDGER_BROKEN = "ledger:broken"
-    """One found it broken."""
+    """One found it broken, or it went back while the gateway served."""
     LEDGER_UNVERIFIED = "ledger:unverified"
     """One could not tell."""
     SINK_FORKED = "sink:forked"

@@ -34,10 +34,10 @@ class Recorder:
         self,
         ledger: Ledger,
         gateway: GatewayBody,
-        on_damage: Callable[[], None] = lambda: None,
+        on_damage: Callable[[str], None] = lambda _problem: None,
         on_clock_back: Callable[[str], None] = lambda _reference: None,
     ) -> None:
-        """`on_damage` is called when this process can never append again: whoever runs it should end it.
+        """`on_damage` is called, with a sentence, when this process can never append again: who runs it should end it.
 
         `on_clock_back` is called with the place of the record which says that times in the log went back.
         """
@@ -129,7 +129,7 @@ class Recorder:
 
     def _end_if_damaged(self, error: LedgerError) -> None:
         if isinstance(error, StorageFailed | LedgerBroken):
-            self._on_damage()
+            self._on_damage(str(error))
 
     def _doubt(self, record: str) -> None:
         with self._settling:

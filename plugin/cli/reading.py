@@ -58,7 +58,7 @@ class _LogReader:
     def _assemble(self) -> assembly.Assembled:
         return assembly.assemble(self._settings, self._end)
 
-    def _end(self) -> None:
+    def _end(self, _problem: str) -> None:
         self._ended = True
 
     def _begin_anew(self) -> None:

@@ -18,7 +18,7 @@ from plugin.ledger.courier import SinkStatus
 from plugin.ledger.errors import LedgerError
 from plugin.ledger.reader import Reader
 from plugin.ledger.space import FreeSpace
-from plugin.ledger.store import Opening
+from plugin.ledger.store import Head, Opening
 from plugin.telemetry import CLOCK_OFFSET, SINK_AGE, SINK_FORKS, SPACE_FREE
 
 LOOK_SECONDS = 15.0
@@ -39,6 +39,8 @@ class Watch:
         self._clock = clock or Clock()
         self._lasting: dict[str, str] = {}
         self._changing = threading.Lock()
+        self._sizes: dict[str, int] = {}
+        """By origin, the most records that were seen: `audit recover` begins another log."""
 
     def warnings(self) -> Sequence[str]:
         """A sentence for each trouble that lasts."""
@@ -50,7 +52,7 @@ class Watch:
         return self._space.spent()
 
     def look(self) -> None:
-        """Look at space and clock."""
+        """Look at space, clock and log."""
         self._look_at_space()
         step = self._clock.step()
         CLOCK_OFFSET.labels("steady").set(step)
@@ -96,13 +98,24 @@ class Watch:
 
     def _look_at_head(self) -> None:
         try:
-            ahead = self._clock.ahead_of(Reader(self._ledger).head().time)
+            head = Reader(self._ledger).head()
         except LedgerError:
             return  # `/readyz` says so, and every request
+        self._look_at_size(head)
+        ahead = self._clock.ahead_of(head.time)
         CLOCK_OFFSET.labels("log").set(min(ahead, 0.0))
         future = f"the newest record is {-ahead:.1f} s ahead of the clock" if -ahead > FUTURE_SECONDS else None
         if self._begins("clock log", future):
             self._drifted(str(future))
+
+    def _look_at_size(self, head: Head) -> None:
+        """A log that went back was cut, or a backup was put in its place, under the gateway that serves."""
+        log_ = head.checkpoint.partition("\n")[0]
+        before = self._sizes.get(log_, 0)
+        self._sizes[log_] = max(before, head.size)
+        cut = f"the log had {before} records and has {head.size}" if head.size < before else None
+        if self._begins("log cut", cut):
+            self._alarms.raise_(AlertKind.LEDGER_BROKEN, AuditAction.LEDGER_BROKEN, str(cut))
 
     def _drifted(self, note: str) -> None:
         self._alarms.raise_(AlertKind.CLOCK_DRIFTED, AuditAction.CLOCK_DRIFTED, note)

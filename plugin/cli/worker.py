@@ -128,13 +128,13 @@ class _Leaving:
         self._born = born
         self._once = threading.Lock()
 
-    def __call__(self) -> None:
+    def __call__(self, problem: str) -> None:
         if not self._once.acquire(blocking=False):
             return
         timer = threading.Timer(max(DAMAGE_DELAY, _rest_of_life(self._born)), os._exit, (DAMAGE_EXIT,))
         timer.daemon = True
         timer.start()
-        log.critical("the ledger failed; this worker ends and its successor checks it")
+        log.critical("the ledger failed; this worker ends and its successor checks it", problem=problem)
 
 
 def _rest_of_life(born: float) -> float:

@@ -6,7 +6,7 @@ What a record says, and what is done when it cannot be written, is the caller's 
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from weakref import WeakSet
@@ -24,6 +24,7 @@ from plugin.ledger.errors import (
 from plugin.ledger.group import GroupCommit
 from plugin.ledger.key import SigningKey
 from plugin.ledger.merkle import leaf_hash
+from plugin.ledger.notes import NoteFile
 from plugin.ledger.place import LedgerPlace
 from plugin.ledger.purge import purges_of_tail, row_flaw
 from plugin.ledger.record import Draft, Position, draft, encode_time, seconds_before
@@ -40,12 +41,20 @@ class Ledger:
     """The writing end of one ledger in this process. Safe to use from several threads, and after a fork."""
 
     def __init__(
-        self, store: Store, key: SigningKey, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        store: Store,
+        key: SigningKey,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        kept: NoteFile | None = None,
     ) -> None:
-        """`key` is the one whose `vkey` the store's meta names; `open` checks that."""
+        """`key` is the one whose `vkey` the store's meta names; `open` checks that.
+
+        `kept` is where checkpoints are kept: of a ledger that went back, the one that it does not continue any more.
+        """
         self._store = store
         self._key = key
         self._clock = clock
+        self._kept = kept
         self._turn = threading.Lock()
         self._group: GroupCommit[Draft, Position] = GroupCommit(self._commit, self._taking_turn)
         self._seen: Head | None = None
@@ -162,8 +171,15 @@ class Ledger:
         if head == self._seen:
             return
         if self._seen is not None and head.size <= self._seen.size:
+            self._keep(self._seen.checkpoint)
             raise LedgerBroken(f"the head is at {head.size}, but this process saw one at {self._seen.size}")
         self._check_signature(head)
+
+    def _keep(self, note: str) -> None:
+        """This process ends, and with it all that knows of what was cut; the next start looks there."""
+        if self._kept is not None:
+            with suppress(OSError):
+                self._kept.append(note)
 
     def _check_signature(self, head: Head) -> None:
         key = (self._retiring or self._key).verifier
@@ -203,7 +219,7 @@ def open(place: LedgerPlace, key_path: Path, *, upgrading: bool = False) -> Ledg
             chain = key_chain_of(view)
     except LedgerUnreadable as error:
         raise LedgerUnavailable(str(error)) from error
-    return Ledger(store, current_key(key_path, chain))
+    return Ledger(store, current_key(key_path, chain), kept=NoteFile(place.kept))
 
 
 # A connection must not cross a fork: SQLite in the child would claim locks that only the parent holds. So each fork

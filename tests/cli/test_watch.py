@@ -1,5 +1,6 @@
 """What the supervising process notices becomes a record, an alert, a gauge and a warning, once each."""
 
+import shutil
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from plugin.cli.watch import STALE_SECONDS, Watch
 from plugin.event import AuditAction
 from plugin.ledger.clock import Clock, ahead_of_date
 from plugin.ledger.courier import SinkStatus
+from plugin.ledger.reader import Reader
 from plugin.ledger.space import FreeSpace
 from plugin.telemetry import CLOCK_OFFSET, SINK_AGE
 from tests.stories.test_space import FLOOR, LOW, Disk
@@ -131,6 +133,26 @@ def test_a_server_whose_date_differs_is_an_alarm_once(watch, alarms):
         "the clock differs from that of witness.example by 100 s",
         "the clock differs from that of witness.example by 70 s",
     ]
+
+
+def test_a_log_that_went_back_is_an_alarm_and_lasts(watch, world, alarms, tmp_path):
+    """Under a gateway that serves: it was cut, or a backup was put in its place. Each log by itself."""
+    path = world.settings.ledger.path
+    world.assembled.ledger.close()
+    older = shutil.copy(path, tmp_path / "older")
+    world.assembled.recorder.operational(AuditAction.GATEWAY_STARTED, "y")
+    watch.look()
+    assert not alarms.raised
+    world.assembled.ledger.close()
+    path.with_name(f"{path.name}-wal").unlink(missing_ok=True)
+    shutil.copy(older, path)
+    for _ in range(2):
+        watch.look()
+    ((kind, action, note),) = alarms.raised
+    assert (kind, action) == (AlertKind.LEDGER_BROKEN, AuditAction.LEDGER_BROKEN)
+    size = Reader(path).head().size
+    assert note == f"the log had {size + 1} records and has {size}"
+    assert watch.warnings() == [note]
 
 
 @pytest.mark.parametrize("date", ["", "yesterday", "Mon, 99 Foo 2026 99:99:99 GMT"])
