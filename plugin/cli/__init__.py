@@ -3,6 +3,8 @@
 import errno
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from io import BufferedWriter, FileIO, RawIOBase, TextIOWrapper
 from pathlib import Path
@@ -16,6 +18,8 @@ from plugin.cli.given import CONFIG_VARIABLE
 
 NOUNS = ("audit", "config", "feed", "policy", "serve", "token")
 """What follows `vitrine`; each stands in the module of its name."""
+SILENT = frozenset({"serve"})
+"""Those that print nothing, and so run without a standard output."""
 
 
 class Commands(click.Group):
@@ -44,22 +48,40 @@ class Commands(click.Group):
             except UnicodeEncodeError as error:
                 shown = os.fsencode(argument).decode(errors="backslashreplace")
                 raise Failure(f"an argument is not in UTF-8: {shown}", CANNOT) from error
-        return super().parse_args(context, arguments)
+        with _in_one_sentence(context):  # what helps is written here
+            return super().parse_args(context, arguments)
 
     def invoke(self, context: click.Context) -> Any:
         """See `click.Group`."""
         _take_whole_writes()
-        try:
+        with _in_one_sentence(context):
             return super().invoke(context)
-        except OSError as error:
-            if error.errno == errno.EPIPE:
-                # Whoever read our output has seen enough. What is still in the buffer would fail again at the end.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                context.exit(CANNOT)
-            where = f"{error.filename}: " if error.filename else ""
-            raise Failure(f"{where}{error.strerror or type(error).__name__}", CANNOT) from error
-        except KeyboardInterrupt as error:  # click's own answer to it is 1, which is an answer
-            raise Failure("interrupted", CANNOT) from error
+
+
+@contextmanager
+def _in_one_sentence(context: click.Context) -> Iterator[None]:
+    """What ends a command and nobody thought of, and what could not be written: one sentence, and an exit code."""
+    try:
+        yield
+        _flush()
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # whoever read our output has seen enough
+            context.exit(CANNOT)
+        where = f"{error.filename}: " if error.filename else ""
+        raise Failure(f"{where}{error.strerror or type(error).__name__}", CANNOT) from error
+    except KeyboardInterrupt as error:  # click's own answer to it is 1, which is an answer
+        raise Failure("interrupted", CANNOT) from error
+    finally:
+        try:
+            _flush()
+        except OSError:
+            # It would fail again at the end of Python, which then has another exit code.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _flush() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
 
 
 def _take_whole_writes() -> None:
@@ -90,4 +112,6 @@ def main(context: click.Context, path: Path) -> None:
 
     Exit codes: 0 yes, done, unbroken; 1 the answer is no; 2 could not tell or could not run.
     """
+    if sys.stdout is None and context.invoked_subcommand not in SILENT:
+        raise Failure("standard output is closed", CANNOT)
     context.obj = path

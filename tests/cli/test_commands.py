@@ -354,3 +354,38 @@ def test_what_is_written_is_written_whole_where_python_does_not_buffer(tmp_path,
         sys.stdout.write("é")
         sys.stdout.flush()
     assert place.read_text(encoding="utf-8").endswith("é")
+
+
+PRINTING = [
+    ("--version",),
+    ("config", "check"),
+    ("audit", "--help"),
+    ("audit", "list", *REASON),
+    ("audit", "report", *REASON, "--patient", "hospital/p1", "--lang", "en"),
+    ("audit", "export", *REASON),
+    ("audit", "verify"),
+    ("audit", "checkpoint"),
+]
+
+
+@pytest.mark.parametrize("command", PRINTING, ids=lambda command: " ".join(command[:2]))
+def test_what_cannot_be_written_is_one_sentence_and_no_answer(place, monkeypatch, capsys, command):
+    """Tried again at the end of Python it would be exit 120."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        with pytest.raises(SystemExit) as ended:
+            main(["--config", str(place.path), *command])
+        full.flush()
+    assert ended.value.code == CANNOT
+    assert "No space left on device" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("command", PRINTING[1:], ids=lambda command: " ".join(command[:2]))
+def test_without_a_standard_output_no_command_begins(place, monkeypatch, capsys, command):
+    """`>&-`: exit 1 would say that the log is broken, and a reading would be recorded that nobody had."""
+    before = place.bodies()
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(SystemExit) as ended:
+        main(["--config", str(place.path), *command])
+    assert (ended.value.code, capsys.readouterr().err) == (CANNOT, "vitrine: standard output is closed\n")
+    assert place.bodies() == before
