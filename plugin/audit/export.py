@@ -27,6 +27,10 @@ PARALLEL_FROM = 20_000
 """Records below which starting further processes costs more than they save."""
 
 
+class OutputFailed(Exception):
+    """Where an export goes to took no more, or only a part. The message is one sentence."""
+
+
 class LogRange(Protocol):
     """What is exported: `plugin.audit.feed.LogRelease`, or a part of it."""
 
@@ -203,19 +207,23 @@ class Export:
             self.next = part.last + 1
         yield self._foot()
 
-    def write(self, out: BinaryIO) -> None:
-        """The same with the ends of lines, by all the workers. Raises LogUnreadable, or what `out` raises.
+    def write(self, out: BinaryIO, stopped: Callable[[], bool] = lambda: False) -> bool:
+        """The same with the ends of lines, by all the workers. False if it was `stopped`: then no foot follows.
 
-        `out` is given a chunk of records in one piece.
+        `out` is given a chunk of records in one piece, and `stopped` asked when it has the whole of it. Raises
+        LogUnreadable, or OutputFailed, after which `out` may have a part of what stands from `next` on.
         """
         end = self._form.end
-        out.write(b"".join(line + end for line in self._above()))
+        _hand_over(out, b"".join(line + end for line in self._above()))
         share = partial(_share, self._name, self._selection, self._source, self._workers)
         for (last, counts), text in side_by_side(share, self._workers):
-            out.write(text)
+            _hand_over(out, text)
             self.counts.add(counts)
             self.next = last + 1
-        out.write(self._foot() + end)
+            if stopped():
+                return False
+        _hand_over(out, self._foot() + end)
+        return True
 
     def _above(self) -> Iterator[bytes]:
         if not self._opened:
@@ -233,6 +241,17 @@ class Export:
         time = encode_time(self._now())
         selection = self._selection.query()
         return Statement(place, time, source.first, source.last, selection, source.checkpoint, counts)
+
+
+def _hand_over(out: BinaryIO, text: bytes | memoryview) -> None:
+    """Give it all, and see to it that nothing waits in `out` itself. Raises OutputFailed."""
+    try:
+        out.write(text)
+        out.flush()
+    except BrokenPipeError as error:
+        raise OutputFailed("nobody reads the output any more") from error
+    except OSError as error:
+        raise OutputFailed(f"the output cannot be written: {error.strerror}") from error
 
 
 class Rendered(NamedTuple):

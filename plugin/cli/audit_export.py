@@ -7,14 +7,16 @@ import os
 import select
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, tzinfo
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
-from plugin.audit.export import FORMS, Export
+from plugin.audit.export import FORMS, Export, OutputFailed
 from plugin.audit.feed import LogRelease
 from plugin.audit.forward import (
     SYSLOG_TLS_PORT,
@@ -118,7 +120,8 @@ def export(
             first=first,
             say=lambda sentence: click.echo(f"vitrine: {sentence}", err=True),
         )
-        forwarder.run(_until_stopped(), FOLLOW_SECONDS)
+        with _until_stopped() as stopped:
+            forwarder.run(stopped, FOLLOW_SECONDS)
     except ForwardError as error:
         raise Failure(str(error), CANNOT) from error
 
@@ -190,11 +193,15 @@ def report(
 def _export(release: LogRelease, selection: Selection, form: str) -> None:
     stream = Export(release, selection, form, workers=len(os.sched_getaffinity(0)))
     try:
-        stream.write(sys.stdout.buffer)
+        with _until_stopped() as stopped:
+            whole = stream.write(sys.stdout.buffer, partial(stopped, 0))
     except ConsultError as error:
         raise Failure(f"{error} Go on with --first {stream.next}.", CANNOT) from error
-    except KeyboardInterrupt as error:
-        raise Failure(f"interrupted; go on with --first {stream.next}", CANNOT) from error
+    except OutputFailed as error:
+        more = f"no more than what stands before position {stream.next} is whole: go on with --first {stream.next}"
+        raise Failure(f"{error}; {more}", CANNOT) from error
+    if not whole:
+        raise Failure(f"interrupted; go on with --first {stream.next}", CANNOT)
     counts = stream.counts
     click.echo(
         f"positions {release.first} to {release.last}: {counts.written:,} written, {counts.not_selected:,} not"
@@ -254,15 +261,24 @@ def _size(settings: Settings) -> Callable[[], int]:
     return size
 
 
-def _until_stopped() -> Callable[[float], bool]:
+@contextmanager
+def _until_stopped() -> Iterator[Callable[[float], bool]]:
     """Waits for seconds; True once SIGTERM or SIGINT came, so that a batch is never left half said.
 
     By a pipe: an Event must not be set by a handler that may have interrupted the waiting for it.
     """
     told, tell = os.pipe()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: os.write(tell, b"."))
-    return lambda seconds: bool(select.select([told], [], [], seconds)[0])
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        for number, handler in before.items():
+            if handler is not signal.SIG_IGN:  # who starts a command in the background may want it so
+                signal.signal(number, lambda *_: os.write(tell, b"."))
+        yield lambda seconds: bool(select.select([told], [], [], seconds)[0])
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        os.close(told)
+        os.close(tell)
 
 
 def _host_port(text: str) -> tuple[str, int]:

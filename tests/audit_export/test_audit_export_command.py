@@ -1,6 +1,7 @@
 """`vitrine audit export` and `audit report`: through the gateway, recorded, and with exit codes that are promises."""
 
 import csv
+import errno
 import io
 import os
 import signal
@@ -8,7 +9,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import apsw
 import orjson
@@ -16,7 +19,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from plugin.audit import export
+from plugin.audit.feed import LogRelease
+from plugin.audit.selection import Selection
 from plugin.cli import audit_export, main
+from plugin.cli.failure import Failure
+from plugin.cli.reading import read
+from policies.vocabulary.consultation import AuditConsultation
 from tests.world import ISSUER, World, observation
 
 FOLLOWING = ("export", "--reason", "r", "--follow", "--format", "atna", "--state", "s")
@@ -70,19 +78,65 @@ def test_an_export_goes_on_where_another_ended(used: World) -> None:
     assert [each["id"] for each in resources(done.stdout)] == ["head", "2", "foot"]
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_export_that_is_interrupted_ends_after_whole_records_and_says_where_to_go_on(
+    used: World, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """In the middle of a write, too: else a line may be torn, and those before it be written twice. Exit 1 would say
+    that records are missing."""
+    monkeypatch.setattr(export, "CHUNK", 1)
+    hand_over, handler = export._hand_over, signal.getsignal(number)
+
+    def interrupted(out: BinaryIO, text: bytes) -> None:
+        hand_over(out, text[:9])
+        if b'"id":"1"' in text:
+            os.kill(os.getpid(), number)
+        hand_over(out, text[9:])
+
+    monkeypatch.setattr(export, "_hand_over", interrupted)
+    done = run(used, "export", "--reason", "review")
+    assert (done.exit_code, done.stderr) == (2, "vitrine: interrupted; go on with --first 2\n")
+    assert [each["id"] for each in resources(done.stdout)] == ["head", "0", "1"]
+    assert signal.getsignal(number) is handler
+
+
 @pytest.mark.parametrize(
-    ("command", "told"), [("export", "interrupted; go on with --first 0"), ("verify", "interrupted")]
+    ("number", "told"),
+    [(errno.ENOSPC, "the output cannot be written: No space left"), (errno.EPIPE, "nobody reads the output any more")],
 )
-def test_an_interruption_is_no_answer(used: World, monkeypatch: pytest.MonkeyPatch, command: str, told: str) -> None:
-    """Exit 1 would say that the log is broken, or that records are missing."""
+def test_an_export_that_cannot_be_written_says_where_to_go_on(
+    used: World, monkeypatch: pytest.MonkeyPatch, number: int, told: str
+) -> None:
+    """A part of what follows may be out: it says that, too."""
+    monkeypatch.setattr(export, "CHUNK", 1)
+
+    class Full(io.BytesIO):
+        def write(self, text: Any) -> int:
+            if b'"id":"1"' in text:
+                super().write(text[:9])
+                raise OSError(number, os.strerror(number))
+            return super().write(text)
+
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(Full()))
+    with pytest.raises(Failure, match=told) as ended:
+        audit_export._export(released(used), Selection(), "ndjson")
+    assert ended.value.message.endswith("before position 1 is whole: go on with --first 1")
+    assert ended.value.exit_code == 2
+
+
+def released(world: World) -> LogRelease:
+    return read(world.settings, AuditConsultation("r"))
+
+
+def test_an_interruption_is_no_answer(used: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit 1 would say that the log is broken."""
 
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("plugin.audit.export.Export.write", interrupted)
     monkeypatch.setattr("plugin.cli.proof.verified", interrupted)
-    done = run(used, command, *(["--reason", "review"] if command == "export" else []))
-    assert (done.exit_code, done.stderr.splitlines()[-1]) == (2, f"vitrine: {told}")
+    done = run(used, "verify")
+    assert (done.exit_code, done.stderr.splitlines()[-1]) == (2, "vitrine: interrupted")
 
 
 def test_the_record_of_an_export_says_whose_traces_were_wanted(used: World) -> None:
@@ -224,7 +278,7 @@ class Rotating:
 
 def test_following_goes_on_with_the_new_key_after_a_rotation(used: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What records the readings holds the old key: it is replaced, as a worker that serves would be."""
-    monkeypatch.setattr(audit_export, "_until_stopped", lambda: Rotating(used, waits=3))
+    monkeypatch.setattr(audit_export, "_until_stopped", lambda: nullcontext(Rotating(used, waits=3)))
     done = run(used, "export", "--reason", "siem", "--follow")
     assert done.exit_code == 0, done.stderr
     sent = [each["id"] for each in resources(done.stdout)]
@@ -238,9 +292,8 @@ def test_following_ends_where_the_key_is_not_the_one_that_the_ledger_goes_on_wit
     """As on a second machine that has not been given the new key: saying the same for ever helps nobody."""
     key_file = used.settings.ledger.key_file
     old = key_file.read_bytes()
-    monkeypatch.setattr(
-        audit_export, "_until_stopped", lambda: Rotating(used, waits=9, after=lambda: key_file.write_bytes(old))
-    )
+    rotating = Rotating(used, waits=9, after=lambda: key_file.write_bytes(old))
+    monkeypatch.setattr(audit_export, "_until_stopped", lambda: nullcontext(rotating))
     done = run(used, "export", "--reason", "siem", "--follow")
     assert done.exit_code == 2
     assert done.stderr.endswith(f"{key_file} is not the key that the ledger goes on with\n")
