@@ -5,12 +5,14 @@ as sent only when the receiver ended the connection in order; in doubt it is sen
 and is never skipped. Asking for the records, which the log records, is for the caller of `Forwarder`.
 """
 
+import errno
 import json
 import os
 import socket
 import ssl
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from io import RawIOBase
 from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -47,27 +49,40 @@ class Receiver(Protocol):
     def send(self, lines: Iterable[bytes]) -> None:
         """Hand over all lines, without their ends. When this returns they were received.
 
-        Raises ReceiverUnavailable: then some or all of them may have been received or not.
+        Raises ReceiverUnavailable: then some or all of them may have been received or not, and the next batch that is
+        sent is the same.
         """
 
 
 class StreamReceiver:
-    """Writes lines to a stream, such as standard output, for another program to carry on."""
+    """Writes lines to a stream, such as standard output, for another program to carry on.
 
-    def __init__(self, stream: BinaryIO, end: bytes) -> None:
+    A batch of which the stream took a part, as a full disk does, goes on where it was torn.
+    """
+
+    def __init__(self, stream: RawIOBase | BinaryIO, end: bytes) -> None:
+        """`stream` is not buffered: what it says that it took is out."""
         self._stream = stream
         self._end = end
+        self._rest = b""
+        """Of the batch before, if that was not received: then it is the next again."""
 
     def send(self, lines: Iterable[bytes]) -> None:
         """See `Receiver.send`. Raises ForwardError if nobody reads any more."""
+        self._rest = self._rest or b"".join(line + self._end for line in lines)
         try:
-            for line in lines:
-                self._stream.write(line + self._end)
-            self._stream.flush()
+            while self._rest:
+                self._rest = self._rest[self._write() :]
         except BrokenPipeError as error:
             raise ForwardError("nobody reads the output any more") from error
         except OSError as error:
             raise ReceiverUnavailable(f"the output cannot be written: {error.strerror}") from error
+
+    def _write(self) -> int:
+        taken = self._stream.write(self._rest)
+        if taken is None:  # it is full, and does not wait
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return taken
 
 
 def tls_context(

@@ -109,7 +109,8 @@ def export(
         if to:
             receiver = TlsSyslogReceiver(*_host_port(to), tls_context(ca_file, certificate, certificate_key))
         else:
-            receiver = StreamReceiver(sys.stdout.buffer, FORMS[form].end)
+            out = sys.stdout.buffer
+            receiver = StreamReceiver(getattr(out, "raw", out), FORMS[form].end)
         forwarder = Forwarder(
             _size(settings),
             _asking(settings, reason, selection),

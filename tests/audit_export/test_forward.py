@@ -1,5 +1,6 @@
 """Nothing is skipped on the way to a SIEM: in doubt it is sent again, and a log that shrank is an alarm."""
 
+import errno
 import json
 import re
 import socket
@@ -255,6 +256,30 @@ def test_the_columns_of_a_table_are_named_once() -> None:
     Forwarder(log.size, log.ask, receiver, Selection(), "csv").run(Clock(3, between=lambda: log.grow(1)), every=1)
     assert out.getvalue().count(b"row,position,") == 1
     assert out.getvalue().count(b"\r\nfoot,") == 3
+
+
+@pytest.mark.parametrize("full", [OSError(errno.ENOSPC, "No space left on device"), None], ids=["disk", "pipe"])
+def test_a_batch_that_was_torn_goes_on_where_it_was_torn(full: OSError | None) -> None:
+    """A full disk gets room again: a row of two halves, or one that is there twice, would be in the middle for ever."""
+    room = 700
+
+    class Full(BytesIO):
+        def write(self, data: Any) -> Any:
+            left = room - self.tell()
+            if not left and full is not None:
+                raise full
+            return super().write(data[:left]) if left else None
+
+    def clear() -> None:
+        nonlocal room
+        room += 1_000_000
+
+    log, out, said = GrowingLog(), Full(), []
+    log.grow(3)
+    forwarder(log, StreamReceiver(out, b"\n"), say=said.append).run(Clock(3, between=clear), every=1)
+    lines = out.getvalue().splitlines()
+    assert positions(lines) == [0, 1, 2]
+    assert (len(lines), len(said)) == (5, 1)
 
 
 def test_when_nobody_reads_the_output_any_more_following_ends() -> None:
