@@ -109,9 +109,11 @@ class GroupCommit(Generic[Entry, Result]):
                 else:
                     self._wake(mine.next)
             raise
-        if refusal is not None:
+        if refusal is None:
+            self._wake(mine.next)
+        elif mine.result is None and mine.error is None:
             raise LedgerUnavailable(refusal)
-        self._wake(mine.next)
+        # Else its outcome is known, and only its turn to be woken had not come: whoever wakes passes over it.
 
     def _leave(self, mine: _Waiting[Entry, Result]) -> str | None:
         """See to it that nobody wakes it any more: why it is refused. None if somebody just did."""

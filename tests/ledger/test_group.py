@@ -218,6 +218,17 @@ def test_who_is_woken_at_the_last_moment_wakes_the_next(journal):
     assert behind.signal.acquire(timeout=PATIENCE)
 
 
+@pytest.mark.parametrize(("result", "error"), [("done 1", None), (None, StorageFailed("the disk is gone"))])
+def test_whose_patience_ends_once_its_outcome_is_known_is_told_it(journal, result, error):
+    """The commit is over, and those before it are still being woken: nothing is in doubt any more."""
+    group, mine, behind = journal.group, _Waiting(1), _Waiting(2)
+    mine.result, mine.error, mine.next = result, error, behind
+    group._follow(mine, 0.0)
+    assert behind.signal.locked()  # it is woken once, by those before
+    group._wake(mine)
+    assert behind.signal.acquire(timeout=PATIENCE)
+
+
 class Interrupting:
     """A signal whose holder is interrupted in the instant in which it was woken."""
 
