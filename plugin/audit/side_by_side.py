@@ -4,18 +4,16 @@ Each process has a pipe of its own and waits while it is full: nobody is further
 The bytes of every piece are copied into the same memory: to fetch some megabytes anew for each is a fifth of the time.
 """
 
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import cycle
-from multiprocessing import get_context, resource_tracker
+from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
 from plugin.errors import LogUnreadable
-from plugin.ledger.examine import prepare_process
+from plugin.ledger.processes import prepare_process, undisturbed
 
 Told = TypeVar("Told")
 
@@ -60,24 +58,14 @@ def _process(work: Callable[[], Iterator[tuple[Told, bytes]]]) -> Iterator[Conne
     context = get_context("spawn")
     reading, writing = context.Pipe(duplex=False)
     process = context.Process(target=_work_off, args=(work, writing), daemon=True)
-    with writing:
-        _start_undisturbed(process)
+    with writing, undisturbed():
+        process.start()
     try:
         with reading:  # closed first: who still writes ends by it, even where SIGTERM is ignored
             yield reading
     finally:
         process.terminate()
         process.join()
-
-
-def _start_undisturbed(process: BaseProcess) -> None:
-    """Start it so that no SIGINT reaches it: a terminal sends one to all, and who started it decides."""
-    resource_tracker.ensure_running()  # its own start would let the signal through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        process.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _work_off(work: Callable[[], Iterator[tuple[Told, bytes]]], out: Connection) -> None:

@@ -3,7 +3,6 @@
 What `verify` does, by the piece, so that several processes can share it. Nothing here knows what was signed.
 """
 
-import gc
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -81,11 +80,6 @@ def examine(opening: Opening, first: int, end: int, purges: Purges, holds: Seque
 def _full(leaves: Sequence[bytes]) -> list[Sequence[bytes]]:
     """By the tile; what fills none is left out."""
     return [leaves[at * WIDTH : (at + 1) * WIDTH] for at in range(len(leaves) // WIDTH)]
-
-
-def prepare_process() -> None:
-    """For a process that does nothing else: what it reads makes no cycles, so looking for some is a tenth lost."""
-    gc.disable()
 
 
 def examine_apart(

@@ -22,7 +22,6 @@ from plugin.ledger.examine import (
     Problem,
     examine,
     examine_apart,
-    prepare_process,
     stated_time,
     tile_problem,
 )
@@ -30,6 +29,7 @@ from plugin.ledger.hold import holds_of
 from plugin.ledger.key import VerifierKey, WitnessKey
 from plugin.ledger.merkle import Edge
 from plugin.ledger.own import OwnInvalid
+from plugin.ledger.processes import prepare_process, undisturbed
 from plugin.ledger.purge import Purges, purges_of
 from plugin.ledger.retention import Hold
 from plugin.ledger.rotation import ROTATED, KeyChain, key_chain
@@ -244,7 +244,8 @@ def _pieces(opened: Opening, end: int, processes: int | None, trail: _Trail) -> 
         waiting: deque[Future[Examined | tuple[type[LedgerError], str]]] = deque()
         try:
             for piece in ranges:
-                waiting.append(pool.submit(examine_apart, opened, *piece))
+                with undisturbed():  # who is handed a piece may be started by it
+                    waiting.append(pool.submit(examine_apart, opened, *piece))
                 if len(waiting) > count * _AHEAD:
                     yield _result(waiting.popleft())
             while waiting:

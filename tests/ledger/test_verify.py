@@ -1,6 +1,9 @@
 """Verifying by the piece, in several processes, and against a checkpoint that was kept elsewhere."""
 
+import multiprocessing
 import shutil
+import signal
+from pathlib import Path
 
 import pytest
 
@@ -60,6 +63,20 @@ def test_a_damaged_file_is_told_by_every_process(large):
         file.seek(large.path.stat().st_size // 2)
         file.write(b"\xaa" * 65536)
     assert verify(large.path, large.vkey, processes=2).problem is not None
+
+
+def test_an_interruption_reaches_no_process_that_shares_the_work(large):
+    """A terminal sends it to all; each of them would print a traceback, for one that asked for none."""
+    blocked = []
+
+    def look(_):
+        for each in multiprocessing.active_children():
+            status = dict(line.split(":", 1) for line in Path(f"/proc/{each.pid}/status").read_text().splitlines())
+            blocked.append(int(status["SigBlk"], 16) >> signal.SIGINT - 1 & 1)
+
+    verify(large.path, large.vkey, look, processes=2)
+    assert blocked
+    assert all(blocked)
 
 
 @pytest.mark.parametrize("column", ["hashes", "root"])
