@@ -27,7 +27,7 @@ def side_by_side(
 
     Each runs in a process of its own, or if there is only one, in this. `work` and what it tells must pickle, and it
     tells neither None nor an error. The bytes of a piece are good until the next is asked for. Raises the LogUnreadable
-    that one raised, or its own if one is lost.
+    that one raised, or its own if one is lost or failed otherwise.
     """
     if processes == 1:
         yield from work(0)
@@ -72,12 +72,22 @@ def _work_off(work: Callable[[], Iterator[tuple[Told, bytes]]], out: Connection)
     """Each piece as what is told of it with its size, then its bytes; at the end None, or the error."""
     prepare_process()
     with suppress(BrokenPipeError):  # nobody reads any more
-        try:
-            for told, text in work():
-                out.send((told, len(text)))
-                if text:
-                    out.send_bytes(text)
-        except LogUnreadable as error:
-            out.send((error, 0))
-        else:
-            out.send((None, 0))
+        for told, text in _to_its_end(work):
+            out.send((told, len(text)))
+            if text:
+                out.send_bytes(text)
+
+
+def _to_its_end(
+    work: Callable[[], Iterator[tuple[Told, bytes]]],
+) -> Iterator[tuple[Told | LogUnreadable | None, bytes]]:
+    try:
+        yield from work()
+    except LogUnreadable as error:
+        yield error, b""
+    except Exception as error:  # noqa: BLE001  # whoever asked tells it: a traceback of ours would stand beside that
+        # The words of most may quote a record; those of the operating system do not.
+        words = (isinstance(error, OSError) and error.strerror) or type(error).__name__
+        yield LogUnreadable(f"A process of the export failed: {words}."), b""
+    else:
+        yield None, b""

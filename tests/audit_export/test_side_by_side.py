@@ -1,5 +1,6 @@
 """Several processes, each a share: in order, none far ahead of who reads, and none lost without a word."""
 
+import errno
 import os
 import signal
 import threading
@@ -51,6 +52,26 @@ def test_a_process_that_is_lost_ends_the_stream_with_an_error() -> None:
     assert [told for told, _ in (next(pieces), next(pieces), next(pieces))] == [0, 1, 2]
     with pytest.raises(LogUnreadable, match="ended before its work"):
         next(pieces)
+
+
+def failing(error: Exception, share: int) -> Iterator[tuple[int, bytes]]:
+    yield share, b"piece"
+    if share == 1:
+        raise error
+    yield share + 2, b"piece"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(OSError(errno.EMFILE, "Too many open files"), "Too many open files"), (MemoryError(), "Memory")],
+)
+def test_a_process_that_fails_says_why_and_prints_nothing(
+    capfd: pytest.CaptureFixture[str], error: Exception, told: str
+) -> None:
+    """It was told as lost, below a traceback of its own."""
+    with pytest.raises(LogUnreadable, match=f"A process of the export failed: {told}"):
+        list(side_by_side(partial(failing, error), 2))
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_process_that_is_lost_within_a_piece_ends_the_stream_with_an_error(tmp_path: Path) -> None:
