@@ -52,6 +52,13 @@ us."""
 ATTEMPTS = 2
 """A GET whose connection failed is asked once more (a kept connection may have died); nothing else ever is."""
 
+_CERTIFICATE_FLAWS = {
+    "certificate expired": "has expired",
+    "certificate not valid yet": "is not valid yet",
+    "certificate not valid for name": "is of another name",
+}
+"""By how the client begins to tell them. Of any other, nobody here vouches for it."""
+
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -196,6 +203,8 @@ class HttpUpstream:
             # The first part of the body is read together with the head, and its failure is a ReadError as well.
             case _ if answering or isinstance(error, ReadError):
                 return FeedAnswerInvalid(f"{self.name} broke off or garbled its answer")
+            case ConnectError() if (wrong := _certificate_flaw(error)) is not None:
+                return FeedUnavailable(f"{self.name} could not be trusted: its certificate {wrong}")
             case ConnectError():
                 return _NoConnection(f"{self.name} could not be reached")
             case NetworkError():
@@ -208,6 +217,17 @@ class HttpUpstream:
 
 class _NoConnection(FeedUnavailable):
     """Nothing of an answer had arrived when the connection failed."""
+
+
+def _certificate_flaw(error: ConnectError) -> str | None:
+    """What is wrong with the certificate that was shown; None if it was not that. The client's own words stay here:
+    they quote what the other side says that it is."""
+    for cause in error.details.get("causes") or ():
+        _, found, said = cause["message"].partition("invalid peer certificate: ")
+        if found:
+            flaws = (flaw for words, flaw in _CERTIFICATE_FLAWS.items() if said.startswith(words))
+            return next(flaws, "is not trusted")
+    return None
 
 
 def _bounded(request: SyncRequestBuilder, headers: Mapping[str, str], seconds: float) -> SyncRequestBuilder:

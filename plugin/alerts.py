@@ -21,7 +21,7 @@ import structlog
 from fhir_adapters.interface import Deadline, FeedError
 from fhir_adapters.reach import Reach
 from fhir_adapters.upstream import HttpUpstream
-from plugin.ledger.syslog import Collector, Transport, local_name
+from plugin.ledger.syslog import Collector, Transport, in_words, local_name
 from plugin.settings.alerts import AlertSettings, HttpsReceiverSettings, ReceiverSettings
 from plugin.settings.errors import SettingsError
 from plugin.settings.secret import read_secret
@@ -117,7 +117,7 @@ class SyslogReceiver:
         try:
             self._collector.send(head.encode() + alert)
         except OSError as error:
-            raise AlertNotTold(f"{self.name}: {error.strerror or type(error).__name__}") from error
+            raise AlertNotTold(f"{self.name}: {in_words(error)}") from error
 
 
 class Alerts:

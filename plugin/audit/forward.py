@@ -22,6 +22,7 @@ from plugin.audit.selection import Selection
 from plugin.errors import ConsultError
 from plugin.ledger.filesystem import sync_folder
 from plugin.ledger.record import StoredRecord
+from plugin.ledger.syslog import in_words
 
 BATCH = 500
 """Records of one connection: what is sent again after a failure, and what is held meanwhile."""
@@ -94,8 +95,10 @@ def tls_context(
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if certificate is not None:
             context.load_cert_chain(certificate, key_file)
-    except OSError as error:  # ssl.SSLError is one
-        raise ForwardError(f"a certificate or key file cannot be used: {error.strerror or error}") from error
+    except ssl.SSLError as error:
+        raise ForwardError("a certificate or key file is none in PEM, or they are not of each other") from error
+    except OSError as error:
+        raise ForwardError(f"a certificate or key file cannot be used: {error.strerror}") from error
     return context
 
 
@@ -121,12 +124,8 @@ class TlsSyslogReceiver:
                 for line in lines:
                     connection.sendall(frame(line))
                 _farewell(connection)
-        except ssl.SSLCertVerificationError as error:
-            raise ReceiverUnavailable(f"{where} is not who it should be: {error.verify_message}") from error
         except OSError as error:
-            raise ReceiverUnavailable(
-                f"{where} did not take the batch: {error.strerror or type(error).__name__}"
-            ) from (error)
+            raise ReceiverUnavailable(f"{where} did not take the batch: {in_words(error)}") from error
 
 
 def frame(message: bytes) -> bytes:

@@ -13,7 +13,7 @@ from plugin.ledger.checkpoint import Checkpoint
 from plugin.ledger.errors import SinkFailed
 from plugin.ledger.record import encode_time
 from plugin.ledger.sink import ANSWER_SECONDS, Offer
-from plugin.ledger.syslog import Collector, Transport, local_name
+from plugin.ledger.syslog import Collector, Transport, in_words, local_name
 
 _PRIORITY = 13 * 8 + 5
 """Facility 13, log audit; severity 5, notice."""
@@ -40,7 +40,7 @@ class SyslogSink:
         try:
             self._collector.send(message(offer, datetime.now(UTC)))
         except OSError as error:
-            raise SinkFailed(f"{self.name}: {error.strerror or type(error).__name__}") from error
+            raise SinkFailed(f"{self.name}: {in_words(error)}") from error
         return ()
 
 

@@ -12,6 +12,15 @@ _MAX_HOST = 255
 """Characters of HOSTNAME (RFC 5424 section 6)."""
 
 
+_CERTIFICATE = {
+    9: "is not valid yet",
+    10: "has expired",
+    62: "is of another name",
+    64: "is of another address",
+}
+"""What is wrong with one, by the code of OpenSSL (X509_V_ERR_…)."""
+
+
 class Transport(StrEnum):
     """How messages travel."""
 
@@ -34,7 +43,10 @@ class Collector:
         self._tls = tls or ssl.create_default_context()
 
     def send(self, message: bytes) -> None:
-        """Hand over one message. Raises OSError, of which every ssl.SSLError and an unknown name are kinds."""
+        """Hand over one message. Raises OSError, of which every ssl.SSLError and an unknown name are kinds.
+
+        What it is for people: see `in_words`.
+        """
         if self._transport is Transport.UDP:
             self._send_datagram(message)
         else:
@@ -54,6 +66,15 @@ class Collector:
             with self._tls.wrap_socket(plain, server_hostname=self._address[0]) as connection:
                 connection.sendall(frame)
                 connection.unwrap()  # the collector saw the end, so it had the whole message
+
+
+def in_words(error: OSError) -> str:
+    """What went wrong with a connection, for who set it up: none of what a library says to its programmers."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate {_CERTIFICATE.get(error.verify_code, f'is not trusted: {error.verify_message}')}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed: {error.reason.replace('_', ' ').lower()}" if error.reason else "TLS failed"
+    return error.strerror or type(error).__name__
 
 
 def local_name() -> str:

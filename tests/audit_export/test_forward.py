@@ -393,6 +393,15 @@ def test_a_receiver_with_an_unknown_certificate_gets_nothing(certificate: Path) 
     server.join()
 
 
+def test_a_receiver_that_speaks_no_tls_is_told_in_words() -> None:
+    """Without a name or a line of OpenSSL's source."""
+    with socket.create_server(("127.0.0.1", 0)) as plain:
+        threading.Thread(target=lambda: plain.accept()[0].sendall(b"220 welcome\r\n"), daemon=True).start()
+        port = plain.getsockname()[1]
+        with pytest.raises(ReceiverUnavailable, match=r"did not take the batch: TLS failed: [a-z ]+$"):
+            TlsSyslogReceiver("127.0.0.1", port, tls_context()).send([b"x"])
+
+
 def test_nobody_at_the_port_is_one_sentence() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -403,8 +412,9 @@ def test_nobody_at_the_port_is_one_sentence() -> None:
 def test_a_certificate_file_that_is_none_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "none.pem").write_text("nothing")
     for path in (tmp_path / "none.pem", tmp_path / "absent.pem"):
-        with pytest.raises(ForwardError, match="certificate"):
+        with pytest.raises(ForwardError, match="certificate") as failed:
             tls_context(path)
+        assert "_ssl" not in str(failed.value)
 
 
 def test_over_the_wire_nothing_is_skipped_either(certificate: Path, tmp_path: Path) -> None:

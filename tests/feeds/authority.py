@@ -4,6 +4,7 @@ import ssl
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -26,12 +27,12 @@ class Authority:
         )
         self.pem = _pem(builder.sign(self._key, hashes.SHA256()))
 
-    def signed(self, name: str, *, until: timedelta = timedelta(days=1)) -> tuple[str, str]:
-        """A certificate of `name` and its key, both in PEM: for 127.0.0.1 as a server, and for any client."""
+    def signed(self, name: str, *, until: timedelta = timedelta(days=1), address: str = "127.0.0.1") -> tuple[str, str]:
+        """A certificate of `name` and its key, both in PEM: for this address as a server, and for any client."""
         key = ec.generate_private_key(ec.SECP256R1())
         builder = (
             _builder(_named(name), self._name, key, until)
-            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False)
             .add_extension(
                 x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
                 critical=False,
@@ -46,14 +47,17 @@ class Authority:
 
     def asking_for_certificates(self) -> ssl.SSLContext:
         """What a server needs that takes clients of this authority alone."""
-        certificate, key = self.signed("laboratory")
-        files = {name: self._folder / name for name in ("server.pem", "server.key", "ca.pem")}
-        for path, text in zip(files.values(), (certificate, key, self.pem), strict=True):
-            path.write_text(text)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(files["server.pem"], files["server.key"])
-        context.load_verify_locations(files["ca.pem"])
+        context = self.serving()
+        context.load_verify_locations(cadata=self.pem)
         context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+    def serving(self, **certificate: Any) -> ssl.SSLContext:
+        """What a server needs; its certificate is as `signed` has it."""
+        path = self._folder / "server.pem"
+        path.write_text("".join(self.signed("laboratory", **certificate)))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(path)
         return context
 
 

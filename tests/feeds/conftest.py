@@ -226,8 +226,9 @@ def feed(request: pytest.FixtureRequest, folder: Path) -> Feed:
 class RawServer:
     """Answers each connection by a function of (socket, request bytes); remembers the requests."""
 
-    def __init__(self, *handlers: Handler) -> None:
+    def __init__(self, *handlers: Handler, tls: ssl.SSLContext | None = None) -> None:
         """The last handler stays for all further connections."""
+        self._tls = tls
         self.requests: list[bytes] = []
         self._handlers = list(handlers)
         self._stopping = threading.Event()
@@ -256,6 +257,8 @@ class RawServer:
     def _one(self, connection: socket.socket, handler: Handler) -> None:
         with connection:
             try:
+                if self._tls is not None:
+                    connection = self._tls.wrap_socket(connection, server_side=True)
                 request = connection.recv(65_536)
                 self.requests.append(request)
                 handler(connection, request)
@@ -267,8 +270,8 @@ class RawServer:
 def raw_server() -> Iterator[Callable[..., RawServer]]:
     servers: list[RawServer] = []
 
-    def start(*handlers: Handler) -> RawServer:
-        servers.append(RawServer(*handlers))
+    def start(*handlers: Handler, tls: ssl.SSLContext | None = None) -> RawServer:
+        servers.append(RawServer(*handlers, tls=tls))
         return servers[-1]
 
     yield start

@@ -1,5 +1,6 @@
 """The gateway's own certificate: shown to its feed over real TLS, and unusable ones told before anything is asked."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key as
 
 from fhir_adapters.client_identity import ClientIdentity
 from fhir_adapters.fhir_rest import FhirRestConfig, FhirRestFeed
-from fhir_adapters.interface import Call, FeedError
+from fhir_adapters.interface import Call, Deadline, FeedError, FeedUnavailable
+from fhir_adapters.reach import Reach
+from fhir_adapters.upstream import HttpUpstream
 from plugin import sources
 from plugin.settings.errors import SettingsError
 from plugin.settings.servers import MtlsAuth
@@ -60,6 +63,27 @@ def test_a_server_of_an_unknown_authority_is_not_asked(
     with pytest.raises(FeedError):
         reading(guarded_server, city.identity("vitrine", trusts=elsewhere)).read("Observation", "o1", call)
     assert guarded_server.questions == []
+
+
+@pytest.mark.parametrize(
+    ("certificate", "flaw"),
+    [
+        ({"until": timedelta(hours=-1)}, "has expired"),
+        ({"address": "192.0.2.1"}, "is of another name"),
+        (None, "is not trusted"),
+    ],
+)
+def test_what_is_wrong_with_a_servers_certificate_is_told_without_its_words(
+    raw_server: Callable[..., Any], city: Authority, elsewhere: Authority, certificate: Any, flaw: str
+) -> None:
+    """A deployer looks elsewhere than for a server that could not be reached."""
+    tls = city.serving(**certificate) if certificate else elsewhere.serving()
+    server = raw_server(lambda connection, request: None, tls=tls)
+    base = server.base.replace("http:", "https:")
+    upstream = HttpUpstream("a sink", Reach.of(base), identity=city.identity("vitrine"))
+    with pytest.raises(FeedUnavailable) as failed:
+        upstream.get(Reach.of(base).judge(base), deadline=Deadline.after(10))
+    assert str(failed.value) == f"a sink could not be trusted: its certificate {flaw}"
 
 
 def test_a_certificate_needs_https(city: Authority) -> None:

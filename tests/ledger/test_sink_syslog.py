@@ -22,6 +22,7 @@ from plugin.ledger.reader import Reader
 from plugin.ledger.sink import Offer
 from plugin.ledger.sink_syslog import SyslogSink
 from plugin.ledger.syslog import Transport
+from tests.feeds.authority import Authority
 
 LINE = re.compile(
     rb"<109>1 \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z \S+ vitrine \d+ checkpoint -"
@@ -60,11 +61,11 @@ def certificate(tmp_path_factory):
 class Collector(threading.Thread):
     """Takes one connection and keeps what comes on it."""
 
-    def __init__(self, certificate=None) -> None:
+    def __init__(self, certificate=None, tls=None) -> None:
         super().__init__(daemon=True)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        self.tls = None
+        self.tls = tls
         if certificate:
             self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.tls.load_cert_chain(certificate)
@@ -115,6 +116,32 @@ def test_over_tls_the_collector_is_verified(offer, certificate):
         SyslogSink("127.0.0.1", stranger.port).deliver(offer)
     stranger.join(60)
     assert stranger.data == b""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "flaw"),
+    [
+        ({"until": datetime.timedelta(hours=-1)}, "its certificate has expired"),
+        ({"address": "192.0.2.1"}, "its certificate is of another address"),
+        (None, "its certificate is not trusted: unable to get local issuer certificate"),
+    ],
+)
+def test_what_is_wrong_with_a_collectors_certificate_is_told_in_words(offer, tmp_path, wrong, flaw):
+    """What OpenSSL says to programmers, with a line of its source, tells a deployer nothing."""
+    authority = Authority("City", tmp_path)
+    collector = Collector(tls=authority.serving(**(wrong or {})))
+    trusted = ssl.create_default_context(cadata=authority.pem if wrong else None)
+    with pytest.raises(SinkFailed) as failed:
+        SyslogSink("127.0.0.1", collector.port, Transport.TLS, trusted).deliver(offer)
+    assert str(failed.value) == f"syslog tls 127.0.0.1:{collector.port}: {flaw}"
+
+
+def test_a_collector_without_tls_is_told_in_words(offer):
+    with socket.create_server(("127.0.0.1", 0)) as plain:
+        threading.Thread(target=lambda: plain.accept()[0].sendall(b"220 welcome\r\n"), daemon=True).start()
+        port = plain.getsockname()[1]
+        with pytest.raises(SinkFailed, match=r": TLS failed: [a-z ]+$"):
+            SyslogSink("127.0.0.1", port).deliver(offer)
 
 
 def test_over_udp_it_is_one_datagram(offer):
