@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from plugin.settings.alerts import AlertSettings
 from plugin.settings.ehr import Ehr, Issuer
+from plugin.settings.errors import WrongBelow
 from plugin.settings.feed import RESERVED_FEED_IDS, FeedEntry, SameIdMatch
 from plugin.settings.ledger import LedgerSettings
 from plugin.settings.rules import Limits, PolicySettings
@@ -52,35 +53,39 @@ class Settings(Section):
     def _metrics_are_elsewhere(self) -> Self:
         """What is for the operator alone must not stand where everybody asks, whichever came up first."""
         if share_a_socket(self.listen, self.ops_listen):
-            raise ValueError("ops_listen: must be another address than listen")
+            raise WrongBelow("ops_listen", "must be another address than listen")
         return self
 
     @model_validator(mode="after")
     def _ids_are_distinct(self) -> Self:
         for kind, ids in (("ehr", [e.id for e in self.ehr]), ("feed", [f.id for f in self.feed])):
-            if len(set(ids)) != len(ids):
-                raise ValueError(f"two [[{kind}]] have the same id")
-        if reserved := RESERVED_FEED_IDS & {f.id for f in self.feed}:
-            raise ValueError(f"feed id '{min(reserved)}' is reserved")
+            for number, each in enumerate(ids):
+                if each in ids[:number]:
+                    raise WrongBelow(f"{kind}.{number}.id", f"another [[{kind}]] has the same")
+                if kind == "feed" and each in RESERVED_FEED_IDS:
+                    raise WrongBelow(f"feed.{number}.id", f"'{each}' is reserved")
         return self
 
     @model_validator(mode="after")
     def _launches_have_an_address_each(self) -> Self:
         """`/launch/callback` is where every launch comes back to."""
-        if any(ehr.launch is not None and ehr.id == "callback" for ehr in self.ehr):
-            raise ValueError("ehr.id: 'callback' cannot be the id of an EHR with [ehr.launch]")
+        for number, ehr in enumerate(self.ehr):
+            if ehr.launch is not None and ehr.id == "callback":
+                raise WrongBelow(f"ehr.{number}.id", "'callback' cannot be the id of an EHR with [ehr.launch]")
         return self
 
     @model_validator(mode="after")
     def _tokens_select_one_ehr(self) -> Self:
         """(issuer, client) must name one EHR, or a token could open another hospital's patients."""
         seen: set[tuple[str, str]] = set()
-        for ehr in self.ehr:
+        for number, ehr in enumerate(self.ehr):
             if len({i.issuer for i in ehr.issuer}) != len(ehr.issuer):
-                raise ValueError(f"ehr '{ehr.id}' names an issuer twice")
+                raise WrongBelow(f"ehr.{number}.issuer", "names an issuer twice")
             for pair in ((i.issuer, c.id) for i in ehr.issuer for c in ehr.client):
                 if pair in seen:
-                    raise ValueError(f"client '{pair[1]}' of issuer '{pair[0]}' does not select one ehr")
+                    raise WrongBelow(
+                        f"ehr.{number}.client", f"'{pair[1]}' of issuer '{pair[0]}' does not select one [[ehr]]"
+                    )
                 seen.add(pair)
         return self
 
@@ -90,26 +95,25 @@ class Settings(Section):
         issuers = [issuer for ehr in self.ehr for issuer in ehr.issuer]
         asked = {issuer.issuer for issuer in issuers if issuer.tokens == "opaque"}
         if len(asked) > 1:
-            raise ValueError("ehr.issuer.tokens: at most one issuer may be 'opaque'")
+            raise WrongBelow("ehr.issuer.tokens", "at most one issuer may be 'opaque'")
         told = [issuer.introspection for issuer in issuers if issuer.issuer in asked]
         if any(each != told[0] for each in told):
-            raise ValueError("ehr.issuer.introspection: one issuer is asked in one way, whichever EHR lists it")
+            raise WrongBelow("ehr.issuer.introspection", "one issuer is asked in one way, whichever EHR lists it")
         return self
 
     @model_validator(mode="after")
     def _one_issuer_is_advertised(self) -> Self:
         issuers = [issuer for ehr in self.ehr for issuer in ehr.issuer]
         if len({i.issuer for i in issuers}) > 1 and len({i.issuer for i in issuers if i.advertised}) != 1:
-            raise ValueError("ehr.issuer.advertised: of several issuers exactly one must be advertised")
+            raise WrongBelow("ehr.issuer.advertised", "of several issuers exactly one must be advertised")
         return self
 
     @model_validator(mode="after")
     def _feeds_share_ids_with_known_ehrs(self) -> Self:
-        for feed in self.feed:
-            if isinstance(feed.match, SameIdMatch) and feed.match.shares_patient_ids_with not in {
-                e.id for e in self.ehr
-            }:
-                raise ValueError(f"feed.match.shares_patient_ids_with of feed '{feed.id}' names no [[ehr]]")
+        known = {ehr.id for ehr in self.ehr}
+        for number, feed in enumerate(self.feed):
+            if isinstance(feed.match, SameIdMatch) and feed.match.shares_patient_ids_with not in known:
+                raise WrongBelow(f"feed.{number}.match.shares_patient_ids_with", "names no [[ehr]]")
         return self
 
     @model_validator(mode="after")
@@ -117,9 +121,9 @@ class Settings(Section):
         """A mistyped client would tighten nobody's quota, unnoticed."""
         known = {client.id for ehr in self.ehr for client in ehr.client}
         known |= {ehr.launch.client_id for ehr in self.ehr if ehr.launch is not None}
-        for each in self.limits.tighter:
+        for number, each in enumerate(self.limits.tighter):
             if each.client is not None and each.client not in known:
-                raise ValueError("limits.tighter.client: names no [[ehr.client]] or [ehr.launch]")
+                raise WrongBelow(f"limits.tighter.{number}.client", "names no [[ehr.client]] or [ehr.launch]")
         return self
 
     def advertised_issuer(self) -> Issuer:

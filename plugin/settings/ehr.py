@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from plugin.settings.errors import WrongBelow
 from plugin.settings.launch import LaunchSettings
 from plugin.settings.ledger import Period, RetentionClass
 from plugin.settings.servers import Auth, NoAuth
@@ -88,9 +89,11 @@ class Issuer(Section):
     @model_validator(mode="after")
     def _is_asked_where_tokens_are_opaque(self) -> Self:
         if self.tokens == "opaque" and self.introspection is None:
-            raise ValueError("tokens = 'opaque' needs introspection = { url, client_id, client_secret_file }")
+            raise WrongBelow(
+                "introspection", "is required with tokens = 'opaque': { url, client_id, client_secret_file }"
+            )
         if self.tokens != "opaque" and self.introspection is not None:
-            raise ValueError("introspection is for tokens = 'opaque'")
+            raise WrongBelow("introspection", "is for tokens = 'opaque'")
         return self
 
 

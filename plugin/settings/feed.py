@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from plugin.settings.errors import WrongBelow
 from plugin.settings.servers import Auth, NoAuth
 from plugin.settings.values import Flag, Id, Location, Section, Text, Url
 from policies.vocabulary.resource_types import CONSULTABLE
@@ -92,9 +93,11 @@ class ThirdParty(FeedSettings):
     @classmethod
     def _has_no_keys_of_our_kinds(cls, entry: Any) -> Any:
         """A mistyped kind of ours shows by its keys."""
-        if isinstance(entry, dict) and (keys := sorted({"base", "path", "auth"} & entry.keys())):
-            raise ValueError(
-                f"'{keys[0]}' is for kind 'fhir-rest' or 'bundle-folder'; any other has options and secrets"
+        if not isinstance(entry, dict) or not isinstance(entry.get("kind"), str):
+            return entry
+        if keys := sorted({"base", "path", "auth"} & entry.keys()):
+            raise WrongBelow(
+                "kind", f"'{keys[0]}' is for kind 'fhir-rest' or 'bundle-folder'; any other has options and secrets"
             )
         return entry
 

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, field_validator
+from pydantic import AfterValidator, Discriminator, Field
 
 from plugin.settings.values import Location, Section, Text, WebOrigin
 
@@ -34,19 +34,20 @@ LaunchAuth = Annotated[PublicAuth | ClientSecretAuth | LaunchKeyAuth, Discrimina
 _LOOKING = re.compile(r"patient/(?:[A-Za-z]{1,64}|\*)\.(?:rs?|s|read)(?:\?[!-~]{1,512})?")
 
 
+def _only_looks(scope: str) -> str:
+    """At one patient, to read and search: no writing, no token that outlives the session."""
+    if not _LOOKING.fullmatch(scope):
+        raise ValueError("a scope is patient/<type>.rs, .r, .s or .read: nothing else is asked for")
+    return scope
+
+
+Scope = Annotated[Text, AfterValidator(_only_looks)]
+
+
 class LaunchSettings(Section):
     client_id: Text
     auth: LaunchAuth = PublicAuth()
     frame_ancestors: tuple[WebOrigin, ...] = ()
     """Whose pages may show the viewer in a frame; by default it is shown in a window of its own only."""
-    scopes: tuple[Text, ...] = Field(default=("patient/*.rs",), min_length=1, max_length=64)
+    scopes: tuple[Scope, ...] = Field(default=("patient/*.rs",), min_length=1, max_length=64)
     """What is asked for beside `openid fhirUser` and `launch` or `launch/patient`: the ceiling of every look."""
-
-    @field_validator("scopes")
-    @classmethod
-    def _only_look(cls, scopes: tuple[str, ...]) -> tuple[str, ...]:
-        """One patient, to read and search: no writing, no token that outlives the session."""
-        for scope in scopes:
-            if not _LOOKING.fullmatch(scope):
-                raise ValueError("a scope is patient/<type>.rs, .r, .s or .read: nothing else is asked for")
-        return scopes

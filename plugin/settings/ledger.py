@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, Discriminator, Field, model_validator
 
+from plugin.settings.errors import WrongBelow
 from plugin.settings.values import Flag, HostPort, Location, Section, Text, Url, Whole
 
 DEFAULT_PATH = "ledger/vitrine.sqlite"
@@ -109,10 +110,10 @@ class LedgerSettings(Section):
             return given
         if "dsn_file" not in given:
             if "purge_dsn_file" in given:
-                raise ValueError("purge_dsn_file is of a ledger in PostgreSQL, which dsn_file names")
+                raise WrongBelow("purge_dsn_file", "is of a ledger in PostgreSQL, which dsn_file names")
             return {"path": DEFAULT_PATH, **given}
         if "path" in given:
-            raise ValueError("path and dsn_file: the ledger is in a file or in PostgreSQL, not in both")
+            raise WrongBelow("path", "the ledger is in a file or in PostgreSQL, which dsn_file names, not in both")
         return given
 
     @model_validator(mode="after")
@@ -121,14 +122,15 @@ class LedgerSettings(Section):
         own = {self.key_file, self.dsn_file, self.purge_dsn_file, self.path}
         if self.path is not None:
             own |= {self.path.with_name(self.path.name + ending) for ending in _BESIDE_THE_LEDGER}
-        if any(isinstance(sink, FileSinkSettings) and sink.path in own for sink in self.sinks):
-            raise ValueError("sinks: a file of the ledger itself is no place elsewhere")
+        for number, sink in enumerate(self.sinks):
+            if isinstance(sink, FileSinkSettings) and sink.path in own:
+                raise WrongBelow(f"sinks.{number}.path", "a file of the ledger itself is no place elsewhere")
         return self
 
     @model_validator(mode="after")
     def _strangers_are_refused_first(self) -> Self:
         if self.anonymous_space_floor_mb < self.space_floor_mb:
-            raise ValueError("anonymous_space_floor_mb is less than space_floor_mb: strangers are refused first")
+            raise WrongBelow("anonymous_space_floor_mb", "is less than space_floor_mb: strangers are refused first")
         return self
 
     def verify_seconds(self) -> float | None:

@@ -50,9 +50,9 @@ class TighterLimits(Section):
     @model_validator(mode="after")
     def _says_whose_and_what(self) -> Self:
         if self.role is None and self.client is None:
-            raise ValueError("names a role, a client, or both")
+            raise ValueError("must name role, client, or both")
         if self.patients_per_person_hour is None and self.consultations_per_person_hour is None:
-            raise ValueError("tightens patients_per_person_hour, consultations_per_person_hour, or both")
+            raise ValueError("must give patients_per_person_hour, consultations_per_person_hour, or both")
         return self
 
 

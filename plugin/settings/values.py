@@ -102,7 +102,10 @@ _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 
 def _network(value: str) -> str:
     """Callers' addresses are compared without zones, and in IPv4 form where they have one."""
-    network = ipaddress.ip_network(value)
+    try:
+        network = ipaddress.ip_network(value)
+    except ValueError as error:
+        raise ValueError("is not a network, such as 10.1.0.0/16, with nothing set beyond its length") from error
     if isinstance(network, ipaddress.IPv4Network):
         return value
     if network.network_address.scope_id is not None:

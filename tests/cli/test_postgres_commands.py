@@ -305,9 +305,9 @@ def test_what_has_no_meaning_there_says_so(site):
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        ('path = "a"\ndsn_file = "b"', "path and dsn_file"),
-        ('path = "a"\npurge_dsn_file = "b"', "purge_dsn_file"),
-        ('purge_dsn_file = "b"', "purge_dsn_file"),
+        ('path = "a"\ndsn_file = "b"', "ledger.path: "),
+        ('path = "a"\npurge_dsn_file = "b"', "ledger.purge_dsn_file: "),
+        ('purge_dsn_file = "b"', "ledger.purge_dsn_file: "),
         ("dsn_file = 7", "ledger.dsn_file"),
         ('dsn_file = ""', "ledger.dsn_file"),
     ],

@@ -152,7 +152,7 @@ def test_limits_are_tightened_for_a_role_a_client_or_both(tmp_path: Any) -> None
 def test_an_unlisted_client_in_a_limit_stops_the_start(tmp_path: Any) -> None:
     """It would tighten nobody's quota, unnoticed."""
     wrong = '[[limits.tighter]]\nclient = "results-pain"\npatients_per_person_hour = 5\n'
-    with pytest.raises(SettingsError, match=r"limits\.tighter\.client"):
+    with pytest.raises(SettingsError, match=r"limits\.tighter\.0\.client"):
         World(tmp_path, f"{CONFIGURATION}\n{wrong}")
 
 

@@ -175,7 +175,7 @@ def test_configuration_tightens_and_never_widens(field: str) -> None:
     ("table", "about"),
     [
         ({"consultations_per_person_hour": 5}, "role"),
-        ({"client": "results-pane"}, "tightens"),
+        ({"client": "results-pane"}, "must give"),
         ({"role": "physician", "patients_per_person_hour": 5}, "system|code"),
         ({"role": "|x", "patients_per_person_hour": 5}, "system|code"),
         ({"client": "c", "patients_per_person_hour": 61}, "patients_per_person_hour"),
