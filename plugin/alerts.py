@@ -23,7 +23,6 @@ from fhir_adapters.reach import Reach
 from fhir_adapters.upstream import HttpUpstream
 from plugin.ledger.syslog import Collector, Transport, in_words, local_name
 from plugin.settings.alerts import AlertSettings, HttpsReceiverSettings, ReceiverSettings
-from plugin.settings.errors import SettingsError
 from plugin.settings.secret import read_secret
 from plugin.settings.values import pair
 from plugin.telemetry import ALERTS, ALERTS_NOT_TOLD
@@ -201,10 +200,7 @@ def alerts_of(settings: AlertSettings, base: str) -> Alerts:
 def _receiver(settings: ReceiverSettings, place: str) -> Receiver:
     if isinstance(settings, HttpsReceiverSettings):
         token = None if settings.token_file is None else read_secret(settings.token_file, f"{place}.token_file")
-        try:
-            return HttpsReceiver(settings.url, token)
-        except ValueError as error:
-            raise SettingsError(f"{place}: {error}") from error
+        return HttpsReceiver(settings.url, token)
     address = pair(settings.address)
     return SyslogReceiver(Collector(*address, Transport(settings.transport), seconds=RECEIVER_SECONDS))
 

@@ -95,13 +95,14 @@ def assemble(
     attempts = Attempts(recorder, strangers, ehr_bases, rules_in_force, space)
     views = Views(settings.state_dir, keys)
     launchable = launchable_ehrs(settings)
+    feeds = sources.feeds(settings)
     sessions = LaunchSessions(views, {ehr_id: launched(each) for ehr_id, each in launchable.items()}, attempts)
     gateway = Gateway(
         identifier=Identifier(settings, issuers, introspections=introspections(settings), sessions=sessions),
         rules=rules_in_force,
         feeds={
             entry.id: FeedOnOffer(
-                FeedLine(sources.feed(entry)), entry.types, entry.match, entry.documents, entry.patient_informed
+                FeedLine(feeds[entry.id]), entry.types, entry.match, entry.documents, entry.patient_informed
             )
             for entry in settings.feed
         },
@@ -171,8 +172,7 @@ def examine(settings: Settings) -> Rulebook:
     sources.ehr_servers(settings)
     sources.consent_sources(settings)
     launchable_ehrs(settings)
-    for entry in settings.feed:
-        sources.feed(entry)
+    sources.feeds(settings)
     return rulebook(settings)
 
 
@@ -301,13 +301,15 @@ def issuers_of(settings: Settings) -> Issuers:
 def introspections(settings: Settings) -> Mapping[str, Introspects]:
     """What asks each issuer of opaque tokens about them, by issuer. Raises SettingsError."""
     endpoints: dict[str, Introspects] = {}
-    for issuer in (issuer for ehr in settings.ehr for issuer in ehr.issuer):
+    placed = (
+        (f"ehr.{number}.issuer.{of_it}", issuer)
+        for number, ehr in enumerate(settings.ehr)
+        for of_it, issuer in enumerate(ehr.issuer)
+    )
+    for place, issuer in placed:
         asked = issuer.introspection
         if asked is None or issuer.issuer in endpoints:
             continue
-        secret = read_secret(asked.client_secret_file, "ehr.issuer.introspection.client_secret_file")
-        try:
-            endpoints[issuer.issuer] = IntrospectionEndpoint(asked, secret)
-        except ValueError as error:
-            raise SettingsError(f"ehr.issuer.introspection.url: {error}") from error
+        secret = read_secret(asked.client_secret_file, f"{place}.introspection.client_secret_file")
+        endpoints[issuer.issuer] = IntrospectionEndpoint(asked, secret)
     return endpoints

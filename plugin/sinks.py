@@ -55,16 +55,16 @@ def sinks_of(
 
 
 def _sink(settings: SinkSettings, key: VerifierKey, place: str, heard: Heard) -> Sink:
-    try:
-        match settings:
-            case FileSinkSettings():
-                return FileSink(settings.path, key)
-            case HttpsSinkSettings():
-                return HttpsSink(settings.url, UpstreamPoster(settings.url, heard))
-            case SyslogSinkSettings():
-                return SyslogSink(*pair(settings.address), Transport(settings.transport))
-            case _:
+    match settings:
+        case FileSinkSettings():
+            return FileSink(settings.path, key)
+        case HttpsSinkSettings():
+            return HttpsSink(settings.url, UpstreamPoster(settings.url, heard))
+        case SyslogSinkSettings():
+            return SyslogSink(*pair(settings.address), Transport(settings.transport))
+        case _:
+            try:
                 witness = WitnessKey.parse(settings.vkey)
-                return WitnessSink(settings.url, witness, UpstreamPoster(settings.url, heard))
-    except (ValueError, KeyInvalid) as error:
-        raise SettingsError(f"{place}: {error}") from error
+            except KeyInvalid as error:
+                raise SettingsError(f"{place}.vkey: {error}") from error
+            return WitnessSink(settings.url, witness, UpstreamPoster(settings.url, heard))

@@ -36,73 +36,79 @@ FHIR_REST = "fhir-rest"
 """The registry's name for a FHIR server."""
 
 
-def feed(entry: FeedEntry) -> Feed:
-    """The feed that a `[[feed]]` describes. Raises SettingsError."""
+def feeds(settings: Settings) -> Mapping[str, Feed]:
+    """What each `[[feed]]` describes, by id. Raises SettingsError."""
+    return {entry.id: feed(entry, f"feed.{number}") for number, entry in enumerate(settings.feed)}
+
+
+def feed(entry: FeedEntry, place: str) -> Feed:
+    """The feed that a `[[feed]]` describes, which stands at `place` in the file. Raises SettingsError."""
+    if isinstance(entry, BundleFolder):
+        return registry.build(entry.kind, BundleFolderConfig(entry.id, entry.path))
+    if not isinstance(entry, ThirdParty):
+        return _server(f"feed '{entry.id}'", entry.id, entry.base, f"{place}.auth", entry.auth)
+    secrets = {name: read_secret(path, f"{place}.secrets.{name}") for name, path in entry.secrets.items()}
     try:
-        if isinstance(entry, BundleFolder):
-            return registry.build(entry.kind, BundleFolderConfig(entry.id, entry.path))
-        if isinstance(entry, ThirdParty):
-            secrets = {name: read_secret(path, f"feed.secrets.{name}") for name, path in entry.secrets.items()}
-            return registry.build(entry.kind, ThirdPartyConfig(entry.id, entry.options, secrets))
-        return _server(f"feed '{entry.id}'", entry.id, entry.base, "feed.auth", entry.auth)
+        return registry.build(entry.kind, ThirdPartyConfig(entry.id, entry.options, secrets))
     except ValueError as error:
-        raise SettingsError(f"feed '{entry.id}': {error}") from error
+        raise SettingsError(f"{place}.kind: {error}") from error
 
 
 def ehr_servers(settings: Settings) -> Mapping[str, Feed]:
-    """Each EHR's FHIR server, asked for a patient's identifiers only."""
-    servers = {}
-    for ehr in settings.ehr:
-        try:
-            servers[ehr.id] = _server(f"ehr '{ehr.id}'", ehr.id, ehr.fhir_base, "ehr.auth", ehr.auth)
-        except ValueError as error:
-            raise SettingsError(f"ehr '{ehr.id}': {error}") from error
-    return servers
+    """Each EHR's FHIR server, asked for a patient's identifiers only. Raises SettingsError."""
+    return {
+        ehr.id: _server(f"ehr '{ehr.id}'", ehr.id, ehr.fhir_base, f"ehr.{number}.auth", ehr.auth)
+        for number, ehr in enumerate(settings.ehr)
+    }
 
 
 def launched_ehr(ehr: Ehr) -> LaunchedEhr:
-    """The lines to an EHR that take the token of a launch, and no credential of our own. Raises SettingsError."""
-    try:
-        server = registry.build(FHIR_REST, FhirRestConfig(LOCAL_FEED, ehr.fhir_base, LaunchToken()))
-    except ValueError as error:
-        raise SettingsError(f"ehr '{ehr.id}': {error}") from error
+    """The lines to an EHR that take the token of a launch, and no credential of our own."""
+    server = registry.build(FHIR_REST, FhirRestConfig(LOCAL_FEED, ehr.fhir_base, LaunchToken()))
     return LaunchedEhr(EhrLine(server), FeedLine(server))
 
 
 def consent_sources(settings: Settings) -> Mapping[str, ConsentSource]:
     """Where each EHR's patients' Consents are, for those that name a place. Raises SettingsError."""
-    return {ehr.id: _consent_source(ehr.id, ehr.consents) for ehr in settings.ehr if ehr.consents is not None}
+    return {
+        ehr.id: _consent_source(ehr.id, ehr.consents, f"ehr.{number}.consents")
+        for number, ehr in enumerate(settings.ehr)
+        if ehr.consents is not None
+    }
 
 
-def _consent_source(ehr_id: str, place: ConsentServer | ConsentFolder) -> ConsentSource:
-    name = f"consents of ehr '{ehr_id}'"
-    try:
-        if isinstance(place, ConsentFolder):
-            folder = registry.build(place.kind, BundleFolderConfig(ehr_id, place.path))
-            return ConsentSource(FeedLine(folder), by_patient=False)
-        server = _server(name, ehr_id, place.base, "ehr.consents.auth", place.auth)
-        return ConsentSource(FeedLine(server), by_patient=True)
-    except ValueError as error:
-        raise SettingsError(f"{name}: {error}") from error
+def _consent_source(ehr_id: str, consents: ConsentServer | ConsentFolder, place: str) -> ConsentSource:
+    if isinstance(consents, ConsentFolder):
+        folder = registry.build(consents.kind, BundleFolderConfig(ehr_id, consents.path))
+        return ConsentSource(FeedLine(folder), by_patient=False)
+    server = _server(f"consents of ehr '{ehr_id}'", ehr_id, consents.base, f"{place}.auth", consents.auth)
+    return ConsentSource(FeedLine(server), by_patient=True)
 
 
 def _server(name: str, feed_id: str, base: str, key: str, auth: Auth) -> Feed:
-    """A FHIR server, with our own credential there as the settings under `key` have it. Raises as `own_credential`."""
-    return registry.build(
-        FHIR_REST, FhirRestConfig(feed_id, base, own_credential(name, key, auth), own_certificate(key, auth))
-    )
+    """A FHIR server, with our own credential there as the settings under `key` have it. Raises SettingsError."""
+    credential, certificate = own_credential(name, key, auth), own_certificate(key, auth)
+    try:
+        return registry.build(FHIR_REST, FhirRestConfig(feed_id, base, credential, certificate))
+    except ValueError as error:
+        raise SettingsError(f"{key}: {error}") from error
 
 
 def own_credential(name: str, key: str, auth: Auth) -> Credential:
-    """The gateway's own credential at a server, its secret read from its file.
-
-    Raises SettingsError, and ValueError for what the file or an address holds.
-    """
+    """The gateway's own credential at a server, its secret read from its file. Raises SettingsError."""
     match auth:
         case BasicAuth():
-            return BasicCredential(auth.username, read_secret(auth.password_file, f"{key}.password_file"))
+            password = read_secret(auth.password_file, f"{key}.password_file")
+            try:
+                return BasicCredential(auth.username, password)
+            except ValueError as error:
+                raise SettingsError(f"{key}.username: {error}") from error
         case BearerAuth():
-            return BearerCredential(read_secret(auth.token_file, f"{key}.token_file"))
+            token = read_secret(auth.token_file, f"{key}.token_file")
+            try:
+                return BearerCredential(token)
+            except ValueError as error:
+                raise SettingsError(f"{key}.token_file: {auth.token_file}: {error}") from error
         case ClientCredentialsAuth():
             secret = read_secret(auth.client_secret_file, f"{key}.client_secret_file")
             proof: ClientProof = SecretProof(auth.client_id, secret)

@@ -10,7 +10,6 @@ from fhir_adapters.reach import Address, Reach
 from fhir_adapters.upstream import HttpUpstream, Upstream
 from plugin.authentication.issuers import MAX_DOCUMENT_BYTES
 from plugin.settings.ehr import Issuer
-from plugin.settings.errors import SettingsError
 
 FETCH_SECONDS = 3.0
 """A clinician waits meanwhile, and a key set is a static file of some kB."""
@@ -52,19 +51,16 @@ class IssuerDocuments(Documents):
     """For the hosts of the configured issuers, and of their configured `jwks_uri`, which so admits another host."""
 
     def __init__(self, issuers: Iterable[Issuer]) -> None:
-        """Opens nothing. Raises SettingsError for an issuer whose address could be read in two ways."""
+        """Opens nothing."""
         super().__init__("an issuer", *hosts_of(issuers))
 
 
 def hosts_of(issuers: Iterable[Issuer]) -> tuple[Reach, ...]:
-    """Where issuers publish. Raises SettingsError as above."""
+    """Where issuers publish."""
     addresses = [url for issuer in issuers for url in (issuer.issuer, issuer.jwks_uri) if url is not None]
     return tuple({_host_of(address) for address in addresses})
 
 
 def _host_of(address: str) -> Reach:
     parts = urlsplit(address)
-    try:
-        return Reach.of(f"{parts.scheme}://{parts.netloc}")
-    except ValueError as error:
-        raise SettingsError(f"ehr.issuer: '{address}' is not an address that can be asked") from error
+    return Reach.of(f"{parts.scheme}://{parts.netloc}")

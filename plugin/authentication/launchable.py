@@ -31,29 +31,30 @@ def redirect_uri(settings: Settings) -> str:
 def launchable_ehrs(settings: Settings) -> Mapping[str, LaunchableEhr]:
     """The EHRs with the viewer registered, by id. Raises SettingsError."""
     found = {}
-    for ehr in settings.ehr:
+    for number, ehr in enumerate(settings.ehr):
         if ehr.launch is None:
             continue
-        try:
-            hosts = trusted_hosts(ehr)
-            documents = Documents(f"ehr '{ehr.id}'", Reach.of(ehr.fhir_base))
-        except ValueError as error:
-            raise SettingsError(f"ehr '{ehr.id}': {error}") from error
+        hosts = trusted_hosts(ehr)
+        documents = Documents(f"ehr '{ehr.id}'", Reach.of(ehr.fhir_base))
         upstream = HttpUpstream(f"the authorization server of ehr '{ehr.id}'", *hosts, max_body=MAX_ANSWER_BYTES)
-        backchannel = Backchannel(launch_proof(ehr.launch), redirect_uri(settings), upstream)
+        proof = launch_proof(ehr.launch, f"ehr.{number}.launch")
+        backchannel = Backchannel(proof, redirect_uri(settings), upstream)
         style = Documents(f"the style of ehr '{ehr.id}'", *hosts, seconds=STYLE_SECONDS)
         found[ehr.id] = LaunchableEhr(ehr, ehr.launch, SmartConfiguration(ehr, documents), backchannel, style)
     return found
 
 
-def launch_proof(launch: LaunchSettings) -> Callable[[AuthorizationServer], ClientProof]:
-    """How the viewer proves itself at the authorization server, its secret read now. Raises SettingsError."""
+def launch_proof(launch: LaunchSettings, place: str) -> Callable[[AuthorizationServer], ClientProof]:
+    """How the viewer proves itself at the authorization server, its secret read now. Raises SettingsError.
+
+    `place`: where `launch` stands in the file.
+    """
     match launch.auth:
         case ClientSecretAuth(client_secret_file=file):
-            secret = SecretProof(launch.client_id, read_secret(file, "ehr.launch.auth.client_secret_file"))
+            secret = SecretProof(launch.client_id, read_secret(file, f"{place}.auth.client_secret_file"))
             return lambda _: secret
         case LaunchKeyAuth(key_file=file):
-            key = _key(file, "ehr.launch.auth.key_file")
+            key = _key(file, f"{place}.auth.key_file")
             return lambda server: KeyProof(launch.client_id, str(server.token_endpoint), key)
         case _:
             return lambda _: NoProof(launch.client_id)

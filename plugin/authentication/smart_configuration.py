@@ -102,6 +102,6 @@ class SmartConfiguration:
 
 
 def trusted_hosts(ehr: Ehr) -> tuple[Reach, ...]:
-    """The hosts of an EHR and of its issuers. Raises ValueError, SettingsError for an address of two readings."""
+    """The hosts of an EHR and of its issuers."""
     base = Reach.of(ehr.fhir_base)
     return (Reach(base.scheme, base.host, base.port, ""), *hosts_of(ehr.issuer))

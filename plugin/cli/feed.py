@@ -29,17 +29,17 @@ def feed() -> None:
 def check(path: Path, feed_id: str | None) -> None:
     """Reach each feed (or the one named) and show its version, its software and what it offers."""
     settings = settings_at(path)
-    chosen = [entry for entry in settings.feed if feed_id in (None, entry.id)]
+    chosen = [(entry, f"feed.{number}") for number, entry in enumerate(settings.feed) if feed_id in (None, entry.id)]
     if not chosen:
         raise Failure(f"no [[feed]] has the id '{feed_id}'", CANNOT)
-    failed = [entry.id for entry in chosen if not _reached(entry)]
+    failed = [entry.id for entry, place in chosen if not _reached(entry, place)]
     if failed:
         raise Failure(f"not usable: {', '.join(failed)}", NO)
 
 
-def _reached(entry: FeedEntry) -> bool:
+def _reached(entry: FeedEntry, place: str) -> bool:
     try:
-        source = sources.feed(entry)
+        source = sources.feed(entry, place)
     except SettingsError as error:
         raise Failure(str(error), CANNOT) from error
     try:

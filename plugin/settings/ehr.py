@@ -8,13 +8,13 @@ from plugin.settings.errors import WrongBelow
 from plugin.settings.launch import LaunchSettings
 from plugin.settings.ledger import Period, RetentionClass
 from plugin.settings.servers import Auth, NoAuth
-from plugin.settings.values import ExactUrl, Flag, Id, Location, Section, Text, Url
+from plugin.settings.values import AskedBase, AskedUrl, Flag, Id, Location, PublishedUrl, Section, Text
 
 
 class Introspection(Section):
     """Where an issuer says what a token is worth (RFC 7662), and who we are there."""
 
-    url: ExactUrl
+    url: AskedUrl
     client_id: Text
     client_secret_file: Location
     implied_audience: Flag = False
@@ -66,8 +66,8 @@ Claims = Annotated[
 class Issuer(Section):
     """An authorization server whose access tokens count."""
 
-    issuer: ExactUrl
-    jwks_uri: ExactUrl | None = None
+    issuer: PublishedUrl
+    jwks_uri: PublishedUrl | None = None
     """Where the keys are; by default the issuer's discovery document says."""
     advertised: Flag = False
     """The one that our discovery documents describe; needed where there are several."""
@@ -99,7 +99,7 @@ class Issuer(Section):
 
 class ConsentServer(Section):
     kind: Literal["fhir-rest"]
-    base: Url
+    base: AskedBase
     auth: Auth = NoAuth()
 
 
@@ -125,7 +125,7 @@ class Ehr(Section):
     """A source of tokens and patients; the tenant in every record."""
 
     id: Id
-    fhir_base: Url
+    fhir_base: AskedBase
     auth: Auth = NoAuth()
     """The gateway's own credential there, to read a patient's identifiers for the match."""
     auditors: Auditors | None = None

@@ -6,7 +6,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from plugin.settings.errors import WrongBelow
 from plugin.settings.servers import Auth, NoAuth
-from plugin.settings.values import Flag, Id, Location, Section, Text, Url
+from plugin.settings.values import AskedBase, Flag, Id, Location, Section, Text
 from policies.vocabulary.resource_types import CONSULTABLE
 from policies.vocabulary.security_labels import STRICTNESS
 
@@ -71,7 +71,7 @@ class FeedSettings(Section):
 
 class FhirRest(FeedSettings):
     kind: Literal["fhir-rest"]
-    base: Url
+    base: AskedBase
     auth: Auth = NoAuth()
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import AfterValidator, Discriminator, Field, model_validator
 
 from plugin.settings.errors import WrongBelow
-from plugin.settings.values import Flag, HostPort, Location, Section, Text, Url, Whole
+from plugin.settings.values import AskedBase, Flag, HostPort, Location, Section, Text, Whole
 
 DEFAULT_PATH = "ledger/vitrine.sqlite"
 NEVER = "never"
@@ -42,7 +42,7 @@ class HttpsSinkSettings(Section):
     """A web server that is sent each checkpoint, and answers 2xx when it keeps it."""
 
     kind: Literal["https"]
-    url: Url
+    url: AskedBase
 
 
 class SyslogSinkSettings(Section):
@@ -57,7 +57,7 @@ class WitnessSinkSettings(Section):
     """A witness (c2sp.org/tlog-witness): it cosigns only what continues what it saw."""
 
     kind: Literal["witness"]
-    url: Url
+    url: AskedBase
     vkey: Text
 
 

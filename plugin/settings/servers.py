@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator
 
-from plugin.settings.values import ExactUrl, Location, Section, Text
+from plugin.settings.values import AskedUrl, Location, Section, Text
 
 
 class NoAuth(Section):
@@ -26,7 +26,7 @@ class ClientCredentialsAuth(Section):
     kind: Literal["client_credentials"]
     client_id: Text
     client_secret_file: Location
-    token_url: ExactUrl
+    token_url: AskedUrl
     scope: Text | None = None
 
 
@@ -37,7 +37,7 @@ class PrivateKeyJwtAuth(Section):
     client_id: Text
     key_file: Location
     """A private JWK, RSA or EC, with a `kid`."""
-    token_url: ExactUrl
+    token_url: AskedUrl
     scope: Text | None = None
 
 

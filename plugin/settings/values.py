@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
+from fhir_adapters.reach import Reach
+
 _WRITABLE = re.compile(r"[\x21-\x7e]*")
 """RFC 3986: what else stands in an address is percent-encoded, or no part of it at all."""
 
@@ -37,6 +39,23 @@ def _exact_url(value: str) -> str:
 
 def _without_slash(value: str) -> str:
     return value.rstrip("/")
+
+
+def _asked(value: str) -> str:
+    """What the gateway's one socket would refuse to ask is no setting."""
+    try:
+        Reach.of(value)
+    except ValueError as error:
+        raise ValueError("must be scheme, host, port and path, without an encoded dot or slash") from error
+    if "?" in value:
+        raise ValueError("must have no query")
+    return value
+
+
+def _of_an_asked_host(value: str) -> str:
+    parts = urlsplit(value)
+    _asked(f"{parts.scheme}://{parts.netloc}")
+    return value
 
 
 _EVERY_HOST = frozenset({"0.0.0.0", "::"})  # noqa: S104 - to know it, not to listen on it
@@ -130,6 +149,10 @@ def _some_network(value: str) -> str:
 ExactUrl = Annotated[str, AfterValidator(_exact_url)]
 """Kept to the letter: clients compare an issuer character by character."""
 Url = Annotated[ExactUrl, AfterValidator(_without_slash)]
+AskedUrl = Annotated[ExactUrl, AfterValidator(_asked)]
+AskedBase = Annotated[Url, AfterValidator(_asked)]
+PublishedUrl = Annotated[ExactUrl, AfterValidator(_of_an_asked_host)]
+"""Of an issuer, whose host is asked for its documents."""
 Location = Annotated[Path, BeforeValidator(_beside)]
 HostPort = Annotated[str, AfterValidator(_host_port)]
 Id = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]

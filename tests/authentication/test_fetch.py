@@ -12,7 +12,6 @@ from plugin.authentication.credential import BearerToken
 from plugin.authentication.fetch import IssuerDocuments
 from plugin.authentication.issuers import MAX_DOCUMENT_BYTES
 from plugin.settings.ehr import Issuer
-from plugin.settings.errors import SettingsError
 from tests.authentication.pretend_issuer import Clock, PretendIssuer, identifier, settings
 
 
@@ -84,9 +83,3 @@ def test_no_other_host_is_asked(fetch, url):
     """A discovery document does not choose where the gateway goes."""
     with pytest.raises(FeedLinkRefused):
         fetch(url)
-
-
-def test_a_host_that_cannot_be_asked_safely_stops_the_start():
-    """It would fail at the first token otherwise."""
-    with pytest.raises(SettingsError, match=r"ehr\.issuer"):
-        IssuerDocuments([Issuer(issuer="https://under_score.example")])

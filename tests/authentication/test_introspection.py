@@ -327,11 +327,11 @@ def test_the_assembly_reads_the_secret_from_its_file(tmp_path):
     """Absent or open to others: the start ends with the key's name."""
     secret = tmp_path / "introspection.secret"
     configured = settings(tokens="opaque", introspection={**HOW, "client_secret_file": str(secret)})
-    with pytest.raises(SettingsError, match="client_secret_file"):
+    with pytest.raises(SettingsError, match=r"ehr\.0\.issuer\.0\.introspection\.client_secret_file"):
         assembly.introspections(configured)
     secret.write_text("s3cret")
     secret.chmod(0o644)
-    with pytest.raises(SettingsError, match="client_secret_file"):
+    with pytest.raises(SettingsError, match=r"ehr\.0\.issuer\.0\.introspection\.client_secret_file"):
         assembly.introspections(configured)
     secret.chmod(0o600)
     assert set(assembly.introspections(configured)) == {ISSUER}

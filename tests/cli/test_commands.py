@@ -136,7 +136,7 @@ def test_config_check_says_no_to_a_sink_that_could_not_be_used(place):
     """The start would; who configures a witness should not have to restart to find out."""
     witness = '{ kind = "witness", url = "https://witness.example", vkey = "none" }'
     place.path.write_text(f"{place.path.read_text()}\n[ledger]\nsinks = [{witness}]\n")
-    assert "ledger.sinks.0" in vitrine(place.path, "config", "check", code=NO).stderr
+    assert "ledger.sinks.0.vkey" in vitrine(place.path, "config", "check", code=NO).stderr
 
 
 def test_config_check_says_that_test_identities_match_nobody(place):

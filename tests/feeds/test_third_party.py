@@ -110,11 +110,11 @@ def test_the_assembly_hands_over_options_and_secrets(
         options={"folder": str(folder)},
         secrets={"token": secret},
     )
-    with pytest.raises(SettingsError, match=r"feed\.secrets\.token"):
-        sources.feed(entry)
+    with pytest.raises(SettingsError, match=r"feed\.0\.secrets\.token"):
+        sources.feed(entry, "feed.0")
     secret.chmod(0o600)
-    assert sources.feed(entry).read("Observation", "o1", call) is not None
-    with pytest.raises(SettingsError, match=r"feed 'files': the plug-in .* refuses its configuration"):
-        sources.feed(entry.model_copy(update={"options": {}}))
-    with pytest.raises(SettingsError, match="feed 'files': 'drawer' is no kind of feed"):
-        sources.feed(entry.model_copy(update={"kind": "drawer"}))
+    assert sources.feed(entry, "feed.0").read("Observation", "o1", call) is not None
+    with pytest.raises(SettingsError, match=r"feed\.0\.kind: the plug-in .* refuses its configuration"):
+        sources.feed(entry.model_copy(update={"options": {}}), "feed.0")
+    with pytest.raises(SettingsError, match=r"feed\.0\.kind: 'drawer' is no kind of feed"):
+        sources.feed(entry.model_copy(update={"kind": "drawer"}), "feed.0")

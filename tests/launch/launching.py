@@ -156,7 +156,9 @@ class LaunchWorld(World):
             name: replace(
                 each,
                 configuration=SmartConfiguration(each.ehr, lambda _: json.dumps(self.login.published).encode()),
-                backchannel=Backchannel(launch_proof(each.settings), redirect_uri(self.settings), self.login),
+                backchannel=Backchannel(
+                    launch_proof(each.settings, "ehr.0.launch"), redirect_uri(self.settings), self.login
+                ),
                 style=self.login.styled,
             )
             for name, each in assembled.launches.ehrs.items()

@@ -71,7 +71,7 @@ def test_a_client_with_a_key_signs_an_assertion_for_the_token_endpoint(tmp_path:
 )
 def test_a_secret_that_is_not_usable_stops_the_start(tmp_path: Path, auth: str, text: str, mode: int, key: str) -> None:
     secret_file(tmp_path, text, mode)
-    with pytest.raises(SettingsError, match=f"ehr.launch.auth.{key}"):
+    with pytest.raises(SettingsError, match=rf"ehr\.0\.launch\.auth\.{key}"):
         LaunchWorld(tmp_path, configuration(auth))
 
 
