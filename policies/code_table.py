@@ -33,7 +33,11 @@ LAST = "\U0010ffff"
 
 
 class TablesInvalid(RulesInvalid):
-    """A table cannot be used. The message names file and line, and says why."""
+    """The tables cannot be used. The message says why."""
+
+
+class LineInvalid(TablesInvalid):
+    """So it is for a line of a table. The message names file and line, and says why."""
 
     def __init__(self, file: str, line: int, why: str) -> None:
         super().__init__(f"{file}, line {line}: {why}")
@@ -72,7 +76,7 @@ class Table:
 
 
 def read(file: str, text: str) -> Table:
-    """The table in `text`. Raises TablesInvalid, naming `file` and the line."""
+    """The table in `text`. Raises LineInvalid, naming `file` and the line."""
     provenance: dict[str, str] = {}
     systems = dict(SYSTEMS)
     used: dict[str, CodeSystem] = {}
@@ -86,17 +90,17 @@ def read(file: str, text: str) -> Table:
             _read_heading(file, number, ",".join(cells)[1:], provenance, systems)
         elif not headed:
             if tuple(cells) != COLUMNS:
-                raise TablesInvalid(file, number, f"the columns must be {','.join(COLUMNS)}")
+                raise LineInvalid(file, number, f"the columns must be {','.join(COLUMNS)}")
             headed = True
         else:
             system, line = _line(file, number, cells, systems)
             used[line.uri] = system
             lines.append(line)
     if not headed:
-        raise TablesInvalid(file, number, f"there is no line {','.join(COLUMNS)}")
+        raise LineInvalid(file, number, f"there is no line {','.join(COLUMNS)}")
     missing = [name for name in PROVENANCE if name not in provenance]
     if missing:
-        raise TablesInvalid(file, 1, f"its provenance lacks '# {missing[0]}: …'")
+        raise LineInvalid(file, 1, f"its provenance lacks '# {missing[0]}: …'")
     return Table(file, provenance, used, tuple(lines))
 
 
@@ -106,16 +110,16 @@ def _rows(file: str, text: str) -> Iterator[tuple[int, list[str]]]:
     try:
         for row in reader:
             if reader.line_num > MAX_LINES:
-                raise TablesInvalid(file, reader.line_num, f"a table has at most {MAX_LINES} lines")
+                raise LineInvalid(file, reader.line_num, f"a table has at most {MAX_LINES} lines")
             cells = [cell.strip() for cell in row]
             while len(cells) > len(COLUMNS) and not cells[-1]:
                 cells.pop()  # what spreadsheets add
             if any(len(cell) > MAX_CELL or not cell.isprintable() for cell in cells):
-                raise TablesInvalid(file, reader.line_num, "a cell is too long, or holds a control character")
+                raise LineInvalid(file, reader.line_num, "a cell is too long, or holds a control character")
             if any(cells):
                 yield reader.line_num, cells
     except csv.Error as error:
-        raise TablesInvalid(file, reader.line_num, "is not CSV") from error
+        raise LineInvalid(file, reader.line_num, "is not CSV") from error
 
 
 def _read_heading(
@@ -127,15 +131,15 @@ def _read_heading(
     if name == "system":
         short, equals, uri = (part.strip() for part in value.partition("="))
         if not equals or not short or ":" not in uri or " " in uri:
-            raise TablesInvalid(file, number, "a system is declared as '# system: name = URI'")
+            raise LineInvalid(file, number, "a system is declared as '# system: name = URI'")
         if short in systems or uri in (known for each in systems.values() for known in each.uris):
-            raise TablesInvalid(file, number, f"the system '{short}' is known already")
+            raise LineInvalid(file, number, f"the system '{short}' is known already")
         systems[short] = local(uri)
     elif name in PROVENANCE:
         if name in provenance:
-            raise TablesInvalid(file, number, f"'{name}' is said twice")
+            raise LineInvalid(file, number, f"'{name}' is said twice")
         if name == "date" and not _is_date(value):
-            raise TablesInvalid(file, number, "the date is not YYYY-MM-DD")
+            raise LineInvalid(file, number, "the date is not YYYY-MM-DD")
         provenance[name] = value
 
 
@@ -148,17 +152,17 @@ def _is_date(text: str) -> bool:
 
 def _line(file: str, number: int, cells: list[str], systems: Mapping[str, CodeSystem]) -> tuple[CodeSystem, Line]:
     if len(cells) not in (len(COLUMNS) - 1, len(COLUMNS)):
-        raise TablesInvalid(file, number, f"a line has {len(COLUMNS)} cells, not {len(cells)}")
+        raise LineInvalid(file, number, f"a line has {len(COLUMNS)} cells, not {len(cells)}")
     name, codes, sensitivity, confidentiality = cells[: len(COLUMNS) - 1]
     system = systems.get(name)
     if system is None:
-        raise TablesInvalid(file, number, f"the system '{name}' is not known; declare it with '# system: {name} = URI'")
+        raise LineInvalid(file, number, f"the system '{name}' is not known; declare it with '# system: {name} = URI'")
     if sensitivity and sensitivity not in SENSITIVITIES:
-        raise TablesInvalid(file, number, f"'{sensitivity}' is no sensitivity of v3-ActCode")
+        raise LineInvalid(file, number, f"'{sensitivity}' is no sensitivity of v3-ActCode")
     if confidentiality and confidentiality not in STRICTNESS:
-        raise TablesInvalid(file, number, f"'{confidentiality}' is no confidentiality of v3-Confidentiality")
+        raise LineInvalid(file, number, f"'{confidentiality}' is no confidentiality of v3-Confidentiality")
     if not sensitivity and not confidentiality:
-        raise TablesInvalid(file, number, "neither sensitivity nor confidentiality is given")
+        raise LineInvalid(file, number, "neither sensitivity nor confidentiality is given")
     first, last = _span(file, number, codes, system)
     return system, Line(file, number, system.uris[0], first, last, Label(sensitivity, confidentiality))
 
@@ -168,11 +172,11 @@ def _span(file: str, number: int, codes: str, system: CodeSystem) -> tuple[str, 
     low, dots, high = codes.partition("..")
     starred = codes.endswith("*")
     if (dots or starred) and not system.ordered:
-        raise TablesInvalid(file, number, f"'{codes}': codes of this system have no order; list them one by one")
+        raise LineInvalid(file, number, f"'{codes}': codes of this system have no order; list them one by one")
     ends = [system.normal(end) for end in ((low.strip(), high.strip()) if dots else (codes.removesuffix("*"),))]
     if any("*" in end or not system.is_code(end) for end in ends):
-        raise TablesInvalid(file, number, f"'{codes}' is not a code of its system, a beginning like F2*, or a range")
+        raise LineInvalid(file, number, f"'{codes}' is not a code of its system, a beginning like F2*, or a range")
     if dots and (len(ends[0]) != len(ends[1]) or ends[0] >= ends[1]):
-        raise TablesInvalid(file, number, f"'{codes}': a range goes from a lower code to a higher one of equal length")
+        raise LineInvalid(file, number, f"'{codes}': a range goes from a lower code to a higher one of equal length")
     whole = dots or starred or system.hierarchical
     return ends[0], ends[-1] + LAST if whole else ends[-1]

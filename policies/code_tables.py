@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from policies.cedar import RulesInvalid
 from policies.code_systems import CodeSystem
-from policies.code_table import Label, Line, Table, TablesInvalid, read
+from policies.code_table import Label, Line, LineInvalid, Table, TablesInvalid, read
 from policies.vocabulary.security_labels import STRICTNESS
 
 MAX_BYTES = 16 << 20
@@ -63,7 +62,7 @@ def shipped() -> dict[str, str]:
 
 
 def texts(site: Path | None) -> dict[str, str]:
-    """File name -> content of the tables in force; `site` is a folder of `*.csv`. Raises RulesInvalid."""
+    """File name -> content of the tables in force; `site` is a folder of `*.csv`. Raises TablesInvalid."""
     return shipped() if site is None else shipped() | _site_texts(site)
 
 
@@ -71,10 +70,10 @@ def _site_texts(site: Path) -> dict[str, str]:
     try:
         paths = [path for path in site.iterdir() if path.suffix == ".csv" and not path.name.startswith(".")]
         if sum(path.stat().st_size for path in paths) > MAX_BYTES:
-            raise RulesInvalid(f"the folder {site} holds more than tables")
+            raise TablesInvalid(f"the folder {site} holds more than tables")
         contents = {path.name: path.read_bytes() for path in paths}
     except OSError as error:
-        raise RulesInvalid(f"the folder {site} cannot be read") from error
+        raise TablesInvalid(f"the folder {site} cannot be read") from error
     return {name: _decoded(name, content) for name, content in contents.items()}
 
 
@@ -82,11 +81,11 @@ def _decoded(name: str, content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")  # spreadsheets put a mark in front
     except UnicodeDecodeError as error:
-        raise TablesInvalid(name, content[: error.start].count(b"\n") + 1, "is not UTF-8") from error
+        raise LineInvalid(name, content[: error.start].count(b"\n") + 1, "is not UTF-8") from error
 
 
 def _refuse_contradictions(tables: Iterable[Table], ours: Collection[str]) -> None:
-    """Raise TablesInvalid where two lines say different things of one code, and one would silently have no effect.
+    """Raise LineInvalid where two lines say different things of one code, and one would silently have no effect.
 
     A narrower line may be stricter than a wider one, and a site's line stricter than one of `ours`, the files that
     ship. Where a line is laxer the stricter wins, and who wrote it would believe otherwise.
@@ -123,8 +122,8 @@ def _compare(wider: Line, narrower: Line, ours: Collection[str]) -> None:
         raise _contradiction(*sorted((wider, narrower), key=lambda each: (each.file, each.number), reverse=True))
 
 
-def _contradiction(line: Line, other: Line) -> TablesInvalid:
-    return TablesInvalid(
+def _contradiction(line: Line, other: Line) -> LineInvalid:
+    return LineInvalid(
         line.file,
         line.number,
         f"contradicts {other.file}, line {other.number}: both speak of the same codes and sensitivity, with "

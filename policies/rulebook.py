@@ -49,7 +49,7 @@ def load(
 ) -> Rulebook:
     """Read and validate the rules; `site` is a folder of `*.cedar`, `tables` one of `*.csv`.
 
-    Raises RulesInvalid naming file and line; of a table, TablesInvalid with the same.
+    Raises RulesInvalid naming file and line; of tables, TablesInvalid.
 
     `unlabelled_documents` is "withhold" or "show"; `shipped_set` one of SETS.
     """

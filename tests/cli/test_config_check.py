@@ -48,3 +48,8 @@ def test_what_a_credential_lacks_is_named_with_the_feed_or_ehr_that_it_is_of(pla
 
 def test_a_kind_of_feed_that_nobody_brings_is_said_of_its_kind(place):
     assert "feed.1.kind: 'shelf' is no kind" in checked(place, f'[[feed]]\nid = "lab"\nkind = "shelf"\n{CLAIM}')
+
+
+@pytest.mark.parametrize("key", ["directory", "tables"])
+def test_a_folder_of_rules_that_is_not_there_is_said_of_its_key(place, key):
+    assert f"policies.{key}: " in checked(place, f'[policies]\n{key} = "nowhere"\n')
