@@ -3,6 +3,7 @@
 Building contacts nobody. Secrets are read here, so a missing or open one stops the start with its key named.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -163,8 +164,22 @@ def _make_state_dir(settings: Settings) -> None:
         raise SettingsError(f"state_dir: cannot make {settings.state_dir}: {error.strerror}") from error
 
 
+def _require_room_for_state(settings: Settings) -> None:
+    """What making `state_dir`, and writing in it, would find."""
+    wanted = settings.state_dir
+    try:
+        nearest = next(each for each in (wanted, *wanted.parents) if each.exists())
+    except OSError as error:
+        raise SettingsError(f"state_dir: cannot make {wanted}: {error.strerror}") from error
+    if not nearest.is_dir():
+        raise SettingsError(f"state_dir: {nearest} is not a folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise SettingsError(f"state_dir: this user may not write in {nearest}")
+
+
 def examine(settings: Settings) -> Rulebook:
-    """Read everything that `assemble` reads, but for the ledger. Raises SettingsError."""
+    """Read everything that `assemble` reads, but for the ledger. Raises SettingsError; makes nothing."""
+    _require_room_for_state(settings)
     sealing_keys(settings)
     issuers_of(settings)
     introspections(settings)

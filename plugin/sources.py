@@ -3,7 +3,8 @@
 Building contacts nobody. Secrets are read here, so a missing or open one stops the start with its key named.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from fhir_adapters import registry
@@ -44,7 +45,7 @@ def feeds(settings: Settings) -> Mapping[str, Feed]:
 def feed(entry: FeedEntry, place: str) -> Feed:
     """The feed that a `[[feed]]` describes, which stands at `place` in the file. Raises SettingsError."""
     if isinstance(entry, BundleFolder):
-        return registry.build(entry.kind, BundleFolderConfig(entry.id, entry.path))
+        return _folder(entry.id, entry.kind, entry.path, f"{place}.path")
     if not isinstance(entry, ThirdParty):
         return _server(f"feed '{entry.id}'", entry.id, entry.base, f"{place}.auth", entry.auth)
     secrets = {name: read_secret(path, f"{place}.secrets.{name}") for name, path in entry.secrets.items()}
@@ -79,10 +80,30 @@ def consent_sources(settings: Settings) -> Mapping[str, ConsentSource]:
 
 def _consent_source(ehr_id: str, consents: ConsentServer | ConsentFolder, place: str) -> ConsentSource:
     if isinstance(consents, ConsentFolder):
-        folder = registry.build(consents.kind, BundleFolderConfig(ehr_id, consents.path))
+        folder = _folder(ehr_id, consents.kind, consents.path, f"{place}.path")
         return ConsentSource(FeedLine(folder), by_patient=False)
     server = _server(f"consents of ehr '{ehr_id}'", ehr_id, consents.base, f"{place}.auth", consents.auth)
     return ConsentSource(FeedLine(server), by_patient=True)
+
+
+def bundle_folders(settings: Settings) -> Iterator[tuple[str, Path]]:
+    """The folders that feeds and oppositions are read from, each with its key."""
+    for number, entry in enumerate(settings.feed):
+        if isinstance(entry, BundleFolder):
+            yield f"feed.{number}.path", entry.path
+    for number, ehr in enumerate(settings.ehr):
+        if isinstance(ehr.consents, ConsentFolder):
+            yield f"ehr.{number}.consents.path", ehr.consents.path
+
+
+def _folder(feed_id: str, kind: str, path: Path, key: str) -> Feed:
+    """One that is not there may come with a mount; what is there and no folder will never be one."""
+    is_something_else = False
+    with suppress(OSError):
+        is_something_else = path.exists() and not path.is_dir()
+    if is_something_else:
+        raise SettingsError(f"{key}: {path} is not a folder")
+    return registry.build(kind, BundleFolderConfig(feed_id, path))
 
 
 def _server(name: str, feed_id: str, base: str, key: str, auth: Auth) -> Feed:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from plugin import assembly
+from plugin import assembly, sources
 from plugin.cli.failure import CANNOT, NO, Failure
 from plugin.cli.given import settings_at
 from plugin.consultation.patient_match import INS_TEST_SYSTEMS
@@ -108,6 +108,11 @@ def warnings_of(settings: Settings) -> list[str]:
         found.append("ledger.sinks: no checkpoint goes elsewhere: the owner of this machine could cut the log unseen")
     if not any(client.renders_only for ehr in settings.ehr for client in ehr.client):
         found.append("ehr.client: no client is listed as renders_only, so the FHIR facade answers nobody")
+    found += [
+        f"{key}: there is no folder {folder} that can be read; until there is one, nothing is shown that depends on it"
+        for key, folder in sources.bundle_folders(settings)
+        if not os.access(folder, os.R_OK | os.X_OK)
+    ]
     if settings.demo:
         found.append("demo: test identities are accepted")
     else:

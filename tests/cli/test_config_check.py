@@ -2,7 +2,10 @@
 
 import pytest
 
-from tests.cli.test_commands import NO, vitrine
+from plugin import assembly
+from plugin.settings.errors import SettingsError
+from plugin.settings.file import load
+from tests.cli.test_commands import NO, YES, vitrine
 
 CLAIM = 'match = "claim"\n'
 SERVER = f'[[feed]]\nid = "lab"\nkind = "fhir-rest"\nbase = "https://lab.example/fhir"\n{CLAIM}'
@@ -53,3 +56,44 @@ def test_a_kind_of_feed_that_nobody_brings_is_said_of_its_kind(place):
 @pytest.mark.parametrize("key", ["directory", "tables"])
 def test_a_folder_of_rules_that_is_not_there_is_said_of_its_key(place, key):
     assert f"policies.{key}: " in checked(place, f'[policies]\n{key} = "nowhere"\n')
+
+
+def folders(path):
+    """A feed and the oppositions of the EHR, both in the folder `path`."""
+    return (
+        f'[[feed]]\nid = "lab"\nkind = "bundle-folder"\npath = "{path}"\n{CLAIM}',
+        f'consents = {{ kind = "bundle-folder", path = "{path}" }}\n',
+    )
+
+
+def test_a_folder_to_read_that_is_a_file_is_refused_by_the_check_and_by_the_start(place):
+    """It will never be one."""
+    good = place.path.read_text()
+    feed, consents = folders("vitrine.toml")
+    assert "feed.1.path: " in checked(place, feed)
+    with pytest.raises(SettingsError, match=r"feed\.1\.path: "):
+        assembly.assemble(load(place.path))
+    place.path.write_text(good.replace("[[ehr]]\n", f"[[ehr]]\n{consents}"))
+    assert "ehr.0.consents.path: " in checked(place, "")
+
+
+def test_a_folder_to_read_that_is_not_there_yet_is_a_warning(place):
+    """A mount that is late takes nobody else's results away."""
+    feed, consents = folders("nowhere")
+    place.path.write_text(place.path.read_text().replace("[[ehr]]\n", f"[[ehr]]\n{consents}"))
+    said = checked(place, feed, code=YES)
+    assert "warning: feed.1.path: " in said
+    assert "warning: ehr.0.consents.path: " in said
+    assert "feed.0.path" not in said
+
+
+@pytest.mark.parametrize("state", ["vitrine.toml", "vitrine.toml/state"])
+def test_a_state_that_could_not_be_made_is_refused_and_none_is_made(place, state):
+    assert "state_dir: " in checked(place, "", before=f'state_dir = "{state}"\n')
+
+
+def test_the_check_makes_no_state(tmp_path):
+    path = tmp_path / "vitrine.toml"
+    vitrine(path, "config", "init")
+    vitrine(path, "config", "check")
+    assert not (tmp_path / "state").exists()
