@@ -74,7 +74,7 @@ class Issuer(Section):
     tokens: Literal["jwt", "opaque"] = "jwt"
     """`opaque`: this issuer is asked about each of its tokens, JWTs included, and takes those that are no JWTs."""
     introspection: Introspection | None = None
-    audiences: tuple[Text, ...] = ()
+    audiences: tuple[Text, ...] = Field(default=(), min_length=1)
     """Default: `public_base`/fhir, or the base of the feed that is asked."""
     algorithms: tuple[Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"], ...] = (
         Field(default=("RS256", "ES256"), min_length=1)

@@ -49,7 +49,7 @@ class FeedSettings(Section):
     id: Id
     title: Title | None = None
     match: Match
-    types: tuple[Literal[CONSULTABLE], ...] = CONSULTABLE  # type: ignore[valid-type]
+    types: tuple[Literal[CONSULTABLE], ...] = Field(default=CONSULTABLE, min_length=1)  # type: ignore[valid-type]
     """Resource types that are asked of this feed; all that the gateway knows by default."""
     patient_informed: Flag = False
     """Looked at in the viewer only, with the clinician's word that the patient was told and did not object."""

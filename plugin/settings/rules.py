@@ -15,7 +15,7 @@ class PolicySettings(Section):
     """A ready-made set, beside the core and the site's own (docs/policies)."""
     tables: Location | None = None
     """Tables of sensitive codes, `*.csv`: one of a shipped table's name replaces it, others stand beside."""
-    network_zones: dict[Id, tuple[Network, ...]] = Field(default_factory=dict)
+    network_zones: dict[Id, Annotated[tuple[Network, ...], Field(min_length=1)]] = Field(default_factory=dict)
     """Networks by the name of their zone, for rules that ask where a caller sits."""
     unlabelled_documents: Literal["withhold", "show"] = "withhold"
     """Documents for which no label speaks."""

@@ -142,6 +142,30 @@ def test_what_a_hand_slips_to_is_named_as_it_stands_in_the_file(place, value, na
     assert refused[0].startswith(named), refused
 
 
+MAY_BE_EMPTY = {
+    ("trusted_proxies",),
+    ("cors_origins",),
+    ("ledger", "sinks"),
+    ("alerts", "receivers"),
+    ("limits", "tighter"),
+    ("ehr", 0, "client"),
+    ("ehr", 0, "launch", "frame_ancestors"),
+}
+"""Lists of whom something is given to or kept from: an empty one is as if it were not there."""
+
+
+def test_a_list_without_which_nothing_would_come_is_refused_when_it_is_empty():
+    """A feed without types would be dead, and audiences that are none would mean those of the default."""
+    for place in places(EVERY_KEY):
+        here: Any = EVERY_KEY
+        for key in place:
+            here = here[key]
+        if isinstance(here, list):
+            refused = said(changed(place, []))
+            expected = None if place in MAY_BE_EMPTY else (dotted(place), "may not be an empty list")
+            assert refused == expected
+
+
 @pytest.mark.parametrize(
     ("text", "what"),
     [
