@@ -13,6 +13,11 @@ from fhir_adapters.reach import Reach
 _WRITABLE = re.compile(r"[\x21-\x7e]*")
 """RFC 3986: what else stands in an address is percent-encoded, or no part of it at all."""
 
+_ORIGIN = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:]+\])(?::(?P<port>[1-9][0-9]{0,4}))?"
+)
+_USUAL_PORTS = {"http": "80", "https": "443"}
+
 
 class Section(BaseModel):
     """A table of the file: unknown keys are refused, values cannot change afterwards."""
@@ -85,11 +90,21 @@ def _beside(value: Any, info: ValidationInfo) -> Any:
 
 def _origin(value: str) -> str:
     """As a browser writes it, since it is compared to the letter (RFC 6454 6.2)."""
-    parts = urlsplit(value)
-    usual = {"http": 80, "https": 443}[parts.scheme]
-    if value != f"{parts.scheme}://{parts.netloc}".lower() or parts.port == usual or "*" in value:
+    found = _ORIGIN.fullmatch(value)
+    if found is None or found["port"] == _USUAL_PORTS[found["scheme"]] or not _is_written_as_usual(found["host"]):
         raise ValueError("must be an origin as browsers send it: lower case, no path, no usual port, no wildcard")
     return value
+
+
+def _is_written_as_usual(host: str) -> bool:
+    """Browsers read a last label of digits as an IPv4 address, and write each address in one way."""
+    address = host.strip("[]")
+    if address == host and not host.rpartition(".")[2].isdigit():
+        return True
+    try:
+        return str(ipaddress.ip_address(address)) == address
+    except ValueError:
+        return False
 
 
 def _host_port(value: str) -> str:
@@ -158,7 +173,8 @@ HostPort = Annotated[str, AfterValidator(_host_port)]
 Id = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
 Text = Annotated[str, Field(min_length=1, max_length=1024)]
 
-BaseUrl = Annotated[Url, AfterValidator(_base)]
+BaseUrl = Annotated[Url, AfterValidator(_base), AfterValidator(_origin)]
+"""Of our own pages, which send it as their origin."""
 WebOrigin = Annotated[ExactUrl, AfterValidator(_origin)]
 """Scheme, host and port of a page, as in the header `Origin`."""
 Network = Annotated[str, AfterValidator(_network)]

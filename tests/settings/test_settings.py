@@ -221,18 +221,31 @@ def test_a_feed_of_a_third_party_has_options_and_secrets(tmp_path):
         "http://pane.example",
         "https://pane.example/app",
         "https://a@pane.example",
+        "https://pane.example:",
+        "https://pane.example:08443",
+        "https://pane.example;script-src",
+        "https://pane.example,other.example",
+        "https://p%61ne.example",
+        "https://127.1",
+        "https://[0:0::1]",
+        "https://[::1%25eth0]",
+        "https://[fe80",
     ],
 )
 def test_an_origin_that_no_browser_would_send_is_refused(tmp_path, origin):
-    """It would never match, or match everybody."""
-    text = f'cors_origins = ["{origin}"]\n{SHORTEST}'
-    assert "cors_origins" in refusal(tmp_path, text)
+    """It would never match, or match everybody; and the viewer's own pages send `public_base`."""
+    assert "cors_origins.0: " in refusal(tmp_path, f'cors_origins = ["{origin}"]\n{SHORTEST}')
+    assert "frame_ancestors.0: " in refusal(tmp_path, WHOLE.replace('https://ehr.hospital.example"]', f'{origin}"]'))
+    if not origin.endswith("/"):
+        assert "public_base: " in refusal(tmp_path, SHORTEST.replace("https://vitrine.hospital.example", origin))
 
 
 def test_origins_are_listed_one_by_one(tmp_path):
     """With a port where it is not the usual one."""
-    text = f'cors_origins = ["https://pane.example", "https://pane.example:8443", "http://localhost:3000"]\n{SHORTEST}'
-    assert len(loaded(tmp_path, text).cors_origins) == 3
+    origins = ["https://pane.example", "https://pane.example:8443", "http://localhost:3000", "http://127.0.0.1"]
+    origins += ["http://[::1]:3000", "https://xn--4ca.example", "https://pane_1.intranet"]
+    assert list(loaded(tmp_path, f"cors_origins = {origins}\n{SHORTEST}").cors_origins) == origins
+    assert loaded(tmp_path, SHORTEST.replace('.example"', '.example/"', 1)).public_base == TOP.split('"')[1]
 
 
 @pytest.mark.parametrize(
