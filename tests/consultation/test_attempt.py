@@ -276,13 +276,13 @@ def test_damaged_storage_ends_the_process(world: World) -> None:
     """Its successor runs the start checks; this one releases nothing more."""
     ended: list[str] = []
     broken = FaultyLedger(world.assembled.ledger, [("before", StorageFailed("EIO"))])
-    recorder = Recorder(broken, {}, lambda: ended.append("now"))  # type: ignore[arg-type]
+    recorder = Recorder(broken, {}, ended.append)  # type: ignore[arg-type]
     with pytest.raises(RecordUnavailable):
         recorder.append({"action": AuditAction.GATEWAY_STARTED, "record": "r.1"}, tenant="t", retention_class="ledger")
-    assert ended == ["now"]
+    assert ended == ["EIO"]
     broken.faults = [("before", StorageFailed("EIO"))]
     assert not recorder.settle()
-    assert ended == ["now", "now"]
+    assert ended == ["EIO", "EIO"]
 
 
 class NoIssuer:
