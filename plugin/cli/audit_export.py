@@ -4,11 +4,8 @@ Both ask the gateway, as any reader does, so each reading is recorded with its r
 """
 
 import os
-import select
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 from functools import partial
 from pathlib import Path
@@ -35,6 +32,7 @@ from plugin.audit.selection import Selection, beginning, ending
 from plugin.cli.failure import CANNOT, NO, Failure
 from plugin.cli.given import POSITION, patient_at, period_without_time, place_at, settings_at
 from plugin.cli.reading import REASON, read, reader
+from plugin.cli.stopping import until_stopped
 from plugin.errors import ConsultError, LogUnreadable
 from plugin.ledger.errors import LedgerError
 from plugin.ledger.reader import Reader
@@ -121,7 +119,7 @@ def export(
             first=first,
             say=lambda sentence: click.echo(f"vitrine: {sentence}", err=True),
         )
-        with _until_stopped() as stopped:
+        with until_stopped() as stopped:
             forwarder.run(stopped, FOLLOW_SECONDS)
     except ForwardError as error:
         raise Failure(str(error), CANNOT) from error
@@ -194,7 +192,7 @@ def report(
 def _export(release: LogRelease, selection: Selection, form: str) -> None:
     stream = Export(release, selection, form, workers=len(os.sched_getaffinity(0)))
     try:
-        with _until_stopped() as stopped:
+        with until_stopped() as stopped:
             whole = stream.write(sys.stdout.buffer, partial(stopped, 0))
     except ConsultError as error:
         raise Failure(f"{error} Go on with --first {stream.next}.", CANNOT) from error
@@ -260,26 +258,6 @@ def _size(settings: Settings) -> Callable[[], int]:
             raise LogUnreadable from error
 
     return size
-
-
-@contextmanager
-def _until_stopped() -> Iterator[Callable[[float], bool]]:
-    """Waits for seconds; True once SIGTERM or SIGINT came, so that a batch is never left half said.
-
-    By a pipe: an Event must not be set by a handler that may have interrupted the waiting for it.
-    """
-    told, tell = os.pipe()
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        for number, handler in before.items():
-            if handler is not signal.SIG_IGN:  # who starts a command in the background may want it so
-                signal.signal(number, lambda *_: os.write(tell, b"."))
-        yield lambda seconds: bool(select.select([told], [], [], seconds)[0])
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        os.close(told)
-        os.close(tell)
 
 
 def _host_port(text: str) -> tuple[str, int]:

@@ -2,8 +2,10 @@
 
 import csv
 import errno
+import fcntl
 import io
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -278,7 +280,7 @@ class Rotating:
 
 def test_following_goes_on_with_the_new_key_after_a_rotation(used: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What records the readings holds the old key: it is replaced, as a worker that serves would be."""
-    monkeypatch.setattr(audit_export, "_until_stopped", lambda: nullcontext(Rotating(used, waits=3)))
+    monkeypatch.setattr(audit_export, "until_stopped", lambda: nullcontext(Rotating(used, waits=3)))
     done = run(used, "export", "--reason", "siem", "--follow")
     assert done.exit_code == 0, done.stderr
     sent = [each["id"] for each in resources(done.stdout)]
@@ -293,10 +295,33 @@ def test_following_ends_where_the_key_is_not_the_one_that_the_ledger_goes_on_wit
     key_file = used.settings.ledger.key_file
     old = key_file.read_bytes()
     rotating = Rotating(used, waits=9, after=lambda: key_file.write_bytes(old))
-    monkeypatch.setattr(audit_export, "_until_stopped", lambda: nullcontext(rotating))
+    monkeypatch.setattr(audit_export, "until_stopped", lambda: nullcontext(rotating))
     done = run(used, "export", "--reason", "siem", "--follow")
     assert done.exit_code == 2
     assert done.stderr.endswith(f"{key_file} is not the key that the ledger goes on with\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [(), ("--follow",)], ids=["whole", "following"])
+def test_an_export_whose_reader_hangs_can_be_ended(used: World, options: tuple[str, ...]) -> None:
+    """A program that neither reads nor closes: what is on its way is given up after a while, and that is said."""
+    command = [sys.executable, "-m", "plugin.cli", "--config", str(used.folder / "vitrine.toml"), "audit", "export"]
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)  # less than three records
+    exporting = subprocess.Popen([*command, "--reason", "r", *options], stdout=writing, stderr=subprocess.PIPE)
+    try:
+        waiting = time.monotonic() + WAIT
+        while select.select([], [writing], [], 0)[1] and time.monotonic() < waiting:
+            time.sleep(0.1)
+        exporting.send_signal(signal.SIGTERM)
+        _, said = exporting.communicate(timeout=WAIT)
+    finally:
+        exporting.kill()
+        os.close(reading)
+        os.close(writing)
+    assert exporting.returncode == 2
+    assert b"nobody reads the output any more" in said
+    assert said.count(b"\n") == 1
 
 
 @pytest.mark.slow
