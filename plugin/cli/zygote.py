@@ -117,8 +117,7 @@ def _born_when_asked(channel: Connection) -> tuple[Callable[..., object], tuple[
         for descriptor, _ in waiting.poll():
             if descriptor in living:
                 waiting.unregister(descriptor)
-                os.close(descriptor)
-                os.waitpid(living.pop(descriptor), 0)
+                _take_leave(living, descriptor)
                 continue
             try:
                 run: tuple[Callable[..., object], tuple[Any, ...]] = channel.recv()
@@ -139,23 +138,37 @@ def _born_when_asked(channel: Connection) -> tuple[Callable[..., object], tuple[
                 reduction.send_handle(channel, ended, os.getppid())
 
 
+def _take_leave(living: dict[int, int], ended: int) -> None:
+    """Of the worker whose pipe has closed."""
+    os.close(ended)
+    os.waitpid(living.pop(ended), 0)
+
+
 def _end(living: dict[int, int]) -> NoReturn:
-    """The end of this process, and before it of its workers, by the pipe that closes as each ends: asked, then made."""
+    """The end of this process, and before it of the workers that are left: asked, then made."""
+    _wait(living, 0.0)  # after a stop none is left
     if living:
         log.critical("the process that supervises has ended, and its workers end with it")
     for worker in living.values():
         os.kill(worker, signal.SIGTERM)
-    waiting = select.poll()
-    for ended in living:
-        waiting.register(ended)
-    until = time.monotonic() + STOP_SECONDS
-    while living and (left := until - time.monotonic()) > 0:
-        for ended, _ in waiting.poll(left * 1000):
-            waiting.unregister(ended)
-            del living[ended]
+    _wait(living, STOP_SECONDS)
     for worker in living.values():
         os.kill(worker, signal.SIGKILL)
     os._exit(0)
+
+
+def _wait(living: dict[int, int], seconds: float) -> None:
+    """Until all of them have ended, and no longer than that."""
+    until = time.monotonic() + seconds
+    while living:
+        waiting = select.poll()
+        for ended in living:
+            waiting.register(ended)
+        found = waiting.poll(max(0.0, until - time.monotonic()) * 1000)
+        if not found:
+            return
+        for ended, _ in found:
+            _take_leave(living, ended)
 
 
 def _live(target: Callable[..., object], arguments: tuple[Any, ...]) -> None:

@@ -1,5 +1,7 @@
 """The process that workers are forked from, seen from the process that supervises."""
 
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -71,6 +73,30 @@ def test_it_ends_when_the_supervising_process_does():
     # The pipe ends with the last process that holds it.
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, timeout=120)
     assert done.stdout == b"here"
+
+
+STOPPING = """
+import os, signal, time
+from pathlib import Path
+from plugin.cli.zygote import Zygote
+zygote = Zygote()
+worker = zygote.worker(time.sleep, (60,))
+worker.start()
+parent = int(Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()[1])
+os.kill(parent, signal.SIGSTOP)
+worker.terminate()
+worker.join()
+print(parent, flush=True)
+"""
+
+
+def test_of_a_stop_in_order_it_says_nothing():
+    """Also where it notices the end of the workers and of the supervising process at once."""
+    with subprocess.Popen([sys.executable, "-c", STOPPING], stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as done:
+        zygote = int(done.stdout.readline())
+        assert done.wait(60) == 0
+        os.kill(zygote, signal.SIGCONT)
+        assert done.stdout.read() == b"", "the pipe ends with it"
 
 
 def test_a_process_with_several_threads_is_not_forked():
