@@ -64,6 +64,8 @@ class Callers:
     """Safe to call from several threads."""
 
     clock: Callable[[], float] = time.time
+    steady: Callable[[], float] = time.monotonic
+    """What fills the buckets again: a clock that is set back would hold off whoever failed once."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _buckets: dict[str, _Bucket] = field(default_factory=dict)
     _counts: dict[Kind, tuple[int, float]] = field(default_factory=dict)
@@ -73,7 +75,7 @@ class Callers:
         """False while the address has spent its failures. One without a bucket of its own is admitted."""
         with self._lock:
             bucket = self._buckets.get(_owner(address))
-            return bucket is None or bucket.level(self.clock()) + 1 <= BUCKET_SIZE
+            return bucket is None or bucket.level(self.steady()) + 1 <= BUCKET_SIZE
 
     def refused(self, kind: Kind, address: str, *, charged: bool) -> Refusals | None:
         """Count a refusal; `charged` ones are held against the address.
@@ -83,7 +85,7 @@ class Callers:
         now = self.clock()
         with self._lock:
             if charged:
-                self._charge(_owner(address), now)
+                self._charge(_owner(address), self.steady())
             kind = self._known(kind)
             if kind not in self._counts:
                 self._counts[kind] = (0, now)
@@ -97,7 +99,8 @@ class Callers:
         with self._lock:
             counts = {kind: counted for kind, counted in self._counts.items() if counted[0]}
             self._counts = dict.fromkeys(counts, (0, now))
-            self._buckets = {slot: bucket for slot, bucket in self._buckets.items() if bucket.level(now) > 0}
+            steady = self.steady()
+            self._buckets = {slot: bucket for slot, bucket in self._buckets.items() if bucket.level(steady) > 0}
         return [Refusals(kind, count, since, now) for kind, (count, since) in counts.items()]
 
     def restore(self, refusals: list[Refusals]) -> None:

@@ -19,6 +19,9 @@ import apsw
 from plugin.errors import StateUnavailable
 
 HOUR = 3600.0
+AHEAD = 60.0
+"""Seconds by which a look may be dated after now: what is further ahead was dated by a clock that was set back since,
+and would count for as much longer."""
 HASH_BYTES = 16
 BUSY_MILLISECONDS = 1000
 """How long a worker waits for another one's transaction, which lasts well under a millisecond."""
@@ -87,15 +90,15 @@ class Quotas:
     ) -> Charged:
         connection.execute("BEGIN IMMEDIATE")
         try:
-            since = now - HOUR
-            if now - self._swept > HOUR / 60:
-                connection.execute("DELETE FROM looks WHERE at < ?", (since,))
+            since, latest = now - HOUR, now + AHEAD
+            if abs(now - self._swept) > HOUR / 60:
+                connection.execute("DELETE FROM looks WHERE at NOT BETWEEN ? AND ?", (since, latest))
                 connection.execute("DELETE FROM told WHERE at < ?", (since,))
                 self._swept = now
             counted: Any = connection.execute(
                 "SELECT count(*), count(DISTINCT patient), coalesce(max(patient IS ?3), 0) FROM looks"
-                " WHERE person = ?1 AND at >= ?2",
-                (who, since, whom),
+                " WHERE person = ?1 AND at BETWEEN ?2 AND ?4",
+                (who, since, whom, latest),
             ).get
             looks, patients, known = counted
             affordable = whom is None or bool(known) or patients < most_patients

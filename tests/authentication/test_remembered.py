@@ -14,6 +14,13 @@ def test_what_is_not_believed_any_more_is_not_held_for_those_who_never_come_back
     assert remembered.get(b"99-3", 100 * 60.0) is None
 
 
+def test_a_clock_that_was_set_back_makes_nothing_longer():
+    """Else a token that its issuer has withdrawn would be believed for as long as the clock had been wrong."""
+    remembered = Remembered[str](2)
+    remembered.keep(b"token", "known", now=3600.0, until=3660.0)
+    assert remembered.get(b"token", 0.0) is None
+
+
 def test_who_was_asked_for_least_recently_goes_first():
     """A flood of new tokens drives out those that nobody uses."""
     remembered = Remembered[str](2)

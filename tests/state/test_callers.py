@@ -41,7 +41,7 @@ def knock(
 
 def test_only_failed_authentications_are_held_against_an_address(clock: Clock) -> None:
     """Asking without a token is how clients find out where to get one."""
-    callers = Callers(clock)
+    callers = Callers(clock, clock)
     for _ in range(BUCKET_SIZE * 2):
         knock(callers, charged=False)
     assert callers.admits("192.0.2.1")
@@ -54,7 +54,7 @@ def test_only_failed_authentications_are_held_against_an_address(clock: Clock) -
 
 def test_a_spent_bucket_stays_spent_while_the_clock_moves_a_little(clock: Clock) -> None:
     """It is not enough that some moment passed: a whole failure has to be given back."""
-    callers = Callers(clock)
+    callers = Callers(clock, clock)
     for _ in range(BUCKET_SIZE):
         knock(callers)
     clock.now += 0.9 / BUCKET_REFILL
@@ -65,9 +65,17 @@ def test_a_spent_bucket_stays_spent_while_the_clock_moves_a_little(clock: Clock)
     assert not callers.admits("192.0.2.1")
 
 
+def test_a_clock_that_is_set_back_holds_nobody_off(clock: Clock) -> None:
+    """Somebody who mistyped once would be refused for as long."""
+    callers = Callers(clock)
+    knock(callers)
+    clock.now -= 3600.0
+    assert callers.admits("192.0.2.1")
+
+
 def test_an_ipv6_network_has_one_bucket(clock: Clock) -> None:
     """Whoever owns one address of it owns all."""
-    callers = Callers(clock)
+    callers = Callers(clock, clock)
     for n in range(BUCKET_SIZE):
         knock(callers, address=f"2001:db8::{n + 1:x}")
     assert not callers.admits("2001:db8::ffff")
@@ -75,7 +83,7 @@ def test_an_ipv6_network_has_one_bucket(clock: Clock) -> None:
 
 def test_the_first_of_a_kind_is_given_back_to_be_recorded_at_once(clock: Clock) -> None:
     """The others are counted, exactly, with their span."""
-    callers = Callers(clock)
+    callers = Callers(clock, clock)
     assert knock(callers) == Refusals(FORGED, 1, 1000.0, 1000.0)
     clock.now += 5
     assert [knock(callers) for _ in range(3)] == [None, None, None]
@@ -86,7 +94,7 @@ def test_the_first_of_a_kind_is_given_back_to_be_recorded_at_once(clock: Clock) 
 
 def test_a_kind_is_known_while_it_goes_on_and_a_first_again_after_a_quiet_minute(clock: Clock) -> None:
     """So that an attack of an hour leaves one record a minute, and the next one is seen at once."""
-    callers = Callers(clock)
+    callers = Callers(clock, clock)
     knock(callers)
     knock(callers)
     callers.drain()
@@ -97,7 +105,7 @@ def test_a_kind_is_known_while_it_goes_on_and_a_first_again_after_a_quiet_minute
 
 
 def test_kinds_differ_by_reason_family_network_and_verified_subject(clock: Clock) -> None:
-    callers = Callers(clock)
+    callers = Callers(clock, clock)
     kinds = [
         FORGED,
         Kind("expired-token", "facade", "192.0.2.0/24"),
@@ -118,7 +126,7 @@ def test_an_address_is_told_by_its_network_only(address: str, network: str) -> N
 
 def test_a_flood_from_everywhere_costs_a_bounded_table(clock: Clock) -> None:
     """What does not fit shares one count, and holds nobody back; no refusal is lost."""
-    callers = Callers(clock)
+    callers = Callers(clock, clock)
     callers_from: Callable[[int], Kind] = lambda n: Kind(f"reason-{n}", "facade", "192.0.2.0/24")  # noqa: E731
     firsts = [knock(callers, callers_from(n), f"host-{n}") for n in range(MAX_KEYS + BUCKET_SIZE)]
     assert callers.admits("yet another"), "it did nothing"
@@ -130,7 +138,7 @@ def test_a_flood_from_everywhere_costs_a_bounded_table(clock: Clock) -> None:
 
 def test_draining_forgets_addresses_that_are_quiet_again(clock: Clock) -> None:
     """Addresses are kept no longer than they matter."""
-    callers = Callers(clock)
+    callers = Callers(clock, clock)
     knock(callers)
     clock.now += 60
     callers.drain()
@@ -139,7 +147,7 @@ def test_draining_forgets_addresses_that_are_quiet_again(clock: Clock) -> None:
 
 def test_counts_that_could_not_be_recorded_are_put_back(clock: Clock) -> None:
     """With those that came in the meantime, and since when."""
-    callers = Callers(clock)
+    callers = Callers(clock, clock)
     first = knock(callers)
     assert first is not None
     callers.restore([first])
@@ -150,7 +158,7 @@ def test_counts_that_could_not_be_recorded_are_put_back(clock: Clock) -> None:
 
 def test_an_outage_of_the_ledger_does_not_grow_the_table(clock: Clock) -> None:
     """Counts put back minute after minute stay within the same bound, and stay exact."""
-    callers = Callers(clock)
+    callers = Callers(clock, clock)
     for minute in range(3):
         drained = callers.drain()
         for n in range(MAX_KEYS):
@@ -164,7 +172,7 @@ def test_an_outage_of_the_ledger_does_not_grow_the_table(clock: Clock) -> None:
 
 def test_threads_lose_no_count(clock: Clock) -> None:
     """Exact but for a crash."""
-    callers = Callers(clock)
+    callers = Callers(clock, clock)
     firsts: list[Refusals] = []
 
     def go() -> None:

@@ -74,6 +74,19 @@ def test_an_hour_passes(tmp_path: Path, clock: Clock) -> None:
     assert counter.within("roy", "p1")
 
 
+def test_a_clock_that_was_a_day_ahead_bars_nobody_for_a_day(tmp_path: Path, clock: Clock) -> None:
+    """What was counted then is of nobody knows when; what is dated a little ahead may be another process's."""
+    counter = quotas(tmp_path, clock, consultations=2)
+    clock.now += 24 * HOUR
+    assert [counter.within("roy", "p1") for _ in range(3)] == [True, True, False]
+    clock.now -= 24 * HOUR
+    assert [counter.within("roy", "p1") for _ in range(3)] == [True, True, False]
+    clock.now -= 1
+    assert not counter.within("roy", "p1")
+    clock.now += HOUR + 2
+    assert counter.within("roy", "p1")
+
+
 def test_workers_share_one_file(tmp_path: Path, clock: Clock) -> None:
     """Each worker process has its own Quotas."""
     one, two = quotas(tmp_path, clock, consultations=3), quotas(tmp_path, clock, consultations=3)
@@ -137,6 +150,7 @@ def test_somebody_beyond_a_quota_is_told_of_once_an_hour(tmp_path: Path, clock: 
     two.charge("kim", "p")
     assert two.charge("kim", "p") is Charged.FIRST_BEYOND
     clock.now -= 10 * HOUR
+    assert two.charge("roy", "p") is Charged.WITHIN
     assert two.charge("roy", "p") is Charged.FIRST_BEYOND
     clock.now += 20 * HOUR
     assert two.charge("roy", "p") is Charged.WITHIN
