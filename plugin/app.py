@@ -80,7 +80,7 @@ def _viewer(assembled: Assembled) -> Viewer:
         assembled.sessions,
         gateway,
         gateway.strangers,
-        FormTokens(keys, settings.public_base),
+        FormTokens(keys, settings.origin()),
         credential_of,
         {ehr.id: ehr.launch.frame_ancestors for ehr in settings.ehr if ehr.launch is not None},
         Patients(gateway, assembled.sessions.names).of,

@@ -20,6 +20,7 @@ from plugin.settings.values import (
     Section,
     WebOrigin,
     Whole,
+    as_origin,
     share_a_socket,
 )
 
@@ -130,3 +131,7 @@ class Settings(Section):
         """The issuer that discovery documents describe."""
         issuers = [issuer for ehr in self.ehr for issuer in ehr.issuer]
         return next((i for i in issuers if i.advertised), issuers[0])
+
+    def origin(self) -> str:
+        """What browsers send of our own pages, however `public_base` is written."""
+        return as_origin(self.public_base)

@@ -14,9 +14,9 @@ _WRITABLE = re.compile(r"[\x21-\x7e]*")
 """RFC 3986: what else stands in an address is percent-encoded, or no part of it at all."""
 
 _ORIGIN = re.compile(
-    r"(?P<scheme>https?)://(?P<host>[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:]+\])(?::(?P<port>[1-9][0-9]{0,4}))?"
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:]+\])(?::(?P<port>[0-9]*))?/?"
 )
-_USUAL_PORTS = {"http": "80", "https": "443"}
+_USUAL_PORTS = {"http": 80, "https": 443}
 
 
 class Section(BaseModel):
@@ -75,8 +75,10 @@ def is_loopback(host: str) -> bool:
 
 
 def _base(value: str) -> str:
+    """Kept to the letter, as an issuer that was told of it writes it into `aud`."""
     if urlsplit(value).path or "?" in value:
         raise ValueError("must have no path")
+    as_origin(value)
     return value
 
 
@@ -88,23 +90,29 @@ def _beside(value: Any, info: ValidationInfo) -> Any:
     return folder / value if isinstance(value, str | Path) else value
 
 
-def _origin(value: str) -> str:
-    """As a browser writes it, since it is compared to the letter (RFC 6454 6.2)."""
-    found = _ORIGIN.fullmatch(value)
-    if found is None or found["port"] == _USUAL_PORTS[found["scheme"]] or not _is_written_as_usual(found["host"]):
-        raise ValueError("must be an origin as browsers send it: lower case, no path, no usual port, no wildcard")
-    return value
+def as_origin(value: str) -> str:
+    """A URL without a path as browsers write the origin of its pages (RFC 6454 6.2), to be compared to the letter.
+
+    Raises ValueError for what is no origin, or could be read as two.
+    """
+    found = _ORIGIN.fullmatch(value.lower())
+    host = _as_usual(found["host"]) if found else ""
+    if found is None or not host:
+        raise ValueError("must be an origin, such as https://pane.example or http://localhost:3000, without a wildcard")
+    usual = _USUAL_PORTS[found["scheme"]]
+    port = int(found["port"] or usual)
+    return f"{found['scheme']}://{host}" + ("" if port == usual else f":{port}")
 
 
-def _is_written_as_usual(host: str) -> bool:
-    """Browsers read a last label of digits as an IPv4 address, and write each address in one way."""
-    address = host.strip("[]")
-    if address == host and not host.rpartition(".")[2].isdigit():
-        return True
+def _as_usual(host: str) -> str:
+    """Browsers read a last label of digits as an IPv4 address, and write each address in one way; "" for none."""
+    if not host.startswith("[") and not host.rpartition(".")[2].isdigit():
+        return host
     try:
-        return str(ipaddress.ip_address(address)) == address
+        address = ipaddress.ip_address(host.strip("[]"))
     except ValueError:
-        return False
+        return ""
+    return f"[{address}]" if address.version == 6 else str(address)
 
 
 def _host_port(value: str) -> str:
@@ -173,9 +181,8 @@ HostPort = Annotated[str, AfterValidator(_host_port)]
 Id = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
 Text = Annotated[str, Field(min_length=1, max_length=1024)]
 
-BaseUrl = Annotated[Url, AfterValidator(_base), AfterValidator(_origin)]
-"""Of our own pages, which send it as their origin."""
-WebOrigin = Annotated[ExactUrl, AfterValidator(_origin)]
+BaseUrl = Annotated[Url, AfterValidator(_base)]
+WebOrigin = Annotated[ExactUrl, AfterValidator(as_origin)]
 """Scheme, host and port of a page, as in the header `Origin`."""
 Network = Annotated[str, AfterValidator(_network)]
 ProxyNetwork = Annotated[Network, AfterValidator(_some_network)]

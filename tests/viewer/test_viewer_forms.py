@@ -7,7 +7,7 @@ import pytest
 from policies.vocabulary.emergency import WORDS
 from tests.launch.launching import configuration
 from tests.viewer.clinic import Clinic, with_emergency
-from tests.world import observation
+from tests.world import PUBLIC_BASE, observation
 
 
 def test_before_a_purpose_is_stated_nothing_is_shown(tmp_path: Path) -> None:
@@ -54,6 +54,13 @@ def test_a_form_that_is_not_of_the_view_does_nothing(clinic: Clinic, path: str) 
     assert [body["reason"] for body in clinic.world.bodies() if body["action"] == "callers:refused"] == ["form-foreign"]
     assert not [body for body in clinic.world.named() if body["action"].startswith(("break-glass", "page:"))]
     assert clinic.get().status == 200
+
+
+def test_a_form_is_taken_however_our_own_base_is_written(tmp_path: Path) -> None:
+    """Browsers send its origin in small letters and without the usual port."""
+    clinic = Clinic(tmp_path, configuration().replace(PUBLIC_BASE, "https://Vitrine.Example:443"), purpose=None)
+    form = {"form": clinic.get("purpose").form, "purpose": "TREAT"}
+    assert clinic.post("purpose", form, Origin="https://vitrine.example").status == 303
 
 
 def test_the_form_token_of_one_view_is_not_that_of_another(clinic: Clinic) -> None:

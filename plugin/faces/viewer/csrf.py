@@ -19,10 +19,10 @@ FIELD = "form"
 class FormTokens:
     """Makes and checks tokens. Keeps nothing."""
 
-    def __init__(self, keys: Sequence[bytes], public_base: str) -> None:
-        """`keys`: those of `key_file`, the current one first."""
+    def __init__(self, keys: Sequence[bytes], origin: str) -> None:
+        """`keys`: those of `key_file`, the current one first; `origin`: that of our pages, as browsers send it."""
         self._keys = derived(keys, "viewer-forms")
-        self._public_base = public_base
+        self._origin = origin
 
     def token(self, credential: LaunchSession) -> str:
         """For the forms of this view."""
@@ -31,7 +31,7 @@ class FormTokens:
     def accepts(self, request: Request, credential: LaunchSession) -> bool:
         """Whether a form was sent from a page of this view."""
         # Browsers say "null" for our own forms too: our pages give no referrer. The token tells them apart.
-        if request.headers.get("Origin", "null") not in ("null", self._public_base):
+        if request.headers.get("Origin", "null") not in ("null", self._origin):
             return False
         if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
             return False
