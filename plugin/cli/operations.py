@@ -60,6 +60,12 @@ class _Server(ThreadingMixIn, WSGIServer):
         """Say nothing."""
 
 
+class _Server6(_Server):
+    """The same at an address of IPv6."""
+
+    address_family = socket.AF_INET6
+
+
 def operations_server(
     listen: tuple[str, int], served: tuple[str, int], ledger: Opening, standing: Standing
 ) -> WSGIServer:
@@ -70,7 +76,8 @@ def operations_server(
         start(status, [("Content-Type", kind), ("Cache-Control", "no-store"), ("Server", "vitrine")])
         return [body]
 
-    return make_server(listen[0], listen[1], application, server_class=_Server, handler_class=_Handler)
+    server = _Server6 if ":" in listen[0] else _Server
+    return make_server(listen[0], listen[1], application, server_class=server, handler_class=_Handler)
 
 
 def _answer(

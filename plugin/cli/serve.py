@@ -15,7 +15,7 @@ import click
 
 from plugin.cli.failure import CANNOT, Failure, cannot_listen
 from plugin.cli.given import CONFIG_VARIABLE, settings_at
-from plugin.settings.values import pair
+from plugin.cli.listening import address_of
 
 MOST_ARENAS = 2
 """glibc keeps what is freed apart for up to eight times as many threads as there are cores: of each answer's tree."""
@@ -36,7 +36,7 @@ def serve(path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.umask(0o077)
     os.environ[CONFIG_VARIABLE] = str(path.resolve())
-    _require_free("listen", pair(settings.listen))
+    _require_free("listen", address_of("listen", settings.listen))
     _metrics_folder(settings.state_dir)
     import_module("plugin.cli.supervise").supervise(settings, path, anew)
 

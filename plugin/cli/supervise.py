@@ -14,6 +14,7 @@ from plugin.cli.checkpoints import delivered
 from plugin.cli.config import warnings_of
 from plugin.cli.failure import CANNOT, Failure, cannot_listen
 from plugin.cli.given import place_at
+from plugin.cli.listening import address_of
 from plugin.cli.operations import operations_server
 from plugin.cli.reload import accept_at_start, reloaded
 from plugin.cli.verification import Verification, command, verified
@@ -25,7 +26,6 @@ from plugin.event import AuditAction
 from plugin.ledger.place import LedgerPlace
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
-from plugin.settings.values import pair
 from plugin.telemetry import LIBRARIES, configure_logging
 
 FLUSH_SECONDS = 1.0
@@ -43,7 +43,7 @@ def supervise(settings: Settings, path: Path, anew: threading.Event) -> None:
     place = place_at(settings)
     # Before anything is opened or a thread begins: what the workers are forked from has neither.
     zygote = Zygote()
-    listen = pair(settings.listen)
+    listen = address_of("listen", settings.listen)
     alarms = _alarms(settings)
     watch = Watch(alarms, assembly.free_space(settings), place.view)
     operations = _operations(settings, listen, place, watch)
@@ -109,7 +109,7 @@ def _record_stop(settings: Settings) -> None:
 
 
 def _operations(settings: Settings, served: tuple[str, int], place: LedgerPlace, watch: Watch) -> WSGIServer:
-    listen = pair(settings.ops_listen)
+    listen = address_of("ops_listen", settings.ops_listen)
     try:
         return operations_server(listen, served, place.view, watch)
     except OSError as error:

@@ -149,6 +149,12 @@ class Deployment:
 
     def start(self) -> "Deployment":
         """Serve, and return once it is ready."""
+        self.launch()
+        self.wait_until(lambda: self.ready)
+        return self
+
+    def launch(self) -> None:
+        """Serve, and wait for nothing."""
         with self.log.open("ab") as log, self.output.open("ab") as output:
             self.process = subprocess.Popen(
                 self.command("serve"),
@@ -159,8 +165,6 @@ class Deployment:
                 stderr=log,
                 start_new_session=True,
             )
-        self.wait_until(lambda: self.ready)
-        return self
 
     def stop(self) -> tuple[int, float]:
         """SIGTERM: the exit code, and how many seconds it took."""

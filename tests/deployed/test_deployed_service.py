@@ -10,8 +10,9 @@ import signal
 import socket
 import subprocess
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from urllib.request import urlopen
 
 import apsw
 import pytest
@@ -129,6 +130,31 @@ def test_a_port_that_is_taken_stops_the_start(deployment, key):
     assert key in sentence
     assert str(port) in sentence
     assert actions(deployment) == ["ledger:opened"]
+
+
+@pytest.mark.parametrize("host", ["localhost", "[::1]"])
+def test_it_listens_where_the_file_says_by_name_or_address(deployment, host):
+    """Both keys; the ready answer is of whoever asked the workers' port."""
+    text = deployment.path.read_text().replace('listen = "127.0.0.1:', f'listen = "{host}:')
+    deployment.path.write_text(text)
+    asked = f"http://{host}:{deployment.ops}/readyz"
+
+    def ready():
+        with suppress(OSError):
+            return urlopen(asked, timeout=5).read().startswith(b"ready")
+        return False
+
+    deployment.launch()
+    deployment.wait_until(ready)
+    assert deployment.stop()[0] == 0
+
+
+@pytest.mark.parametrize("key", ["listen", "ops_listen"])
+def test_an_address_that_this_machine_does_not_know_stops_the_start(deployment, key):
+    """In a sentence that names the key, as for a port that is taken."""
+    text = deployment.path.read_text()
+    deployment.path.write_text(text.replace(f'\n{key} = "127.0.0.1:', f'\n{key} = "nowhere.invalid:'))
+    assert f"{key}: cannot listen at nowhere.invalid:" in refused_start(deployment)
 
 
 def test_without_its_ledger_nothing_starts(deployment):
