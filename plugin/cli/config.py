@@ -14,6 +14,7 @@ from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
 from plugin.settings.feed import IdentifierMatch
 from plugin.settings.file import load
+from plugin.settings.ledger import FileSinkSettings
 
 TEMPLATE = """\
 # Vitrine, a consult-only gateway. Every key is described in docs/configuration.md; unknown keys stop the start.
@@ -106,6 +107,11 @@ def warnings_of(settings: Settings) -> list[str]:
     found = []
     if not settings.ledger.sinks:
         found.append("ledger.sinks: no checkpoint goes elsewhere: the owner of this machine could cut the log unseen")
+    found += [
+        f"ledger.sinks.{number}.path: there is no folder {sink.path.parent}; until there is one, no checkpoint is kept"
+        for number, sink in enumerate(settings.ledger.sinks)
+        if isinstance(sink, FileSinkSettings) and not os.access(sink.path.parent, os.X_OK)
+    ]
     if not any(client.renders_only for ehr in settings.ehr for client in ehr.client):
         found.append("ehr.client: no client is listed as renders_only, so the FHIR facade answers nobody")
     found += [

@@ -87,6 +87,14 @@ def test_a_folder_to_read_that_is_not_there_yet_is_a_warning(place):
     assert "feed.0.path" not in said
 
 
+def test_a_sink_whose_folder_is_not_there_yet_is_a_warning(place):
+    """The start says so, too: checkpoints that go nowhere protect nothing."""
+    sinks = "{ kind = 'file', path = 'here' }, { kind = 'file', path = 'mount/checkpoints' }"
+    said = checked(place, f"[ledger]\nsinks = [{sinks}]\n", code=YES)
+    assert "warning: ledger.sinks.1.path: " in said
+    assert "ledger.sinks.0" not in said
+
+
 @pytest.mark.parametrize("state", ["vitrine.toml", "vitrine.toml/state"])
 def test_a_state_that_could_not_be_made_is_refused_and_none_is_made(place, state):
     assert "state_dir: " in checked(place, "", before=f'state_dir = "{state}"\n')
