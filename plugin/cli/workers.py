@@ -59,12 +59,13 @@ class Workers(MPServer):
             self.shutdown(CANNOT)  # type: ignore[no-untyped-call]
 
     def seconds_left(self) -> float:
-        """Of LEFT_SECONDS, which begin with the signal that ends it."""
+        """Of LEFT_SECONDS, which begin with the first signal that ends it."""
         return LEFT_SECONDS if self._told is None else self._told + LEFT_SECONDS - time.monotonic()
 
     def signal_handler_interrupt(self, *_: object) -> None:
-        """End."""
-        self._told = time.monotonic()
+        """End. Asked again, no later."""
+        if self._told is None:
+            self._told = time.monotonic()
         super().signal_handler_interrupt()  # type: ignore[no-untyped-call]
 
     def signal_handler_reload(self, *_: object) -> None:
