@@ -13,12 +13,14 @@ import structlog
 from plugin.alerts import AlertKind
 from plugin.cli.alarms import Alarms
 from plugin.event import AuditAction
+from plugin.ledger.checkpoint import Checkpoint
 from plugin.ledger.clock import DATE_SECONDS, FUTURE_SECONDS, STEP_SECONDS, Clock
 from plugin.ledger.courier import SinkStatus
 from plugin.ledger.errors import LedgerError
 from plugin.ledger.reader import Reader
 from plugin.ledger.space import FreeSpace
-from plugin.ledger.store import Head, Opening
+from plugin.ledger.store import Opening
+from plugin.ledger.tree import Tree
 from plugin.telemetry import CLOCK_OFFSET, SINK_AGE, SINK_FORKS, SPACE_FREE
 
 LOOK_SECONDS = 15.0
@@ -39,8 +41,8 @@ class Watch:
         self._clock = clock or Clock()
         self._lasting: dict[str, str] = {}
         self._changing = threading.Lock()
-        self._sizes: dict[str, int] = {}
-        """By origin, the most records that were seen: `audit recover` begins another log."""
+        self._before: dict[str, Checkpoint] = {}
+        """By origin, what was seen of the log: `audit recover` begins another one."""
 
     def warnings(self) -> Sequence[str]:
         """A sentence for each trouble that lasts."""
@@ -98,24 +100,29 @@ class Watch:
 
     def _look_at_head(self) -> None:
         try:
-            head = Reader(self._ledger).head()
+            with Reader(self._ledger).tree() as tree:
+                head, cut = tree.head, self._cut(tree)
         except LedgerError:
             return  # `/readyz` says so, and every request
-        self._look_at_size(head)
+        if self._begins("log cut", cut):
+            self._alarms.raise_(AlertKind.LEDGER_BROKEN, AuditAction.LEDGER_BROKEN, str(cut))
         ahead = self._clock.ahead_of(head.time)
         CLOCK_OFFSET.labels("log").set(min(ahead, 0.0))
         future = f"the newest record is {-ahead:.1f} s ahead of the clock" if -ahead > FUTURE_SECONDS else None
         if self._begins("clock log", future):
             self._drifted(str(future))
 
-    def _look_at_size(self, head: Head) -> None:
-        """A log that went back was cut, or a backup was put in its place, under the gateway that serves."""
-        log_ = head.checkpoint.partition("\n")[0]
-        before = self._sizes.get(log_, 0)
-        self._sizes[log_] = max(before, head.size)
-        cut = f"the log had {before} records and has {head.size}" if head.size < before else None
-        if self._begins("log cut", cut):
-            self._alarms.raise_(AlertKind.LEDGER_BROKEN, AuditAction.LEDGER_BROKEN, str(cut))
+    def _cut(self, tree: Tree) -> str | None:
+        """A log that went back was cut, or a backup was put in its place, under the gateway that serves.
+
+        To grow again, if by the record of the alarm alone, is not to continue what it was.
+        """
+        origin, head = tree.head.checkpoint.partition("\n")[0], tree.head
+        before = self._before.get(origin)
+        if before is not None and not tree.continues(before):
+            return f"the log's {head.size} records do not continue the {before.size} that it had"
+        self._before[origin] = Checkpoint(origin, head.size, head.root)
+        return None
 
     def _drifted(self, note: str) -> None:
         self._alarms.raise_(AlertKind.CLOCK_DRIFTED, AuditAction.CLOCK_DRIFTED, note)

@@ -7,10 +7,12 @@ import time
 
 import pytest
 
+from plugin import assembly
 from plugin.alerts import AlertKind
 from plugin.cli.operations import AllProcesses, _answer
 from plugin.cli.watch import STALE_SECONDS, Watch
 from plugin.event import AuditAction
+from plugin.ledger import origin
 from plugin.ledger.clock import Clock, ahead_of_date
 from plugin.ledger.courier import SinkStatus
 from plugin.ledger.reader import Reader
@@ -136,7 +138,8 @@ def test_a_server_whose_date_differs_is_an_alarm_once(watch, alarms):
 
 
 def test_a_log_that_went_back_is_an_alarm_and_lasts(watch, world, alarms, tmp_path):
-    """Under a gateway that serves: it was cut, or a backup was put in its place. Each log by itself."""
+    """Under a gateway that serves: it was cut, or a backup was put in its place. It lasts though others go on with it:
+    the record of the alarm may be the very one that it lacked."""
     path = world.settings.ledger.path
     world.assembled.ledger.close()
     older = shutil.copy(path, tmp_path / "older")
@@ -146,13 +149,30 @@ def test_a_log_that_went_back_is_an_alarm_and_lasts(watch, world, alarms, tmp_pa
     world.assembled.ledger.close()
     path.with_name(f"{path.name}-wal").unlink(missing_ok=True)
     shutil.copy(older, path)
-    for _ in range(2):
-        watch.look()
+    watch.look()
     ((kind, action, note),) = alarms.raised
     assert (kind, action) == (AlertKind.LEDGER_BROKEN, AuditAction.LEDGER_BROKEN)
     size = Reader(path).head().size
-    assert note == f"the log had {size + 1} records and has {size}"
+    assert note == f"the log's {size} records do not continue the {size + 1} that it had"
     assert watch.warnings() == [note]
+    other = assembly.operational_recorder(world.settings)
+    for more in (1, 2):
+        other.operational(AuditAction.LEDGER_BROKEN, note)
+        watch.look()
+        assert watch.warnings() == [f"the log's {size + more} records do not continue the {size + 1} that it had"]
+    assert len(alarms.raised) == 1
+
+
+def test_a_log_that_was_begun_anew_did_not_go_back(watch, world, alarms, tmp_path):
+    """After `audit recover`: another log, with few records yet."""
+    path = world.settings.ledger.path
+    watch.look()
+    world.assembled.ledger.close()
+    for each in path.parent.glob(f"{path.name}*"):
+        each.unlink()
+    origin.create(path, tmp_path / "key", "another.example/ledger")
+    watch.look()
+    assert (alarms.raised, watch.warnings()) == ([], [])
 
 
 @pytest.mark.parametrize("date", ["", "yesterday", "Mon, 99 Foo 2026 99:99:99 GMT"])
