@@ -118,7 +118,7 @@ class Deliveries:
             if offer.stated.size == 0:
                 return  # there is nothing to cut yet
             for courier in self._couriers():
-                courier.expects(offer)
+                courier.expects(self._cosigned(offer))
             until = time.monotonic() + seconds
             for couriers, patience in ((self._witnesses, until - seconds / 2), (self._others, until)):
                 for courier in couriers:

@@ -56,12 +56,13 @@ class Post:
         self.witness, self.shelf, self.file = Witness(self.key), Shelf(), tmp_path / "elsewhere"
         self.forks: list[tuple[str, bool]] = []
 
-    def deliveries(self, **more) -> Deliveries:
-        """As a fresh start makes it."""
+    def deliveries(self, *further, **more) -> Deliveries:
+        """As a fresh start makes it; `further` sinks stand behind the three."""
         sinks = [
             FileSink(self.file, self.key),
             HttpsSink("https://keep.example/checkpoints", self.shelf),
             WitnessSink(self.witness.url, self.witness.key, self.witness),
+            *further,
         ]
         return Deliveries(
             Reader(self.place.path),
@@ -184,6 +185,24 @@ def test_a_witness_that_hangs_holds_up_nobody_and_its_word_is_brought_later(post
     deliveries.deliver()
     assert sizes(post) == [3, 3]
     assert verify_note(post.shelf.notes[1], post.witness.key)
+
+
+def test_who_has_all_there_is_to_have_is_not_behind_while_a_witness_hangs(post):
+    """Nor in the middle of a round: its age is a gauge, which is looked at whenever somebody likes."""
+    post.place.fill(3)
+    second = Witness(post.key, name="witness.example/w2")
+    second.post = hanging = Hanging(second.post)
+    deliveries = post.deliveries(WitnessSink(second.url, second.key, second))
+
+    def behind() -> list[str]:
+        return [status.name for status in deliveries.status() if status.behind_since is not None]
+
+    until(lambda: deliveries.deliver(0.2) or behind() == [f"witness {second.key.name}"])
+    seen = []
+    deliveries._wait = lambda *_, **__: seen.append(behind())
+    deliveries.deliver(0.2)
+    assert seen == [[f"witness {second.key.name}"]] * 2
+    hanging.let_go.set()
 
 
 def test_a_stop_takes_no_longer_than_it_was_given_whoever_hangs(post):
