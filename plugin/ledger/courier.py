@@ -84,8 +84,13 @@ class Courier:
             if not self.expects(offer):
                 return
             self._next = offer
-            if not self.busy:
+            if self.busy:
+                return
+            try:
                 threading.Thread(target=self._run, name=f"checkpoints to {self.sink.name}", daemon=True).start()
+            except RuntimeError:  # this process may have no more of them now
+                self.failed(f"{self.sink.name}: there is no thread to bring it")
+            else:
                 self.busy = True
 
     def failed(self, problem: str) -> None:

@@ -205,6 +205,23 @@ def test_who_has_all_there_is_to_have_is_not_behind_while_a_witness_hangs(post):
     hanging.let_go.set()
 
 
+def test_a_process_that_may_have_no_further_thread_tries_again(post, monkeypatch):
+    """A limit of the service manager, or of a container, is met for a moment; checkpoints go out again after it."""
+    post.place.fill(1)
+    deliveries = post.deliveries()
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse_to_start)
+        deliveries.deliver()
+    assert {status.problem.partition(": ")[2] for status in deliveries.status()} == {"there is no thread to bring it"}
+    deliveries.deliver()
+    assert sizes(post) == [1]
+
+
+def refuse_to_start(_) -> None:
+    """As Python does where the system refuses."""
+    raise RuntimeError("can't start new thread")
+
+
 def test_a_stop_takes_no_longer_than_it_was_given_whoever_hangs(post):
     """Also in the middle of a round; the others get what is newest then."""
     post.place.fill(1)
