@@ -5,7 +5,7 @@ Which checkpoint, and when, is for `deliveries`; each time the newest that was g
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from plugin.ledger.checkpoint import Checkpoint
@@ -42,9 +42,9 @@ class Courier:
         newer: Callable[[Offer], Offer | None],
         on_fork: Callable[[str, str, bool], None],
     ) -> None:
-        """`changed` is notified when there is nothing more to bring. `newer`: a newer offer than this, if there is one.
+        """`changed` is notified when there is nothing more to bring.
 
-        `on_fork`: see `Deliveries`.
+        `newer`: a newer offer than this, if there is one; it may raise LedgerError. `on_fork`: see `Deliveries`.
         """
         self.sink = sink
         self.status = SinkStatus(sink.name)
@@ -127,14 +127,10 @@ class Courier:
             self.busy = False
             self._changed.notify_all()
 
-    def _bring(self, offer: Offer, *, again: bool = True) -> None:
+    def _bring(self, offer: Offer) -> None:
         try:
-            lines = self.sink.deliver(offer)
+            taken, lines = self._hand_over(offer)
         except SinkForked as error:
-            newer = self._newer(offer) if again else None
-            if newer is not None:
-                self._bring(newer, again=False)
-                return
             first = self.status.size is None
             with self._changed:
                 self.failed(str(error))
@@ -144,8 +140,21 @@ class Courier:
             self.failed(str(error))
         else:
             with self._changed:
-                self._taken, self._cosignatures = offer, "".join(f"{line}\n" for line in lines)
-                self.status = SinkStatus(self.sink.name, offer.stated.size)
+                self._taken, self._cosignatures = taken, "".join(f"{line}\n" for line in lines)
+                self.status = SinkStatus(self.sink.name, taken.stated.size)
+
+    def _hand_over(self, offer: Offer) -> tuple[Offer, Sequence[str]]:
+        """What the sink took, this or a newer one, and the lines that it gave for it.
+
+        Raises what `Sink.deliver` raises, and LedgerError where it cannot be told whether there is a newer one.
+        """
+        try:
+            return offer, self.sink.deliver(offer)
+        except SinkForked:
+            newer = self._newer(offer)
+            if newer is None:
+                raise
+            return newer, self.sink.deliver(newer)
 
     def _has(self, offer: Offer) -> bool:
         """A witness need not see a checkpoint twice; the others get it anew once it has more cosignatures."""

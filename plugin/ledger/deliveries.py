@@ -157,11 +157,11 @@ class Deliveries:
         return replace(offer, note=offer.note + given)
 
     def _newer(self, offer: Offer) -> Offer | None:
-        """A newer one, if there is: another process may have delivered it between our reading and our offering."""
-        try:
-            newest = self._newest()
-        except LedgerError:
-            return None
+        """A newer one, if there is: another process may have delivered it between our reading and our offering.
+
+        Raises LedgerError.
+        """
+        newest = self._newest()
         return newest if newest.stated.size > offer.stated.size else None
 
     def _check_continues(self, stated: Checkpoint, holder: str) -> None:

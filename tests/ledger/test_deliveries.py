@@ -10,7 +10,7 @@ import pytest
 from plugin.ledger import checkpoint, evidence, origin
 from plugin.ledger.checkpoint import verify_note
 from plugin.ledger.deliveries import Deliveries
-from plugin.ledger.errors import LedgerBroken, SinkFailed
+from plugin.ledger.errors import LedgerBroken, LedgerUnreadable, SinkFailed
 from plugin.ledger.file_place import FilePlace
 from plugin.ledger.key import KeyInvalid, VerifierKey, WitnessKey
 from plugin.ledger.notes import NoteFile
@@ -320,6 +320,27 @@ def test_the_witness_may_know_a_newer_head_than_was_offered(post):
     deliveries._newest = chain([old], repeat(deliveries._newest())).__next__
     deliveries.deliver()
     assert post.forks == []
+
+
+def test_a_ledger_that_cannot_be_read_now_is_not_contradicted(post, monkeypatch):
+    """The witness knows more than was offered, and whether the ledger does is told the next time: the alarm of a fork
+    ends the gateway where it is the first contact."""
+    post.place.fill(3)
+    deliveries = post.deliveries()
+    old = deliveries._newest()
+    post.place.fill(2)
+    post.deliveries().deliver()
+
+    def unreadable():
+        raise LedgerUnreadable("the disk is slow")
+
+    read = chain([lambda: old], repeat(unreadable))
+    monkeypatch.setattr(deliveries, "_newest", lambda: next(read)())  # noqa: PLW0108 - another one each time
+    deliveries.deliver()
+    assert (post.forks, deliveries.status()[0].problem) == ([], "the disk is slow")
+    monkeypatch.undo()
+    deliveries.deliver()
+    assert {(status.size, status.problem) for status in deliveries.status()} == {(5, None)}
 
 
 def test_the_thread_delivers_at_once_at_its_interval_and_at_the_end(post):
