@@ -307,6 +307,16 @@ def check_sinks(settings: Settings) -> list[str]:
         raise SettingsError(f"ledger.sinks: {error}") from error
 
 
+def check_kept(settings: Settings) -> None:
+    """Raises SettingsError where the ledger lost what a checkpoint tells of that is kept on this machine."""
+    place = place_of(settings)
+    reader, key = _reader_and_key(place)
+    try:
+        Deliveries(reader, key, (), place.kept).check_start()
+    except LedgerError as error:
+        raise SettingsError(f"ledger: {error}") from error
+
+
 def issuers_of(settings: Settings) -> Issuers:
     """The documents of all configured issuers."""
     issuers = [issuer for ehr in settings.ehr for issuer in ehr.issuer]

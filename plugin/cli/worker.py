@@ -51,6 +51,7 @@ def application() -> object:
         accepted = assembly.accepted_rules(settings)
         assembled = assembly.assemble(settings, _Leaving(born), _rules(settings, accepted))
         assembly.check_ledger(assembled.ledger)
+        assembly.check_kept(settings)  # a worker before this one may have seen more
     except SettingsError as error:
         log.critical(str(error))
         time.sleep(_rest_of_life(born))

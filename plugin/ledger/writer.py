@@ -176,7 +176,7 @@ class Ledger:
         self._check_signature(head)
 
     def _keep(self, note: str) -> None:
-        """This process ends, and with it all that knows of what was cut; the next start looks there."""
+        """This process ends, and with it all that knows of what was cut; its successor looks there, and each start."""
         if self._kept is not None:
             with suppress(OSError):
                 self._kept.append(note)

@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import threading
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -276,6 +276,26 @@ def test_a_worker_whose_ledger_fails_ends_and_its_successor_serves(deployment):
     deployment.process = None
     assert actions(deployment)[-1] == "gateway:stopped"
     assert "critical" in {line["level"] for line in deployment.log_lines()}
+
+
+def test_a_log_that_went_back_under_a_gateway_that_serves_is_not_gone_on_with(deployment):
+    """Cut, or a standby that lagged: the worker that saw more ends, and no successor takes the rest for the whole."""
+    deployment.start()
+    older = apsw.Connection(str(deployment.folder / "older"))
+    with closing(apsw.Connection(str(deployment.ledger))) as live:
+        with older.backup("main", live, "main") as copying:
+            copying.step()
+        assert deployment.ask(OBSERVATION).status == 200
+        (old,) = deployment.workers()
+        with live.backup("main", older, "main") as copying:
+            copying.step()
+    older.close()
+    assert deployment.ask(OBSERVATION).status == 503
+    deployment.wait_until(lambda: deployment.workers() and old not in deployment.workers())
+    (successor,) = deployment.workers()
+    deployment.wait_until(lambda: successor not in deployment.workers())
+    assert not [body for body in deployment.bodies() if body.get("released")]
+    assert "do not continue" in str(deployment.log_lines())
 
 
 @pytest.fixture
