@@ -1,0 +1,25 @@
+"""Until when a command that writes on and on goes on."""
+
+import os
+import signal
+
+import pytest
+
+from plugin.cli.stopping import until_stopped
+
+
+@pytest.fixture
+def deaf():
+    """In the background of a shell without job control."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_who_was_started_deaf_to_interruptions_stays_so(deaf):
+    """A Ctrl-C meant for the command in front would end the forwarding behind it."""
+    with until_stopped() as stopped:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert not stopped(0)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stopped(0)
