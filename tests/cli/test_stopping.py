@@ -2,9 +2,11 @@
 
 import os
 import signal
+import time
 
 import pytest
 
+from plugin.cli import stopping
 from plugin.cli.stopping import until_stopped
 
 
@@ -22,4 +24,15 @@ def test_who_was_started_deaf_to_interruptions_stays_so(deaf):
         os.kill(os.getpid(), signal.SIGINT)
         assert not stopped(0)
         os.kill(os.getpid(), signal.SIGTERM)
+        assert stopped(0)
+
+
+def test_what_takes_its_time_while_the_output_is_free_is_not_given_up(monkeypatch):
+    """It waits for the log, or for a receiver elsewhere, which have bounds of their own."""
+    monkeypatch.setattr(stopping, "PATIENCE_SECONDS", 0.02)
+    with until_stopped() as stopped:
+        os.kill(os.getpid(), signal.SIGTERM)
+        until = time.monotonic() + 0.2
+        while time.monotonic() < until:
+            time.sleep(0.01)
         assert stopped(0)

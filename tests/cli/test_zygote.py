@@ -99,6 +99,32 @@ def test_of_a_stop_in_order_it_says_nothing():
         assert done.stdout.read() == b"", "the pipe ends with it"
 
 
+KILLED_WITH_ITS_SUPERVISOR = """
+import os, signal, sys, time
+from plugin.cli import zygote
+
+def hears_nothing():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print("here", end="", flush=True)
+    time.sleep(40)
+
+zygote.STOP_SECONDS = 0.2
+worker = zygote.Zygote().worker(hears_nothing, ())
+worker.start()
+time.sleep(0.5)
+os._exit(0)
+"""
+
+
+def test_a_worker_that_does_not_end_when_it_is_asked_to_ends_with_it_all_the_same():
+    """It holds the port of the next start."""
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED_WITH_ITS_SUPERVISOR], capture_output=True, check=True, timeout=30
+    )
+    # The pipe ends with the last process that holds it.
+    assert done.stdout.startswith(b"here")
+
+
 def test_a_process_with_several_threads_is_not_forked():
     """Whatever its other threads hold would be held for ever in the workers."""
     enough = threading.Event()
