@@ -362,6 +362,7 @@ PRINTING = [
     ("audit", "--help"),
     ("audit", "list", *REASON),
     ("audit", "report", *REASON, "--patient", "hospital/p1", "--lang", "en"),
+    ("audit", "report", *REASON, "--patient", "hospital/p1", "--lang", "en", "--format", "json"),
     ("audit", "export", *REASON),
     ("audit", "verify"),
     ("audit", "checkpoint"),
