@@ -9,7 +9,7 @@ import pytest
 
 from plugin.ledger import checkpoint, evidence, origin
 from plugin.ledger.checkpoint import verify_note
-from plugin.ledger.deliveries import Deliveries
+from plugin.ledger.deliveries import ROUND_SECONDS, Deliveries
 from plugin.ledger.errors import LedgerBroken, LedgerUnreadable, SinkFailed
 from plugin.ledger.file_place import FilePlace
 from plugin.ledger.key import KeyInvalid, VerifierKey, WitnessKey
@@ -230,7 +230,9 @@ def test_a_stop_takes_no_longer_than_it_was_given_whoever_hangs(post):
     deliveries.start()
     until(lambda: deliveries.status()[0].behind_since)
     post.place.fill(1)
+    begun = time.monotonic()
     deliveries.stop(0.02)
+    assert time.monotonic() - begun < ROUND_SECONDS / 4
     assert not deliveries.running()
     until(lambda: post.held()[:1] == [2])
     assert not hanging.let_go.is_set()
