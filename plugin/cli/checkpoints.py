@@ -17,6 +17,8 @@ from plugin.settings.errors import SettingsError
 
 WATCH_SECONDS = 15.0
 """Between two looks at how the sinks are doing."""
+LAST_SECONDS = 6.0
+"""Given to the sinks at the end, if the stop has as much left."""
 
 log = structlog.get_logger()
 
@@ -70,7 +72,7 @@ def _watch(
             deliveries.stop(0)  # the new ones bring what is newest
             renewed.start()
             deliveries = renewed
-    deliveries.stop(seconds_left())
+    deliveries.stop(min(LAST_SECONDS, seconds_left()))
     _tell(deliveries, told)
 
 
