@@ -43,6 +43,7 @@ class Watch:
         self._changing = threading.Lock()
         self._before: dict[str, Checkpoint] = {}
         """By origin, what was seen of the log: `audit recover` begins another one."""
+        self._was_cut = False
 
     def warnings(self) -> Sequence[str]:
         """A sentence for each trouble that lasts."""
@@ -104,7 +105,8 @@ class Watch:
                 head, cut = tree.head, self._cut(tree)
         except LedgerError:
             return  # `/readyz` says so, and every request
-        if self._begins("log cut", cut):
+        again, self._was_cut = self._was_cut, cut is not None
+        if self._begins("log cut", cut if again else None):
             self._alarms.raise_(AlertKind.LEDGER_BROKEN, AuditAction.LEDGER_BROKEN, str(cut))
         ahead = self._clock.ahead_of(head.time)
         CLOCK_OFFSET.labels("log").set(min(ahead, 0.0))
@@ -115,7 +117,8 @@ class Watch:
     def _cut(self, tree: Tree) -> str | None:
         """A log that went back was cut, or a backup was put in its place, under the gateway that serves.
 
-        To grow again, if by the record of the alarm alone, is not to continue what it was.
+        To grow again, if by the record of the alarm alone, is not to continue what it was. One look proves nothing: it
+        may have been at a standby, which is some moments behind.
         """
         origin, head = tree.head.checkpoint.partition("\n")[0], tree.head
         before = self._before.get(origin)
