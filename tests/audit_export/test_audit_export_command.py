@@ -92,7 +92,7 @@ def test_an_export_that_is_interrupted_ends_after_whole_records_and_says_where_t
     def interrupted(out: BinaryIO, text: bytes) -> None:
         hand_over(out, text[:9])
         if b'"id":"1"' in text:
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
         hand_over(out, text[9:])
 
     monkeypatch.setattr(export, "_hand_over", interrupted)
