@@ -1,5 +1,6 @@
 """The process that supervises `vitrine serve`: the start checks, the workers, and a clean stop. Logs JSON to stderr."""
 
+import os
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -30,6 +31,8 @@ from plugin.telemetry import LIBRARIES, configure_logging
 
 FLUSH_SECONDS = 1.0
 """Given to alerts under way when the gateway stops."""
+SPARE_SECONDS = 0.5
+"""Beyond those that a stop is given, for sinks that used up theirs."""
 
 log = structlog.get_logger()
 
@@ -45,7 +48,7 @@ def supervise(settings: Settings, path: Path, anew: threading.Event) -> None:
     zygote = Zygote()
     listen = address_of("listen", settings.listen)
     alarms = _alarms(settings)
-    watch = Watch(alarms, assembly.free_space(settings), place.view)
+    watch = Watch(alarms, assembly.free_space(settings), place.glance)
     operations = _operations(settings, listen, place, watch)
     _check(settings)
     threading.Thread(target=operations.serve_forever, daemon=True, name="operations").start()
@@ -62,6 +65,7 @@ def supervise(settings: Settings, path: Path, anew: threading.Event) -> None:
             log.critical("the workers could not go on serving")
             raise SystemExit(CANNOT) from error
         finally:
+            _end_in_time(workers)
             _record_stop(settings)
     alarms.flush(FLUSH_SECONDS)
 
@@ -101,6 +105,18 @@ def _check(settings: Settings) -> None:
     assembled.ledger.close()
 
 
+def _end_in_time(workers: Workers) -> None:
+    """Whatever the end still waits for by then is left: a database that says nothing must not hold it up."""
+
+    def leave() -> None:
+        log.error("the stop took too long; what it still waited for was left")
+        os._exit(workers.code())
+
+    timer = threading.Timer(workers.seconds_left() + SPARE_SECONDS, leave)
+    timer.daemon = True
+    timer.start()
+
+
 def _record_stop(settings: Settings) -> None:
     try:
         assembly.operational_recorder(settings).operational(AuditAction.GATEWAY_STOPPED, "the gateway was stopped")
@@ -111,6 +127,6 @@ def _record_stop(settings: Settings) -> None:
 def _operations(settings: Settings, served: tuple[str, int], place: LedgerPlace, watch: Watch) -> WSGIServer:
     listen = address_of("ops_listen", settings.ops_listen)
     try:
-        return operations_server(listen, served, place.view, watch)
+        return operations_server(listen, served, place.glance, watch)
     except OSError as error:
         raise cannot_listen("ops_listen", settings.ops_listen, error) from error

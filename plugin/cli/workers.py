@@ -62,6 +62,10 @@ class Workers(MPServer):
         """Of LEFT_SECONDS, which begin with the first signal that ends it."""
         return LEFT_SECONDS if self._told is None else self._told + LEFT_SECONDS - time.monotonic()
 
+    def code(self) -> int:
+        """What the process ends with: 0 if a signal asked it to end."""
+        return CANNOT if self._told is None else 0
+
     def signal_handler_interrupt(self, *_: object) -> None:
         """End. Asked again, no later."""
         if self._told is None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from plugin.ledger.errors import LedgerUnavailable
 from plugin.ledger.postgres import PostgresStore, reading
-from plugin.ledger.postgres_connection import Dsn
+from plugin.ledger.postgres_connection import GLANCE_SECONDS, Dsn
 from plugin.ledger.postgres_lock import alone, locked
 from plugin.ledger.store import Store, View
 
@@ -36,6 +36,10 @@ class DatabasePlace:
     def view(self) -> AbstractContextManager[View]:
         """See `LedgerPlace.view`."""
         return reading(self.dsn)
+
+    def glance(self) -> AbstractContextManager[View]:
+        """See `LedgerPlace.glance`."""
+        return reading(self.dsn, GLANCE_SECONDS)
 
     def store(self, *, upgrading: bool = False) -> Store:
         """See `LedgerPlace.store`."""

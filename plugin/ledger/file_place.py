@@ -35,6 +35,10 @@ class FilePlace:
         """See `LedgerPlace.view`."""
         return viewing(self.path)
 
+    def glance(self) -> AbstractContextManager[View]:
+        """See `LedgerPlace.glance`."""
+        return viewing(self.path)
+
     def store(self, *, upgrading: bool = False) -> Store:
         """See `LedgerPlace.store`."""
         if not self.path.is_file():

@@ -25,6 +25,9 @@ class LedgerPlace(Protocol):
     def view(self) -> AbstractContextManager[View]:
         """See `store.Opening`."""
 
+    def glance(self) -> AbstractContextManager[View]:
+        """The same, for who asks how things stand: what cannot be told in a few seconds is LedgerUnreadable."""
+
     def store(self, *, upgrading: bool = False) -> Store:
         """What appends to it. `upgrading`: its first commit makes an older form the present one.
 

@@ -251,16 +251,16 @@ class View:
 
 
 @contextmanager
-def reading(dsn: Dsn) -> Iterator[View]:
+def reading(dsn: Dsn, seconds: float = READ_SECONDS) -> Iterator[View]:
     """A view over a connection of its own. What PostgreSQL raises inside becomes LedgerUnreadable, damage LedgerBroken.
 
-    It may lead to a standby, whose head is some moments old.
+    It may lead to a standby, whose head is some moments old. `seconds`: how long each statement may take.
     """
     with read():
         connection = connect(dsn, writes=False)
-        connection.answer_seconds = READ_SECONDS
+        connection.answer_seconds = seconds
         try:
-            connection.execute(f"SET default_transaction_read_only = on; SET statement_timeout = '{READ_SECONDS:.0f}s'")
+            connection.execute(f"SET default_transaction_read_only = on; SET statement_timeout = '{seconds:.0f}s'")
             yield View(connection)
         finally:
             connection.close()

@@ -22,6 +22,8 @@ ANSWER_SECONDS = 6.0
 """How long a server may say nothing. More than it is told to allow itself, so that as a rule its own error arrives."""
 READ_SECONDS = 60.0
 """The same for a reader: a search may find nothing in a large table, and no clinician waits for it."""
+GLANCE_SECONDS = 3.0
+"""The same for who only asks how things stand: the answer to a probe must not wait for a table that somebody locked."""
 DAMAGE = (errors.DataCorrupted, errors.IndexCorrupted)
 _BROKEN = (
     *DAMAGE,

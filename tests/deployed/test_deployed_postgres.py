@@ -1,7 +1,9 @@
 """The gateway with its ledger in PostgreSQL: looks over HTTP, several processes, and a server that goes away."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 
 from tests.databased import TABLE, DatabaseDeployment
@@ -65,6 +67,21 @@ def test_while_the_server_is_away_nothing_is_released_and_then_what_is_owed_is_r
     served.wait_until(lambda: served.ready)
     served.wait_until(lambda: "ledger:gap" in actions(served))
     assert served.stop()[0] == 0
+
+
+def test_a_table_that_an_administrator_locked_holds_up_neither_a_probe_nor_the_stop(served):
+    """Readers wait a minute for a search; who asks how things stand, and who stops, does not."""
+    served.start()
+    with psycopg.connect(served.server.dsn(DATABASE)) as administrator:
+        administrator.execute("LOCK TABLE ledger.head IN ACCESS EXCLUSIVE MODE")
+        began = time.monotonic()
+        assert served.operations("/readyz").status == 503
+        assert time.monotonic() - began < 6
+        assert served.ask(OBSERVATION).status == 503
+        code, seconds = served.stop()
+    assert (code, seconds < 10) == (0, True)
+    assert "the stop took too long; what it still waited for was left" in {each["event"] for each in served.log_lines()}
+    assert "gateway:stopped" not in actions(served)
 
 
 def test_rights_that_the_role_is_given_stop_the_next_start_and_a_lost_right_releases_nothing(served):
