@@ -261,11 +261,11 @@ def test_a_commit_that_no_standby_confirmed_is_refused_though_it_is_there(place,
 
 
 def test_a_server_that_takes_no_writes_refuses(place, ledger, store):
-    """As a standby does, or a server before its failover."""
+    """As a standby does, or a server before its failover. Its own log says nothing of it, so the sentence does."""
     with place.server.configured(default_transaction_read_only="on"):
         wait_for_setting(store, "default_transaction_read_only", "on")
         ledger.close()
-        with pytest.raises(LedgerUnavailable):
+        with pytest.raises(LedgerUnavailable, match="it takes no writes"):
             numbered(ledger, 1)
     assert numbered(ledger, 2).position == 1
 
