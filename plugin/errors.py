@@ -280,6 +280,11 @@ class RecordUnavailable(ConsultError):
     issue_code, status, reason, retry_after = "no-store", 503, "no-store", 5
     text = "The audit record cannot be written, so nothing can be shown."
 
+    @property
+    def problem(self) -> str:
+        """Why, in the ledger's words: for the process log, not for the caller."""
+        return str(self.__cause__)
+
 
 def outcome_of(error: BaseException) -> tuple[Outcome, str]:
     """How a record tells what ended with `error`: refusals are 4; a feed or we failed, 8; unavailable, 12; and why.

@@ -13,7 +13,7 @@ from plugin.ledger.errors import LedgerBroken, LedgerError, StorageFailed
 from plugin.ledger.key import SigningKey
 from plugin.ledger.record import Position
 from plugin.ledger.writer import Ledger
-from plugin.telemetry import count_commit
+from plugin.telemetry import count_commit, count_refused_record
 
 GATEWAY_TENANT = "gateway"
 """The tenant of records that concern no EHR."""
@@ -66,12 +66,13 @@ class Recorder:
         except LedgerError as error:
             if "record" in body and not repeated:
                 self._doubt(body["record"])
+            count_refused_record()
             self._end_if_damaged(error)
             raise RecordUnavailable from error
         return position
 
-    def settle(self) -> bool:
-        """Record what an outage left owing, if anything; False if the ledger takes no records now.
+    def settle(self) -> str | None:
+        """Record what an outage left owing, if anything; why not, if the ledger takes no records now.
 
         The next record does so too; but it may come to another process, or never.
         """
@@ -79,8 +80,8 @@ class Recorder:
             self._settle()
         except LedgerError as error:
             self._end_if_damaged(error)
-            return False
-        return True
+            return str(error)
+        return None
 
     def decide_by(self, digest: str) -> None:
         """Name this set of rules in what is recorded from now on, where a body does not name its own."""

@@ -26,6 +26,7 @@ BATCHES = Histogram(
     "Records that one commit made durable: its sum is all appends, its count all commits.",
     buckets=(1, 2, 4, 8, 16, 32, 64),
 )
+REFUSED_RECORDS = Counter("vitrine_ledger_refused", "Records that the log did not take; nothing was released for them.")
 QUOTA_REFUSALS = Counter("vitrine_quota_refusals", "Looks that were refused because they were beyond a quota.")
 ALERTS = Counter("vitrine_alerts", "Alerts that were raised, by kind.", ["kind"])
 ALERTS_NOT_TOLD = Counter("vitrine_alerts_not_told", "Alerts that a receiver was not told of.")
@@ -68,6 +69,11 @@ def count_refused_caller(reason: str) -> None:
 def count_commit(records: int) -> None:
     """Count a commit of so many records."""
     BATCHES.observe(records)
+
+
+def count_refused_record() -> None:
+    """Count a record that the log did not take."""
+    REFUSED_RECORDS.inc()
 
 
 class JsonLine(logging.Formatter):

@@ -38,8 +38,9 @@ class Alarms:
                 position = assembly.recorder_of(self._settings, ledger).operational(action, note, outcome)
             finally:
                 ledger.close()
-        except (SettingsError, RecordUnavailable):
-            log.error("what happened could not be recorded", action=str(action), note=note)
+        except (SettingsError, RecordUnavailable) as error:
+            problem = error.problem if isinstance(error, RecordUnavailable) else str(error)
+            log.error("what happened could not be recorded", action=str(action), note=note, problem=problem)
             return None
         return f"position-{position.position}"
 

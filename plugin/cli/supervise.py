@@ -120,8 +120,10 @@ def _end_in_time(workers: Workers) -> None:
 def _record_stop(settings: Settings) -> None:
     try:
         assembly.operational_recorder(settings).operational(AuditAction.GATEWAY_STOPPED, "the gateway was stopped")
-    except (SettingsError, RecordUnavailable):
-        log.error("the stop could not be recorded")
+    except SettingsError as error:
+        log.error("the stop could not be recorded", problem=str(error))
+    except RecordUnavailable as error:
+        log.error("the stop could not be recorded", problem=error.problem)
 
 
 def _operations(settings: Settings, served: tuple[str, int], place: LedgerPlace, watch: Watch) -> WSGIServer:

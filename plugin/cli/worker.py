@@ -90,7 +90,8 @@ def _record_callers(assembled: assembly.Assembled, *, at_stop: bool = False) -> 
 
 def _at_stop(assembled: assembly.Assembled) -> None:
     _record_callers(assembled, at_stop=True)
-    _settle(assembled)
+    if problem := assembled.recorder.settle():
+        log.error("what the ledger could not take during an outage is not recorded", problem=problem)
 
 
 def _often(assembled: assembly.Assembled) -> None:
@@ -102,8 +103,10 @@ def _often(assembled: assembly.Assembled) -> None:
 
 
 def _settle(assembled: assembly.Assembled) -> None:
-    if not assembled.recorder.settle():
-        log.error("what the ledger could not take during an outage is not recorded yet; it is tried again")
+    if problem := assembled.recorder.settle():
+        log.error(
+            "what the ledger could not take during an outage is not recorded yet; it is tried again", problem=problem
+        )
 
 
 def _record_ended(assembled: assembly.Assembled) -> None:

@@ -260,9 +260,9 @@ def test_what_is_owed_is_paid_without_another_look(world: World, ledger: FaultyL
     recorder = world.assembled.gateway.recorder
     ledger.faults = [("before", LedgerUnavailable("disk full")), ("before", LedgerUnavailable("disk full"))]
     refusal(world.ask(READ), 503, "no-store")
-    assert not recorder.settle(), "the disk is full still"
-    assert recorder.settle()
-    assert recorder.settle(), "nothing more is owed"
+    assert recorder.settle() == "disk full"
+    assert recorder.settle() is None
+    assert recorder.settle() is None, "nothing more is owed"
     assert [body["action"] for body in world.bodies()] == ["ledger:gap"]
 
 
@@ -281,7 +281,7 @@ def test_damaged_storage_ends_the_process(world: World) -> None:
         recorder.append({"action": AuditAction.GATEWAY_STARTED, "record": "r.1"}, tenant="t", retention_class="ledger")
     assert ended == ["EIO"]
     broken.faults = [("before", StorageFailed("EIO"))]
-    assert not recorder.settle()
+    assert recorder.settle() == "EIO"
     assert ended == ["EIO", "EIO"]
 
 

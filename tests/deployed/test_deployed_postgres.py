@@ -61,6 +61,10 @@ def test_while_the_server_is_away_nothing_is_released_and_then_what_is_owed_is_r
         assert answer.issue["code"] == "no-store"
         assert b"718-7" not in answer.body
         assert served.operations("/readyz").status == 503
+        assert b"vitrine_ledger_refused_total 1.0" in served.operations("/metrics").body
+        served.wait_until(
+            lambda: [line["problem"] for line in served.log_lines() if "not recorded yet" in line["event"]]
+        )
     finally:
         served.server.start()
     served.wait_until(lambda: served.ask(OBSERVATION).status == 200)
