@@ -112,7 +112,7 @@ def _born_when_asked(channel: Connection) -> tuple[Callable[..., object], tuple[
     gc.freeze()
     living: dict[int, int] = {}
     waiting = select.poll()
-    waiting.register(channel)
+    waiting.register(channel, select.POLLIN)  # it can be written to at any time
     while True:
         for descriptor, _ in waiting.poll():
             if descriptor in living:

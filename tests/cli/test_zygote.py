@@ -67,6 +67,23 @@ def test_workers_are_born_with_one_thread_asked_to_end_and_ended_as_programs_are
     assert (done.stdout, done.stderr, done.returncode) == (b"ended", b"", 0)
 
 
+def test_a_worker_that_has_ended_is_let_go_of_and_no_alarm_at_the_stop():
+    """Whoever stops in order ends its workers first: nothing of that is critical."""
+    script = """
+import os, time
+from pathlib import Path
+from plugin.cli.zygote import Zygote
+worker = Zygote().worker(os.getpid, ())
+worker.start()
+worker.join()
+until = time.monotonic() + 30
+while Path(f"/proc/{worker.pid}").exists() and time.monotonic() < until:
+    time.sleep(0.01)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, timeout=120)
+    assert (done.stdout, done.stderr) == (b"", b"")
+
+
 def test_it_ends_when_the_supervising_process_does():
     """Nobody would ask it for anything any more."""
     script = "from plugin.cli.zygote import Zygote; Zygote(); print('here', end='')"
