@@ -64,9 +64,10 @@ class Recorder:
             position = self._append(body, tenant, retention_class)
             self._tell_clock()
         except LedgerError as error:
-            if "record" in body and not repeated:
+            is_owed = "record" in body and not repeated
+            if is_owed:
                 self._doubt(body["record"])
-            count_refused_record()
+            count_refused_record(is_owed=is_owed)
             self._end_if_damaged(error)
             raise RecordUnavailable from error
         return position

@@ -8,6 +8,7 @@ import logging
 import logging.config
 import sys
 import threading
+import time
 import traceback
 from collections.abc import MutableMapping
 from contextlib import suppress
@@ -41,6 +42,11 @@ SINK_AGE = Gauge(
     multiprocess_mode=ONE,
 )
 SINK_FORKS = Counter("vitrine_ledger_forks", "Checkpoints of a sink that the log does not continue.", ["sink"])
+REFUSING_SINCE = Gauge(
+    "vitrine_ledger_refusing_since_timestamp_seconds",
+    "Since when the log has taken no record that was to be released; 0: it took the newest.",
+    multiprocess_mode="mostrecent",
+)
 VERIFIED_AT = Gauge(
     "vitrine_ledger_verified_timestamp_seconds",
     "When the log was last verified and found unbroken.",
@@ -51,6 +57,9 @@ SPACE_FREE = Gauge("vitrine_ledger_space_free_bytes", "Free where the log and th
 CLOCK_OFFSET = Gauge(
     "vitrine_clock_offset_seconds", "By how much this machine's clock is ahead.", ["against"], multiprocess_mode=ONE
 )
+
+_refusing: dict[str, float] = {}
+"""Since when this process has met nothing but refusals; empty: it has not."""
 
 NO_FEED = "none"
 """Stands for the feed of a consultation that names none of ours."""
@@ -69,11 +78,20 @@ def count_refused_caller(reason: str) -> None:
 def count_commit(records: int) -> None:
     """Count a commit of so many records."""
     BATCHES.observe(records)
+    takes_records()
 
 
-def count_refused_record() -> None:
-    """Count a record that the log did not take."""
+def count_refused_record(*, is_owed: bool) -> None:
+    """Count a record that the log did not take; `is_owed`: it is tried again whoever asks for what."""
     REFUSED_RECORDS.inc()
+    if is_owed:
+        REFUSING_SINCE.set(_refusing.setdefault("since", time.time()))
+
+
+def takes_records() -> None:
+    """Nothing is known that the log refuses."""
+    _refusing.clear()
+    REFUSING_SINCE.set(0.0)
 
 
 class JsonLine(logging.Formatter):

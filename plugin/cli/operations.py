@@ -1,6 +1,7 @@
 """What the operator's own systems ask, on a port of their own: /healthz, /readyz, /metrics. No patient, no person."""
 
 import socket
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from socketserver import ThreadingMixIn
 from typing import Any, Protocol
@@ -15,10 +16,14 @@ from plugin.ledger.reader import Reader
 from plugin.ledger.store import Opening
 
 PROBE_SECONDS = 1.0
+REFUSED_SECONDS = 30.0
+"""For how long the log takes nothing before a gateway is not ready: what is owed has been tried again meanwhile, and
+one lost connection takes no gateway out of service."""
 SLOW_SECONDS = 5.0
 """A client that takes longer over its request is dropped."""
 
 
+REFUSING = "vitrine_ledger_refusing_since_timestamp_seconds"
 OURS = "vitrine_"
 """What all our metrics begin with."""
 
@@ -107,8 +112,16 @@ def _problem(served: tuple[str, int], ledger: Opening, standing: Standing) -> st
         Reader(ledger).head()
     except LedgerError:
         return "the ledger cannot be read"
+    if _refuses_records():
+        return "the ledger takes no records"
     try:
         socket.create_connection(served, PROBE_SECONDS).close()
     except OSError:
         return "no worker accepts connections"
     return None
+
+
+def _refuses_records() -> bool:
+    values = (each.value for metric in AllProcesses().collect() if metric.name == REFUSING for each in metric.samples)
+    since = next(values, 0.0)
+    return 0.0 < since < time.time() - REFUSED_SECONDS

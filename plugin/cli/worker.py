@@ -22,7 +22,7 @@ from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
 from plugin.settings.file import load
 from plugin.state.rules_in_force import AcceptedRules
-from plugin.telemetry import configure_logging
+from plugin.telemetry import configure_logging, takes_records
 from policies.rulebook import Rulebook
 
 MINUTE = 60.0
@@ -56,6 +56,7 @@ def application() -> object:
         log.critical(str(error))
         time.sleep(_rest_of_life(born))
         sys.exit(CANNOT)
+    takes_records()  # what its predecessor met is checked
     threading.Thread(target=_each_minute, args=(assembled,), daemon=True, name="callers").start()
     follower = Follower(accepted, assembled.gateway.rules, assembled.recorder)
     threading.Thread(target=follower.run, daemon=True, name="rules").start()

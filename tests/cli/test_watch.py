@@ -213,8 +213,9 @@ def test_a_fork_is_recorded_told_counted_and_lasts(watch, alarms):
     assert watch.warnings() == [note]
 
 
-def test_readyz_tells_warnings_and_is_not_ready_without_space(watch, world, disk):
+def test_readyz_tells_warnings_and_is_not_ready_without_space(watch, world, disk, tmp_path, monkeypatch):
     """A load balancer takes a gateway out that refuses everybody; a warning is for people."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     watch.forked("witness w", "witness w answered 409")
     status, _, body = _answer("GET", "/readyz", ("127.0.0.1", 9), world.settings.ledger.path, watch)
     assert status.startswith("503")

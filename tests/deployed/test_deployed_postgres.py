@@ -103,6 +103,20 @@ def test_rights_that_the_role_is_given_stop_the_next_start_and_a_lost_right_rele
     assert b"could change or delete" in served.run("serve", code=2).stderr
 
 
+def test_a_gateway_whose_records_are_not_taken_is_not_ready_until_they_are(served):
+    """Though the log can be read. Nobody need ask for it to be ready again: what is owed is tried by itself."""
+    served.start()
+    served.server.execute(DATABASE, f"REVOKE INSERT ON ledger.records FROM {GATEWAY}")
+    try:
+        assert served.ask(OBSERVATION).status == 503
+        assert served.ready, "it may have been one lost connection"
+        served.wait_until(lambda: served.operations("/readyz").body == b"the ledger takes no records\n")
+    finally:
+        served.server.execute(DATABASE, f"GRANT INSERT ON ledger.records TO {GATEWAY}")
+    served.wait_until(lambda: served.ready)
+    assert served.stop()[0] == 0
+
+
 def test_an_operator_reads_verifies_and_purges_while_it_serves(served):
     """By commands in processes of their own."""
     served.start()
