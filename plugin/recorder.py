@@ -13,6 +13,7 @@ from plugin.ledger.errors import LedgerBroken, LedgerError, StorageFailed
 from plugin.ledger.key import SigningKey
 from plugin.ledger.record import Position
 from plugin.ledger.writer import Ledger
+from plugin.state.owed import Owed
 from plugin.telemetry import count_commit, count_refused_record
 
 GATEWAY_TENANT = "gateway"
@@ -83,6 +84,18 @@ class Recorder:
             self._end_if_damaged(error)
             return str(error)
         return None
+
+    def owed(self) -> Owed:
+        """What is not settled, for a process that ends."""
+        with self._settling:
+            return Owed(list(self._doubtful), self._beyond)
+
+    def owe(self, owed: Owed) -> None:
+        """Settle this as well."""
+        for record in owed.records:
+            self._doubt(record)
+        with self._settling:
+            self._beyond += owed.beyond
 
     def decide_by(self, digest: str) -> None:
         """Name this set of rules in what is recorded from now on, where a body does not name its own."""

@@ -53,6 +53,10 @@ class Strangers:
             return False
         return self._write(self._callers.drain())
 
+    def unrecorded(self) -> int:
+        """How many refusals are counted and not recorded yet."""
+        return self._callers.counted()
+
     def _write(self, waiting: list[Refusals], request: str | None = None) -> bool:
         while waiting:
             try:

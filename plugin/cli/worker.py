@@ -7,6 +7,9 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -21,6 +24,7 @@ from plugin.errors import RecordUnavailable, StateUnavailable
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
 from plugin.settings.file import load
+from plugin.state.owed import Debts
 from plugin.state.rules_in_force import AcceptedRules
 from plugin.telemetry import configure_logging, takes_records
 from policies.rulebook import Rulebook
@@ -49,7 +53,8 @@ def application() -> object:
     try:
         settings = load(Path(os.environ[CONFIG_VARIABLE]))
         accepted = assembly.accepted_rules(settings)
-        assembled = assembly.assemble(settings, _Leaving(born), _rules(settings, accepted))
+        leaving = _Leaving(born)
+        assembled = assembly.assemble(settings, leaving, _rules(settings, accepted))
         assembly.check_ledger(assembled.ledger)
         assembly.check_kept(settings)  # a worker before this one may have seen more
     except SettingsError as error:
@@ -57,11 +62,14 @@ def application() -> object:
         time.sleep(_rest_of_life(born))
         sys.exit(CANNOT)
     takes_records()  # what its predecessor met is checked
+    debts = Debts(settings.state_dir)
+    assembled.recorder.owe(debts.take())
+    leaving.at_last = partial(_leave_debt, assembled, debts)
     threading.Thread(target=_each_minute, args=(assembled,), daemon=True, name="callers").start()
     follower = Follower(accepted, assembled.gateway.rules, assembled.recorder)
     threading.Thread(target=follower.run, daemon=True, name="rules").start()
     threading.Thread(target=_often, args=(assembled,), daemon=True, name="owed").start()
-    atexit.register(_at_stop, assembled)
+    atexit.register(_at_stop, assembled, debts)
     app = create_app(assembled)
     # What was built so far lives as long as the process: looking at it again in every collection costs tail latency.
     gc.collect()
@@ -89,10 +97,27 @@ def _record_callers(assembled: assembly.Assembled, *, at_stop: bool = False) -> 
         log.error("counts of unidentified callers could not be recorded; they are kept for the next minute")
 
 
-def _at_stop(assembled: assembly.Assembled) -> None:
+def _at_stop(assembled: assembly.Assembled, debts: Debts) -> None:
+    # A database that says nothing may be waited for longer than this process has.
+    left = _leave_debt(assembled, debts)
     _record_callers(assembled, at_stop=True)
-    if problem := assembled.recorder.settle():
-        log.error("what the ledger could not take during an outage is not recorded", problem=problem)
+    _settle(assembled)
+    if left is not None:
+        _leave_debt(assembled, debts)
+        left.unlink(missing_ok=True)
+
+
+def _leave_debt(assembled: assembly.Assembled, debts: Debts) -> Path | None:
+    """To the next worker that begins here, what this one has not recorded; where it lies, if there is anything."""
+    owed = assembled.recorder.owed()
+    owed = replace(owed, beyond=owed.beyond + assembled.strangers.unrecorded())
+    if not owed:
+        return None
+    try:
+        return debts.leave(owed)
+    except StateUnavailable:
+        log.critical("refusals are neither recorded nor kept", count=len(owed.records) + owed.beyond)
+        return None
 
 
 def _often(assembled: assembly.Assembled) -> None:
@@ -132,14 +157,22 @@ class _Leaving:
     def __init__(self, born: float) -> None:
         self._born = born
         self._once = threading.Lock()
+        self.at_last: Callable[[], object] = lambda: None
+        """Called as the process ends."""
 
     def __call__(self, problem: str) -> None:
         if not self._once.acquire(blocking=False):
             return
-        timer = threading.Timer(max(DAMAGE_DELAY, _rest_of_life(self._born)), os._exit, (DAMAGE_EXIT,))
+        timer = threading.Timer(max(DAMAGE_DELAY, _rest_of_life(self._born)), self._end)
         timer.daemon = True
         timer.start()
         log.critical("the ledger failed; this worker ends and its successor checks it", problem=problem)
+
+    def _end(self) -> None:
+        try:
+            self.at_last()
+        finally:
+            os._exit(DAMAGE_EXIT)
 
 
 def _rest_of_life(born: float) -> float:

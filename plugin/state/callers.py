@@ -103,6 +103,11 @@ class Callers:
             self._buckets = {slot: bucket for slot, bucket in self._buckets.items() if bucket.level(steady) > 0}
         return [Refusals(kind, count, since, now) for kind, (count, since) in counts.items()]
 
+    def counted(self) -> int:
+        """How many refusals there were since the last time that the counts were drained."""
+        with self._lock:
+            return sum(count for count, _ in self._counts.values())
+
     def restore(self, refusals: list[Refusals]) -> None:
         """Put counts back that could not be recorded."""
         with self._lock:

@@ -73,6 +73,26 @@ def test_while_the_server_is_away_nothing_is_released_and_then_what_is_owed_is_r
     assert served.stop()[0] == 0
 
 
+def test_what_a_stop_during_an_outage_leaves_owing_is_recorded_by_the_next_start(served):
+    """Who finds the database away restarts the gateway, too."""
+    served.start()
+    served.server.stop()
+    try:
+        for token in ("", "", None, None):
+            assert served.ask(OBSERVATION, token=token).status in {401, 503}
+        assert served.stop()[0] == 0
+    finally:
+        served.server.start()
+    served.start()
+    served.wait_until(lambda: "ledger:gap" in actions(served))
+    (gap,) = [body for body in served.bodies() if body["action"] == "ledger:gap"]
+    assert gap["note"] == (
+        "2 records could not be written; nothing was released for them, nor for 2 more that were not looked up"
+    )
+    assert served.stop()[0] == 0
+    assert not list((served.folder / "state" / "owed").iterdir())
+
+
 def test_a_table_that_an_administrator_locked_holds_up_neither_a_probe_nor_the_stop(served):
     """Readers wait a minute for a search; who asks how things stand, and who stops, does not."""
     served.start()

@@ -270,6 +270,7 @@ def test_a_worker_whose_ledger_fails_ends_and_its_successor_serves(deployment):
     deployment.wait_until(lambda: old not in deployment.workers() and deployment.workers() and deployment.ready)
     assert deployment.ask(OBSERVATION).status == 200
     lost = answer.headers["x-request-id"]
+    deployment.wait_until(lambda: {"ledger:gap", "release:withdrawn"} & set(actions(deployment)))
     assert not [body for body in deployment.bodies() if body.get("request") == lost and body.get("released")]
     os.killpg(deployment.process.pid, signal.SIGINT)
     assert deployment.process.wait(30) == 0
