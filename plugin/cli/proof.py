@@ -12,6 +12,7 @@ from plugin.cli.failure import CANNOT, NO, Failure
 from plugin.cli.given import POSITION, settings_at
 from plugin.cli.kept import CheckpointsKept
 from plugin.ledger import evidence
+from plugin.ledger.deliveries import Deliveries
 from plugin.ledger.errors import LedgerBroken, LedgerError
 from plugin.ledger.key import SigningKey, VerifierKey, load_private_key
 from plugin.ledger.reader import Reader
@@ -55,8 +56,11 @@ def verify(path: Path, vkey: str | None, against: Path | None, witnesses: tuple[
             if gently:
                 os.nice(LOWEST)
             processes = 1 if gently else None
-            view = place_of(settings).view
+            place = place_of(settings)
+            view = place.view
             report = verified(view, key, progress, against=note, witnesses=witnesses, processes=processes)
+        if report.problem is None:  # what was delivered from here vouches for nothing, but may tell of a cut
+            Deliveries(Reader(view), keys[0], (), place.kept).check_start()
         refuted = kept.refutation(Reader(view)) if report.problem is None else None
         if refuted is not None:
             raise Failure(

@@ -36,8 +36,12 @@ _BROKEN = (
 _UNAVAILABLE = (errors.InsufficientPrivilege, errors.UndefinedObject)
 """ProgrammingErrors that an administrator mends without touching a record: rights, a missing role."""
 NO_LEDGER = "the database holds no ledger; `vitrine audit init` makes one"
-_NO_WRITES = "session is read-only"
-"""In what libpq says of a server that it was told to leave, since it takes no writes. It has no code for that."""
+_UNREACHED = {
+    "session is read-only": "it takes no writes: it is a standby, or read-only by default",
+    "failed to resolve host": "the name of its host is not known here",
+    "connection is bad": "no connection is tried: the connection string says what cannot be",
+}
+"""By what the driver says, which has no code for it and may quote the connection string."""
 _RESULT = TypeVar("_RESULT")
 
 
@@ -131,8 +135,9 @@ def _words(error: psycopg.Error) -> str:
     """PostgreSQL's name of the error, or what can be told of a connection without naming its ends."""
     if error.sqlstate is not None:
         return f"{type(error).__name__} ({error.sqlstate})"
-    if _NO_WRITES in str(error):
-        return "it takes no writes: it is a standby, or read-only by default"
+    said = next((words for part, words in _UNREACHED.items() if part in str(error)), None)
+    if said is not None:
+        return said
     attempt = error.pgconn
     if attempt is not None and attempt.needs_password:
         return "it asks for a password, and the connection string gives none"

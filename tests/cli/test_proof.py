@@ -67,6 +67,13 @@ def test_a_ledger_put_back_to_an_earlier_state_breaks_against_a_checkpoint_kept_
     ledger.write_bytes(older)
     assert audit(recorded, "verify").stdout.startswith("4 records")
     assert "broken" in audit(recorded, "verify", "--against", str(elsewhere), code=1).stderr
+    kept = ledger.with_name(f"{ledger.name}.checkpoints")
+    elsewhere.rename(kept)
+    said = audit(recorded, "verify", code=1).stderr
+    assert (
+        said
+        == f"vitrine: broken: the ledger's 4 records do not continue the 5 of the checkpoint that file {kept} holds\n"
+    )
 
 
 def test_a_proof_stands_alone(recorded: World) -> None:

@@ -13,7 +13,7 @@ import pytest
 from plugin.ledger import postgres, postgres_connection, writer
 from plugin.ledger.errors import LedgerBroken, LedgerUnavailable, LedgerUnreadable
 from plugin.ledger.postgres import PostgresStore, reading
-from plugin.ledger.postgres_connection import Dsn
+from plugin.ledger.postgres_connection import Dsn, role_of
 from plugin.ledger.store import Batch, Head
 from tests.postgres_server import DATABASE, DatabasePlace, new_place, wait_for_setting
 
@@ -239,6 +239,17 @@ def test_a_role_that_commits_lazily_by_default_is_overruled(place, ledger, store
     finally:
         place.ask("ALTER ROLE gateway RESET synchronous_commit")
     assert found == ["on"]
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [("host=nowhere.invalid", "the name of its host is not known here"), ("sslmode=perhaps", "says what cannot be")],
+)
+def test_a_connection_string_that_leads_nowhere_is_told_without_being_quoted(place, part, words):
+    """No log of a server could say why."""
+    with pytest.raises(LedgerUnavailable, match=words) as refused:
+        role_of(Dsn(f"{place.dsn().text} {part}"))
+    assert part.partition("=")[2] not in str(refused.value)
 
 
 def test_a_commit_that_no_standby_confirmed_is_refused_though_it_is_there(place, ledger, store):
