@@ -59,13 +59,13 @@ def verify(path: Path, vkey: str | None, against: Path | None, witnesses: tuple[
             place = place_of(settings)
             view = place.view
             report = verified(view, key, progress, against=note, witnesses=witnesses, processes=processes)
-        if report.problem is None:  # what was delivered from here vouches for nothing, but may tell of a cut
-            Deliveries(Reader(view), keys[0], (), place.kept).check_start()
         refuted = kept.refutation(Reader(view)) if report.problem is None else None
         if refuted is not None:
             raise Failure(
                 f"broken: {refuted}; the {report.records:,} records that are there are sound by themselves", NO
             )
+        if report.problem is None:  # what was delivered from here vouches for nothing, but may tell of a cut
+            Deliveries(Reader(view), keys[0], (), place.kept).check_start()
         earlier = kept.earlier_state(Reader(view)) if report.cut else None
     except LedgerBroken as error:
         raise Failure(f"broken: {error}", NO) from error

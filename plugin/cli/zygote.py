@@ -26,8 +26,9 @@ import structlog
 
 from plugin.cli.failure import CANNOT
 
-_DEAF = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-"""Meant for the process that supervises and for its workers, though a terminal tells all of the group."""
+_ENDING = (signal.SIGTERM, signal.SIGINT)
+"""Meant for the process that supervises and for its workers, though a terminal tells all of the group. A worker that
+has only just been born is told as soon as it listens."""
 STOP_SECONDS = 8
 """Given to a worker that is asked to end, for requests under way, which have a deadline of as much."""
 
@@ -106,8 +107,8 @@ class Worker:
 
 def _born_when_asked(channel: Connection) -> tuple[Callable[..., object], tuple[Any, ...]]:
     """Returns in each new worker, with what it is to run; the zygote itself stays in here until its end."""
-    for number in _DEAF:
-        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     # Workers do not look at what was loaded in their collections, which would copy each page that it stands in.
     gc.freeze()
     living: dict[int, int] = {}
@@ -175,6 +176,7 @@ def _live(target: Callable[..., object], arguments: tuple[Any, ...]) -> None:
     """The whole life of a worker. Ends as a program does, so that what was registered for its end is called."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     try:
         target(*arguments)
     except OSError:

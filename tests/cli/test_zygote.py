@@ -102,13 +102,16 @@ worker.start()
 parent = int(Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()[1])
 os.kill(parent, signal.SIGSTOP)
 worker.terminate()
-worker.join()
+worker.join(30)
+assert not worker.is_alive()
 print(parent, flush=True)
 """
 
 
 def test_of_a_stop_in_order_it_says_nothing():
-    """Also where it notices the end of the workers and of the supervising process at once."""
+    """Also where it notices the end of the workers and of the supervising process at once, and where a worker is told
+    to end as it begins.
+    """
     with subprocess.Popen([sys.executable, "-c", STOPPING], stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as done:
         zygote = int(done.stdout.readline())
         assert done.wait(60) == 0
