@@ -287,16 +287,12 @@ def test_a_log_that_went_back_under_a_gateway_that_serves_is_not_gone_on_with(de
         with older.backup("main", live, "main") as copying:
             copying.step()
         assert deployment.ask(OBSERVATION).status == 200
-        (old,) = deployment.workers()
         with live.backup("main", older, "main") as copying:
             copying.step()
     older.close()
     assert deployment.ask(OBSERVATION).status == 503
-    deployment.wait_until(lambda: deployment.workers() and old not in deployment.workers())
-    (successor,) = deployment.workers()
-    deployment.wait_until(lambda: successor not in deployment.workers())
+    deployment.wait_until(lambda: str(deployment.log_lines()).count("of the checkpoint that file") >= 2)
     assert not [body for body in deployment.bodies() if body.get("released")]
-    assert "do not continue" in str(deployment.log_lines())
 
 
 @pytest.fixture
