@@ -36,9 +36,10 @@ def serve(path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.umask(0o077)
     os.environ[CONFIG_VARIABLE] = str(path.resolve())
-    _require_free("listen", address_of("listen", settings.listen))
+    listen = address_of("listen", settings.listen)
+    _require_free("listen", listen)
     _metrics_folder(settings.state_dir)
-    import_module("plugin.cli.supervise").supervise(settings, path, anew)
+    import_module("plugin.cli.supervise").supervise(settings, path, listen, anew)
 
 
 def _hold_little_memory() -> None:

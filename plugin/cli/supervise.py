@@ -23,7 +23,7 @@ from plugin.cli.watch import Watch, watched
 from plugin.cli.workers import Workers
 from plugin.cli.zygote import Zygote
 from plugin.errors import RecordUnavailable
-from plugin.event import AuditAction
+from plugin.event import AuditAction, Outcome
 from plugin.ledger.place import LedgerPlace
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
@@ -37,8 +37,10 @@ SPARE_SECONDS = 0.5
 log = structlog.get_logger()
 
 
-def supervise(settings: Settings, path: Path, anew: threading.Event) -> None:
-    """Serve until a signal ends it. `anew` asks for the rules to be read anew; `path` is where `settings` were read.
+def supervise(settings: Settings, path: Path, listen: tuple[str, int], anew: threading.Event) -> None:
+    """Serve at `listen`, an address and port, until a signal ends it.
+
+    `anew` asks for the rules to be read anew; `path` is where `settings` were read.
 
     Ends with a Failure, or with its exit code, where it cannot serve.
     """
@@ -46,7 +48,6 @@ def supervise(settings: Settings, path: Path, anew: threading.Event) -> None:
     place = place_at(settings)
     # Before anything is opened or a thread begins: what the workers are forked from has neither.
     zygote = Zygote()
-    listen = address_of("listen", settings.listen)
     alarms = _alarms(settings)
     watch = Watch(alarms, assembly.free_space(settings), place.glance)
     operations = _operations(settings, listen, place, watch)
@@ -66,7 +67,7 @@ def supervise(settings: Settings, path: Path, anew: threading.Event) -> None:
             raise SystemExit(CANNOT) from error
         finally:
             _end_in_time(workers)
-            _record_stop(settings)
+            alarms.record(AuditAction.GATEWAY_STOPPED, "the gateway was stopped", Outcome.SUCCESS)
     alarms.flush(FLUSH_SECONDS)
 
 
@@ -115,15 +116,6 @@ def _end_in_time(workers: Workers) -> None:
     timer = threading.Timer(workers.seconds_left() + SPARE_SECONDS, leave)
     timer.daemon = True
     timer.start()
-
-
-def _record_stop(settings: Settings) -> None:
-    try:
-        assembly.operational_recorder(settings).operational(AuditAction.GATEWAY_STOPPED, "the gateway was stopped")
-    except SettingsError as error:
-        log.error("the stop could not be recorded", problem=str(error))
-    except RecordUnavailable as error:
-        log.error("the stop could not be recorded", problem=error.problem)
 
 
 def _operations(settings: Settings, served: tuple[str, int], place: LedgerPlace, watch: Watch) -> WSGIServer:
