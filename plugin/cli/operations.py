@@ -1,16 +1,20 @@
 """What the operator's own systems ask, on a port of their own: /healthz, /readyz, /metrics. No patient, no person."""
 
+import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from socketserver import ThreadingMixIn
 from typing import Any, Protocol
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
+import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from plugin.cli.given import METRICS_VARIABLE
 from plugin.ledger.errors import LedgerError
 from plugin.ledger.reader import Reader
 from plugin.ledger.store import Opening
@@ -26,6 +30,9 @@ SLOW_SECONDS = 5.0
 REFUSING = "vitrine_ledger_refusing_since_timestamp_seconds"
 OURS = "vitrine_"
 """What all our metrics begin with."""
+TEXT = "text/plain; charset=utf-8"
+
+log = structlog.get_logger()
 
 
 class Standing(Protocol):
@@ -43,7 +50,10 @@ class AllProcesses:
 
     def collect(self) -> Iterator[Metric]:
         """See prometheus_client's Collector."""
-        metrics = MultiProcessCollector(CollectorRegistry()).collect()  # type: ignore[no-untyped-call]
+        files = Path(os.environ[METRICS_VARIABLE]).glob("*.db")
+        # A process that begins to count makes its file, and gives it a size only then.
+        begun = [str(file) for file in files if file.stat().st_size]
+        metrics = MultiProcessCollector.merge(begun)  # type: ignore[no-untyped-call]
         return (metric for metric in metrics if metric.name.startswith(OURS))
 
 
@@ -77,7 +87,11 @@ def operations_server(
     """A server bound to `listen`, for `serve_forever`. `served` is where the gateway listens. Raises OSError."""
 
     def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        status, kind, body = _answer(environ["REQUEST_METHOD"], environ["PATH_INFO"], served, ledger, standing)
+        try:
+            status, kind, body = _answer(environ["REQUEST_METHOD"], environ["PATH_INFO"], served, ledger, standing)
+        except Exception:  # the server would print it, between the lines of the log
+            log.error("the operations address could not answer", exc_info=True)
+            status, kind, body = "500 Internal Server Error", TEXT, b"the gateway could not answer\n"
         start(status, [("Content-Type", kind), ("Cache-Control", "no-store"), ("Server", "vitrine")])
         return [body]
 
@@ -88,21 +102,20 @@ def operations_server(
 def _answer(
     method: str, path: str, served: tuple[str, int], ledger: Opening, standing: Standing
 ) -> tuple[str, str, bytes]:
-    text = "text/plain; charset=utf-8"
     if method != "GET":
-        return "405 Method Not Allowed", text, b"only GET\n"
+        return "405 Method Not Allowed", TEXT, b"only GET\n"
     if path == "/healthz":
-        return "200 OK", text, b"ok\n"
+        return "200 OK", TEXT, b"ok\n"
     if path == "/readyz":
         problem = _problem(served, ledger, standing)
         told = "".join(f"warning: {each}\n" for each in standing.warnings())
         status = "200 OK" if problem is None else "503 Service Unavailable"
-        return status, text, f"{problem or 'ready'}\n{told}".encode()
+        return status, TEXT, f"{problem or 'ready'}\n{told}".encode()
     if path == "/metrics":
         registry = CollectorRegistry()
         registry.register(AllProcesses())
         return "200 OK", CONTENT_TYPE_LATEST, generate_latest(registry)
-    return "404 Not Found", text, b"not found\n"
+    return "404 Not Found", TEXT, b"not found\n"
 
 
 def _problem(served: tuple[str, int], ledger: Opening, standing: Standing) -> str | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from plugin.cli.failure import CANNOT, Failure, cannot_listen
-from plugin.cli.given import CONFIG_VARIABLE, settings_at
+from plugin.cli.given import CONFIG_VARIABLE, METRICS_VARIABLE, settings_at
 from plugin.cli.listening import address_of
 
 MOST_ARENAS = 2
@@ -66,4 +66,4 @@ def _metrics_folder(state_dir: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise Failure(f"state_dir: cannot write {folder}: {error.strerror}", CANNOT) from error
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    os.environ[METRICS_VARIABLE] = str(folder)

@@ -3,13 +3,17 @@
 import shutil
 import subprocess
 import sys
+import threading
 import time
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
+from structlog.testing import capture_logs
 
 from plugin import assembly
 from plugin.alerts import AlertKind
-from plugin.cli.operations import AllProcesses, _answer
+from plugin.cli.operations import AllProcesses, _answer, operations_server
 from plugin.cli.watch import STALE_SECONDS, Watch
 from plugin.event import AuditAction
 from plugin.ledger import origin
@@ -238,3 +242,31 @@ def test_metrics_of_workers_and_of_the_supervisor_are_one_page_with_each_name_on
         ({"against": "steady"}, -3.0)
     ]
     assert [sample.value for sample in metrics["vitrine_ledger_space_free_bytes"].samples] == [7.0]
+
+
+def test_a_process_that_has_only_just_begun_to_count_spoils_nobody_elses_numbers(tmp_path, monkeypatch):
+    """Its file exists for a moment before it has a size; a scrape or a probe may come just then."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    subprocess.run([sys.executable, "-c", TWO_PROCESSES], check=True, timeout=60)
+    (tmp_path / "counter_999.db").touch()
+    metrics = {metric.name: metric for metric in AllProcesses().collect()}
+    assert [sample.value for sample in metrics["vitrine_alerts"].samples] == [2.0]
+
+
+def test_what_the_operations_address_cannot_answer_is_500_and_one_line_of_the_log(
+    watch, world, tmp_path, monkeypatch, capfd
+):
+    """The server would print a traceback between the lines, which no collector of logs can read."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    (tmp_path / "counter_999.db").write_bytes(b"\x40\x00\x00\x00" + bytes(8) + b"?" * 52)
+    server = operations_server(("127.0.0.1", 0), ("127.0.0.1", 9), world.settings.ledger.path, watch)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with capture_logs() as lines, pytest.raises(HTTPError) as refused:
+            urlopen(f"http://127.0.0.1:{server.server_port}/metrics", timeout=30)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert (refused.value.code, refused.value.read()) == (500, b"the gateway could not answer\n")
+    assert [line["event"] for line in lines] == ["the operations address could not answer"]
+    assert capfd.readouterr().err == ""
