@@ -6,6 +6,7 @@ not, since a path or a message of an error may name a patient.
 
 import logging
 import logging.config
+import os
 import sys
 import threading
 import time
@@ -18,7 +19,13 @@ from typing import Any, Final, TextIO, cast
 
 import orjson
 import structlog
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, values
+
+from plugin import tallies
+
+_counting = {"seat": tallies.SUPERVISING}
+if tallies.FOLDER_VARIABLE in os.environ:
+    values.ValueClass = values.MultiProcessValue(lambda: _counting["seat"])  # type: ignore[no-untyped-call]
 
 CONSULTATIONS = Counter("vitrine_consultations", "Consultations by outcome.", ["feed", "outcome"])
 CALLERS_REFUSED = Counter("vitrine_callers_refused", "Refusals of unidentified callers.", ["reason"])
@@ -63,6 +70,11 @@ _refusing: dict[str, float] = {}
 
 NO_FEED = "none"
 """Stands for the feed of a consultation that names none of ours."""
+
+
+def count_at(seat: int) -> None:
+    """Count as the process of this seat, where it left off. Called once, before anything is counted."""
+    _counting["seat"] = seat
 
 
 def count_consultation(feed: str | None, outcome: str) -> None:

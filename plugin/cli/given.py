@@ -16,8 +16,6 @@ from plugin.settings.file import load
 from plugin.settings.ledger import OWNER_OPTION
 
 CONFIG_VARIABLE = "VITRINE_CONFIG"
-METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-"""prometheus_client's name for the folder in which the numbers of all processes meet."""
 """Names the file where no option does; `serve` tells its workers by it."""
 
 OWNER = click.option(

@@ -1,10 +1,8 @@
 """What the operator's own systems ask, on a port of their own: /healthz, /readyz, /metrics. No patient, no person."""
 
-import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from socketserver import ThreadingMixIn
 from typing import Any, Protocol
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -14,7 +12,6 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from plugin.cli.given import METRICS_VARIABLE
 from plugin.ledger.errors import LedgerError
 from plugin.ledger.reader import Reader
 from plugin.ledger.store import Opening
@@ -50,10 +47,7 @@ class AllProcesses:
 
     def collect(self) -> Iterator[Metric]:
         """See prometheus_client's Collector."""
-        files = Path(os.environ[METRICS_VARIABLE]).glob("*.db")
-        # A process that begins to count makes its file, and gives it a size only then.
-        begun = [str(file) for file in files if file.stat().st_size]
-        metrics = MultiProcessCollector.merge(begun)  # type: ignore[no-untyped-call]
+        metrics = MultiProcessCollector(CollectorRegistry()).collect()  # type: ignore[no-untyped-call]
         return (metric for metric in metrics if metric.name.startswith(OURS))
 
 

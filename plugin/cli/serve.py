@@ -13,9 +13,11 @@ from pathlib import Path
 
 import click
 
+from plugin import tallies
 from plugin.cli.failure import CANNOT, Failure, cannot_listen
-from plugin.cli.given import CONFIG_VARIABLE, METRICS_VARIABLE, settings_at
+from plugin.cli.given import CONFIG_VARIABLE, settings_at
 from plugin.cli.listening import address_of
+from plugin.settings.document import Settings
 
 MOST_ARENAS = 2
 """glibc keeps what is freed apart for up to eight times as many threads as there are cores: of each answer's tree."""
@@ -38,7 +40,7 @@ def serve(path: Path) -> None:
     os.environ[CONFIG_VARIABLE] = str(path.resolve())
     listen = address_of("listen", settings.listen)
     _require_free("listen", listen)
-    _metrics_folder(settings.state_dir)
+    _metrics_folder(settings)
     import_module("plugin.cli.supervise").supervise(settings, path, listen, anew)
 
 
@@ -58,12 +60,13 @@ def _require_free(key: str, listen: tuple[str, int]) -> None:
         raise cannot_listen(key, f"{listen[0]}:{listen[1]}", error) from error
 
 
-def _metrics_folder(state_dir: Path) -> None:
-    """Where the metrics of all processes meet. The library that counts looks for it as it is loaded."""
-    folder = state_dir / "metrics"
+def _metrics_folder(settings: Settings) -> None:
+    """Where the metrics of all processes meet. Before the library that counts is loaded."""
+    folder = settings.state_dir / "metrics"
     try:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        tallies.reserve(folder, settings.processes, len(settings.feed) + len(settings.ehr))
     except OSError as error:
         raise Failure(f"state_dir: cannot write {folder}: {error.strerror}", CANNOT) from error
-    os.environ[METRICS_VARIABLE] = str(folder)
+    os.environ[tallies.FOLDER_VARIABLE] = str(folder)

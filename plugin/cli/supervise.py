@@ -53,7 +53,7 @@ def supervise(settings: Settings, path: Path, listen: tuple[str, int], anew: thr
     operations = _operations(settings, listen, place, watch)
     _check(settings)
     threading.Thread(target=operations.serve_forever, daemon=True, name="operations").start()
-    workers = Workers(zygote, anew, listen, settings.workers, LIBRARIES)
+    workers = Workers(zygote, anew, listen, settings.processes, LIBRARIES)
     with (
         watched(watch),
         verified(_verification(settings, place, path, alarms)),

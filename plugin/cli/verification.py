@@ -16,10 +16,10 @@ from pathlib import Path
 import orjson
 import structlog
 
+from plugin import tallies
 from plugin.alerts import AlertKind
 from plugin.cli.alarms import Alarms
 from plugin.cli.failure import NO
-from plugin.cli.given import METRICS_VARIABLE
 from plugin.event import AuditAction, Outcome
 from plugin.ledger.errors import LedgerError
 from plugin.ledger.place import LedgerPlace
@@ -143,7 +143,7 @@ def _last_verified(reader: Reader) -> datetime | None:
 def _run(command: Sequence[str], stopped: threading.Event) -> tuple[int, str]:
     """Exit code, and what it said on the stream where that belongs. Ends it when `stopped` is set."""
     # Whatever it counts is nobody's metric, and its files would be taken for those of a worker.
-    environment: Mapping[str, str] = {k: v for k, v in os.environ.items() if k != METRICS_VARIABLE}
+    environment: Mapping[str, str] = {k: v for k, v in os.environ.items() if k != tallies.FOLDER_VARIABLE}
     try:
         process = subprocess.Popen(  # noqa: S603 - our own program
             command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -26,7 +27,7 @@ from plugin.settings.errors import SettingsError
 from plugin.settings.file import load
 from plugin.state.owed import Debts
 from plugin.state.rules_in_force import AcceptedRules
-from plugin.telemetry import configure_logging, takes_records
+from plugin.telemetry import configure_logging, count_at, takes_records
 from policies.rulebook import Rulebook
 
 MINUTE = 60.0
@@ -42,6 +43,12 @@ LEAST_LIFE = 6.0
 fails, successors must go on trying."""
 
 log = structlog.get_logger()
+
+
+def seated(seat: int, target: Callable[..., object], arguments: tuple[Any, ...]) -> None:
+    """Run the server's own `target(*arguments)` as the process of this seat; one at a time has it."""
+    count_at(seat)
+    target(*arguments)
 
 
 def application() -> object:

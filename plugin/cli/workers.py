@@ -1,6 +1,5 @@
 """The HTTP server: granian with its limits, workers forked from the zygote. What they run is `plugin.cli.worker`."""
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -29,16 +28,16 @@ class Workers(MPServer):
     """Serving processes that share one port; those that end by themselves are replaced."""
 
     def __init__(
-        self, zygote: Zygote, anew: threading.Event, listen: tuple[str, int], workers: int | None, log: dict[str, Any]
+        self, zygote: Zygote, anew: threading.Event, listen: tuple[str, int], workers: int, log: dict[str, Any]
     ) -> None:
-        """`anew` is set at each SIGHUP; `workers`: None for one each core; `log`: for logging.config.dictConfig."""
+        """`anew` is set at each SIGHUP; `log`: for logging.config.dictConfig."""
         super().__init__(
             f"{worker.__name__}:application",
             factory=True,
             address=listen[0],
             port=listen[1],
             interface=Interfaces.WSGI,
-            workers=workers or os.cpu_count() or 1,
+            workers=workers,
             blocking_threads=THREADS,
             backlog=BACKLOG,
             http=HTTPModes.http1,  # the limits below are those of HTTP/1.1
@@ -79,7 +78,7 @@ class Workers(MPServer):
     def _spawn_worker(  # type: ignore[override]
         self, idx: int, target: Callable[..., object], callback_loader: Callable[..., Any]
     ) -> WorkerProcess:
-        worker = super()._spawn_worker(idx, target, callback_loader)
-        made = worker.inner  # not started
-        worker.inner = self._zygote.worker(made._target, made._args)
-        return worker
+        process = super()._spawn_worker(idx, target, callback_loader)
+        made = process.inner  # not started
+        process.inner = self._zygote.worker(worker.seated, (idx + 1, made._target, made._args))
+        return process

@@ -1,5 +1,6 @@
 """The file as a whole: its own keys, and what its tables must agree on."""
 
+import os
 from pathlib import Path
 from typing import Self
 
@@ -49,6 +50,11 @@ class Settings(Section):
     limits: Limits = Limits()
     ehr: tuple[Ehr, ...] = Field(min_length=1)
     feed: tuple[FeedEntry, ...] = Field(min_length=1)
+
+    @property
+    def processes(self) -> int:
+        """Those that serve."""
+        return self.workers or os.cpu_count() or 1
 
     @model_validator(mode="after")
     def _metrics_are_elsewhere(self) -> Self:

@@ -11,7 +11,7 @@ from urllib.request import urlopen
 import pytest
 from structlog.testing import capture_logs
 
-from plugin import assembly
+from plugin import assembly, tallies
 from plugin.alerts import AlertKind
 from plugin.cli.operations import AllProcesses, _answer, operations_server
 from plugin.cli.watch import STALE_SECONDS, Watch
@@ -26,9 +26,10 @@ from tests.stories.test_space import FLOOR, LOW, Disk
 
 TWO_PROCESSES = """
 import os
-from plugin.telemetry import ALERTS, CLOCK_OFFSET, SPACE_FREE
+from plugin.telemetry import ALERTS, CLOCK_OFFSET, SPACE_FREE, count_at
 ALERTS.labels("sink-stale").inc()
 if os.fork() == 0:
+    count_at(1)
     ALERTS.labels("sink-stale").inc()
     os._exit(0)
 os.wait()
@@ -232,6 +233,7 @@ def test_readyz_tells_warnings_and_is_not_ready_without_space(watch, world, disk
 def test_metrics_of_workers_and_of_the_supervisor_are_one_page_with_each_name_once(tmp_path, monkeypatch):
     """A doubled family is no valid exposition, and half a count is a wrong one."""
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    tallies.reserve(tmp_path, workers=2, feeds=1)
     subprocess.run([sys.executable, "-c", TWO_PROCESSES], check=True, timeout=60)
     metrics = {metric.name: metric for metric in AllProcesses().collect()}
     names = [metric.name for metric in AllProcesses().collect()]
@@ -244,13 +246,16 @@ def test_metrics_of_workers_and_of_the_supervisor_are_one_page_with_each_name_on
     assert [sample.value for sample in metrics["vitrine_ledger_space_free_bytes"].samples] == [7.0]
 
 
-def test_a_process_that_has_only_just_begun_to_count_spoils_nobody_elses_numbers(tmp_path, monkeypatch):
-    """Its file exists for a moment before it has a size; a scrape or a probe may come just then."""
+def test_a_successor_goes_on_with_the_count_of_its_seat_in_the_files_that_were_reserved(tmp_path, monkeypatch):
+    """So a count never falls, and a gateway whose workers end again and again needs no more room."""
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
-    subprocess.run([sys.executable, "-c", TWO_PROCESSES], check=True, timeout=60)
-    (tmp_path / "counter_999.db").touch()
+    tallies.reserve(tmp_path, workers=2, feeds=1)
+    reserved = {file: file.stat().st_size for file in tmp_path.iterdir()}
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", TWO_PROCESSES], check=True, timeout=60)
     metrics = {metric.name: metric for metric in AllProcesses().collect()}
-    assert [sample.value for sample in metrics["vitrine_alerts"].samples] == [2.0]
+    assert [sample.value for sample in metrics["vitrine_alerts"].samples] == [4.0]
+    assert {file: file.stat().st_size for file in tmp_path.iterdir()} == reserved
 
 
 def test_what_the_operations_address_cannot_answer_is_500_and_one_line_of_the_log(

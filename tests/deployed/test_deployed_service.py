@@ -17,7 +17,7 @@ from urllib.request import urlopen
 import apsw
 import pytest
 
-from plugin import assembly
+from plugin import assembly, tallies
 from plugin.settings.file import load
 from tests.deployed.deployment import Deployment, odd_feed
 from tests.deployed.neighbours import http_answer
@@ -295,13 +295,29 @@ def test_a_log_that_went_back_under_a_gateway_that_serves_is_not_gone_on_with(de
     assert not [body for body in deployment.bodies() if body.get("released")]
 
 
+WITHOUT_FLOORS = """
+[ledger]
+space_floor_mb = 0
+anonymous_space_floor_mb = 0
+"""
+
+
+def filled(disk: Path) -> Path:
+    """Leave no room there; the file that takes it."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+        while True:
+            file.write(bytes(4096))
+    return filler
+
+
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of one megabyte for the ledger."""
+    """A file system of two megabytes for the ledger."""
     place = tmp_path / "ledger"
     place.mkdir()
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)], capture_output=True, check=False
     )
     if done.returncode != 0:
         pytest.skip("only root may mount a small file system")
@@ -311,13 +327,9 @@ def small_disk(tmp_path):
 
 def test_a_full_disk_releases_nothing_and_hurts_nothing(small_disk, deployment):
     """Nothing released without its record; and the gateway goes on by itself once there is room. Without a floor."""
-    floors = "[ledger]\nspace_floor_mb = 0\nanonymous_space_floor_mb = 0\n"
-    deployment.path.write_text(f"{deployment.path.read_text()}\n{floors}")
+    deployment.path.write_text(f"{deployment.path.read_text()}\n{WITHOUT_FLOORS}")
     deployment.start()
-    filler = small_disk / "filler"
-    with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
-        while True:
-            file.write(bytes(4096))
+    filler = filled(small_disk)
     answers = [deployment.ask(OBSERVATION) for _ in range(20)]
     refused = [each for each in answers if each.status != 200]
     assert refused, "the log file of SQLite had more room than expected"
@@ -329,6 +341,27 @@ def test_a_full_disk_releases_nothing_and_hurts_nothing(small_disk, deployment):
     recorded = {body.get("request") for body in deployment.bodies() if body.get("released")}
     for each in answers:
         assert (each.headers["x-request-id"] in recorded) == (each.status == 200)
+
+
+def test_a_worker_that_ends_while_the_disk_is_full_has_a_successor_that_serves_once_there_is_room(
+    small_disk, deployment
+):
+    """Also what the gateway counts lies on that disk, and is written through memory."""
+    deployment.path.write_text(f'state_dir = "ledger/state"\n{deployment.path.read_text()}\n{WITHOUT_FLOORS}')
+    deployment.start()
+    filler = filled(small_disk)
+    assert {deployment.ask(OBSERVATION).status for _ in range(10)} <= {200, 503}
+    (ended,) = deployment.workers()
+    os.kill(ended, signal.SIGKILL)
+    deployment.wait_until(lambda: deployment.workers() and ended not in deployment.workers())
+    deployment.wait_until(lambda: deployment.ready)
+    assert deployment.ask(OBSERVATION, token="").status == 401
+    assert deployment.ask(OBSERVATION).status == 503
+    filler.unlink()
+    deployment.wait_until(lambda: deployment.ask(OBSERVATION).status == 200)
+    kinds = {file.name.rpartition("_")[0] for file in (small_disk / "state" / "metrics").iterdir()}
+    assert kinds == set(tallies.KINDS), "what the library counts in was not reserved"
+    assert deployment.stop()[0] == 0
 
 
 def test_on_a_disk_that_cannot_be_written_nothing_starts(small_disk, deployment):
