@@ -21,6 +21,7 @@ from plugin.ledger.postgres_schema import (
     IS_OWN,
     SAFE_SETTINGS,
     check_aids,
+    check_may_append,
     check_role,
     check_server,
     check_settings,
@@ -71,6 +72,7 @@ class PostgresStore:
             check_server(connection)
             check_tables(connection)
             check_role(connection)
+            check_may_append(connection)
             return _read_meta(connection)
 
     def commit(self, make_batch: Callable[[Head], Batch]) -> None:

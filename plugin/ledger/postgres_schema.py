@@ -116,6 +116,17 @@ SELECT bool_or(
 """
 """Of the role and of each that it may become by SET ROLE. An owner that gave its rights up may take them back, and who
 makes roles may, before PostgreSQL 16, become any other."""
+_LACKED = """
+SELECT r.name || ' ON ' || r.object FROM (VALUES
+  ('SELECT', 'ledger.meta'), ('SELECT', 'ledger.head'), ('SELECT', 'ledger.records'), ('SELECT', 'ledger.tiles'),
+  ('INSERT', 'ledger.records'), ('INSERT', 'ledger.tiles')
+) AS r (name, object) WHERE NOT has_table_privilege(r.object, r.name)
+UNION ALL SELECT 'UPDATE ON ledger.head' WHERE EXISTS (
+  SELECT FROM unnest(array['size', 'edge', 'checkpoint', 'time']) AS changed
+  WHERE NOT has_column_privilege('ledger.head', changed, 'UPDATE')
+)
+"""
+"""Of what `_RIGHTS` gives the gateway."""
 
 _COLUMNS = """
 SELECT c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull
@@ -224,6 +235,13 @@ def check_role(connection: Connection, role: str | None = None) -> None:
         raise LedgerUnavailable(
             "the gateway's role in PostgreSQL could change or delete records: give it one of its own"
         )
+
+
+def check_may_append(connection: Connection) -> None:
+    """Raises LedgerUnavailable if our role lacks a right that a commit needs. Or psycopg.Error."""
+    lacked = [name for (name,) in connection.execute(_LACKED).fetchall()]
+    if lacked:
+        raise LedgerUnavailable(f"the gateway's role in PostgreSQL lacks {', '.join(lacked)}")
 
 
 def check_server(connection: Connection) -> None:

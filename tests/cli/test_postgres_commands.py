@@ -167,6 +167,14 @@ def test_rights_that_the_role_was_given_since_stop_the_start(site):
     assert (done.exit_code, "could change or delete" in done.stderr) == (2, True)
 
 
+def test_a_right_that_the_role_lost_is_named_before_the_start(site):
+    """Every look would be refused."""
+    site.server.execute(DATABASE, f"REVOKE INSERT ON ledger.records FROM {GATEWAY}")
+    assert "lacks INSERT ON ledger.records" in told(site.do("config", "check"))
+    site.server.execute(DATABASE, f"GRANT INSERT ON ledger.records TO {GATEWAY}")
+    assert site.do("config", "check").exit_code == 0
+
+
 def test_verify_finds_what_was_changed_and_names_a_trigger_that_is_off(site):
     """Exit 0, then 1 with the position."""
     assert "6 records, unbroken" in site.do("audit", "verify").stdout

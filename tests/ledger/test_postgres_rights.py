@@ -110,6 +110,24 @@ def test_a_gateway_without_its_rights_refuses_until_it_has_them(place, right, ca
 
 
 @pytest.mark.parametrize(
+    ("right", "lacked"),
+    [
+        ("INSERT ON ledger.records", "INSERT ON ledger.records"),
+        ("INSERT ON ledger.tiles", "INSERT ON ledger.tiles"),
+        ("SELECT ON ledger.tiles", "SELECT ON ledger.tiles"),
+        ("UPDATE (edge) ON ledger.head", "UPDATE ON ledger.head"),
+    ],
+)
+def test_a_gateway_without_its_rights_does_not_start_and_names_them(place, right, lacked):
+    """`config check` sees it before the first look would be refused."""
+    place.ask(f"REVOKE {right} FROM {GATEWAY}")
+    with pytest.raises(LedgerUnavailable, match=rf"lacks {lacked}$"):
+        place.store().meta()
+    place.ask(postgres_schema.rights(GATEWAY, PURGE).as_string())
+    assert place.store().meta().origin
+
+
+@pytest.mark.parametrize(
     ("change", "back"),
     [
         (f"GRANT {OWNER} TO {GATEWAY}", f"REVOKE {OWNER} FROM {GATEWAY}"),
