@@ -10,7 +10,9 @@ import json
 import os
 import socket
 import ssl
+import stat
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from io import RawIOBase
 from itertools import groupby
@@ -58,32 +60,45 @@ class Receiver(Protocol):
 class StreamReceiver:
     """Writes lines to a stream, such as standard output, for another program to carry on.
 
-    A batch of which the stream took a part, as a full disk does, goes on where it was torn.
+    A batch of which the stream took a part, as a full disk does, goes on with the line that was torn. A file ends with
+    a whole line also meanwhile: whoever is stopped then does not come back to it.
     """
 
     def __init__(self, stream: RawIOBase | BinaryIO, end: bytes) -> None:
         """`stream` is not buffered: what it says that it took is out."""
         self._stream = stream
         self._end = end
-        self._rest = b""
-        """Of the batch before, if that was not received: then it is the next again."""
+        self._batch, self._taken = b"", 0
+        """The batch, and how much of it is out; if not all of it, then it is the next again."""
 
     def send(self, lines: Iterable[bytes]) -> None:
         """See `Receiver.send`. Raises ForwardError if nobody reads any more."""
-        self._rest = self._rest or b"".join(line + self._end for line in lines)
+        if self._taken == len(self._batch):
+            self._batch, self._taken = b"".join(line + self._end for line in lines), 0
         try:
-            while self._rest:
-                self._rest = self._rest[self._write() :]
+            while self._taken < len(self._batch):
+                self._taken += self._write()
         except BrokenPipeError as error:
             raise ForwardError("nobody reads the output any more") from error
         except OSError as error:
+            self._take_back()
             raise ReceiverUnavailable(f"the output cannot be written: {error.strerror}") from error
 
     def _write(self) -> int:
-        taken = self._stream.write(self._rest)
+        taken = self._stream.write(memoryview(self._batch)[self._taken :])
         if taken is None:  # it is full, and does not wait
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         return taken
+
+    def _take_back(self) -> None:
+        """What is out of a torn line, where that can be."""
+        whole = self._batch.rfind(self._end, 0, self._taken)
+        torn = self._taken - (whole + len(self._end) if whole >= 0 else 0)
+        with suppress(OSError):  # a pipe, or what else takes nothing back
+            out = self._stream.fileno()
+            if stat.S_ISREG(os.fstat(out).st_mode):
+                os.ftruncate(out, os.lseek(out, -torn, os.SEEK_CUR))
+                self._taken -= torn
 
 
 def tls_context(

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from io import BytesIO
+from io import BytesIO, FileIO
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -280,6 +280,32 @@ def test_a_batch_that_was_torn_goes_on_where_it_was_torn(full: OSError | None) -
     lines = out.getvalue().splitlines()
     assert positions(lines) == [0, 1, 2]
     assert (len(lines), len(said)) == (5, 1)
+
+
+def test_a_file_on_a_full_disk_ends_with_a_whole_line_when_following_is_stopped(tmp_path: Path) -> None:
+    """Another run appends behind it."""
+
+    class Full(FileIO):
+        room = 700
+
+        def write(self, data: Any) -> int:
+            left = self.room - self.tell()
+            if not left:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(data[:left])
+
+    log, said = GrowingLog(), []
+    log.grow(3)
+    file = tmp_path / "out"
+    file.write_bytes(b"what was there\n")
+    for room in (700, 1_000_000):
+        with Full(file, "a") as out:
+            out.room = room
+            forwarder(log, StreamReceiver(out, b"\n"), say=said.append).run(Clock(2), every=1)
+        assert file.read_bytes().endswith(b"}\n")
+    lines = file.read_bytes().splitlines()
+    assert lines.pop(0) == b"what was there"
+    assert set(positions(lines)) == {0, 1, 2, 3}, "with the record of the first reading"
 
 
 def test_when_nobody_reads_the_output_any_more_following_ends() -> None:
