@@ -301,6 +301,7 @@ def check_sinks(settings: Settings) -> list[str]:
 
     Raises SettingsError where one, or the file in which checkpoints are kept here, holds what the ledger lost.
     """
+    check_kept(settings)  # so that it is named, and not a sink
     try:
         return [f"ledger.sinks: {warning}" for warning in deliveries(settings).check_start()]
     except LedgerError as error:

@@ -293,6 +293,8 @@ def test_a_log_that_went_back_under_a_gateway_that_serves_is_not_gone_on_with(de
     assert deployment.ask(OBSERVATION).status == 503
     deployment.wait_until(lambda: str(deployment.log_lines()).count("of the checkpoint that file") >= 2)
     assert not [body for body in deployment.bodies() if body.get("released")]
+    deployment.end()
+    assert refused_start(deployment).startswith("vitrine: ledger: "), "it is kept here; no sink is configured"
 
 
 WITHOUT_FLOORS = """
