@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -36,3 +38,31 @@ def test_what_takes_its_time_while_the_output_is_free_is_not_given_up(monkeypatc
         while time.monotonic() < until:
             time.sleep(0.01)
         assert stopped(0)
+
+
+UNHEARD = """
+import os, sys, time
+from contextlib import suppress
+from plugin.cli import stopping
+stopping.PATIENCE_SECONDS = 0.1
+os.set_blocking(1, False)
+with suppress(BlockingIOError):
+    while True:
+        os.write(1, bytes(4096))
+os.set_blocking(1, True)
+sys.stdout.buffer.write(b"the rest")
+with stopping.until_stopped(), suppress(BrokenPipeError):
+    print("full", file=sys.stderr, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_nobody_takes_is_not_waited_for_at_the_end_either():
+    """What stands in Python's buffer is written out as the process ends."""
+    with subprocess.Popen([sys.executable, "-Ec", UNHEARD], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as unheard:
+        assert unheard.stderr.readline() == b"full\n"
+        unheard.terminate()
+        try:
+            assert unheard.wait(6) == 0
+        finally:
+            unheard.kill()
