@@ -122,7 +122,7 @@ def _conditions(question: Question, ehr_bases: Sequence[str]) -> list[Condition]
             return _literal([plain(each) for each in question.values])
         case "altid":
             return _literal([Token.read(each).code for each in question.values])
-        case "address" if not any(map(str.isalpha, "".join(question.values))):  # of others the case is open
+        case "address" if _is_plain("".join(question.values)):
             return _literal([plain(each) for each in question.values])
         case "outcome":
             return [OneOf("outcome", tuple(str(each) for each in Outcome if question.accepts({"outcome": str(each)})))]
@@ -138,6 +138,11 @@ def _tail(reference: str) -> str:
     """What of a reference stands in the body as it is: `Observation/o9`, but only the id of an EHR's patient."""
     *_, resource_type, resource_id = ["", *reference.split("/")]
     return resource_id if resource_type in {"", "Patient"} else f"{resource_type}/{resource_id}"
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text has neither case nor accents, which a search by its beginning leaves open."""
+    return text.isascii() and not any(map(str.isalpha, text))
 
 
 def _literal(texts: Sequence[str | None]) -> list[Condition]:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from unicodedata import combining, normalize
 
 from fhir_adapters import moments
 from plugin.audit.codes import Element
@@ -136,8 +137,15 @@ def _token_test(kind: Kind, value: str, bases: Sequence[str]) -> Test:
 
 
 def _string_test(kind: Kind, value: str, bases: Sequence[str]) -> Test:
-    start = plain(value).casefold()
-    return lambda event: any(each.casefold().startswith(start) for each in kind.found(event))
+    start = _without_case_and_accents(plain(value))
+    return lambda event: any(_without_case_and_accents(each).startswith(start) for each in kind.found(event))
+
+
+def _without_case_and_accents(text: str) -> str:
+    """What of a text R4 3.1.1.4.8 compares."""
+    if text.isascii():
+        return text.lower()
+    return "".join(each for each in normalize("NFD", text.casefold()) if not combining(each))
 
 
 def _uri_test(kind: Kind, value: str, bases: Sequence[str]) -> Test:
