@@ -25,9 +25,10 @@ COLUMNS = (
 the record of the opening: in that record, in that of its end, and in each look that was made under it. New columns
 come last, for who reads by position."""
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet compute a cell instead of showing it; such a cell gets an apostrophe in front."""
-_FORMULA_WITHIN = re.compile(r""";(?=[" ]*[=+\-@])""")
+FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r")
+"""What makes a spreadsheet compute a cell instead of showing it; such a cell gets an apostrophe in front. The wide
+forms count where East Asian text is typed."""
+_FORMULA_WITHIN = re.compile(r""";(?=[" ]*[=+\-@\uff1d\uff0b\uff0d\uff20])""")
 """Where a semicolon would begin one; quotation marks and blanks before it may be taken away."""
 
 

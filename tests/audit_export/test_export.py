@@ -291,6 +291,7 @@ def test_no_text_from_outside_becomes_a_formula_or_a_row(body: dict[str, Any]) -
         ("Roy; -2;@x", "Roy;' -2;'@x"),
         ("Roy\t=1;\n+1", "Roy =1;' +1"),
         ("Roy; Alma (+33; 1-2)", "Roy; Alma (+33; 1-2)"),
+        ("\uff1d1+1;\uff20x", "'\uff1d1+1;'\uff20x"),
     ],
 )
 def test_no_cell_of_a_spreadsheet_that_divides_at_semicolons_is_a_formula(name: str, cell: str) -> None:
