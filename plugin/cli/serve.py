@@ -6,10 +6,12 @@ import resource
 import shutil
 import signal
 import socket
+import sys
 import threading
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -31,6 +33,7 @@ NO_HUGE_PAGES = ("MIMALLOC_ALLOW_THP", "0")
 @click.pass_obj
 def serve(path: Path) -> None:
     """Serve in the foreground until SIGTERM; SIGHUP reads the rules and the tables of codes anew."""
+    signal.signal(signal.SIGTERM, _not_begun)
     _hold_little_memory()
     settings = settings_at(path)
     anew = threading.Event()
@@ -42,6 +45,11 @@ def serve(path: Path) -> None:
     _require_free("listen", listen)
     _metrics_folder(settings)
     import_module("plugin.cli.supervise").supervise(settings, path, listen, anew)
+
+
+def _not_begun(*_: object) -> NoReturn:
+    """A stop before the start is recorded: nothing has begun that would have to be ended."""
+    sys.exit(0)
 
 
 def _hold_little_memory() -> None:

@@ -1,6 +1,7 @@
 """The process that supervises `vitrine serve`: the start checks, the workers, and a clean stop. Logs JSON to stderr."""
 
 import os
+import signal
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -51,9 +52,12 @@ def supervise(settings: Settings, path: Path, listen: tuple[str, int], anew: thr
     alarms = _alarms(settings)
     watch = Watch(alarms, assembly.free_space(settings), place.glance)
     operations = _operations(settings, listen, place, watch)
-    _check(settings)
-    threading.Thread(target=operations.serve_forever, daemon=True, name="operations").start()
+    assembled, warnings = _checked(settings)
     workers = Workers(zygote, anew, listen, settings.processes, LIBRARIES)
+    # From the record of the start on, a stop is one in order, with a record of its own.
+    signal.signal(signal.SIGTERM, workers.signal_handler_interrupt)
+    _record_start(settings, assembled, warnings)
+    threading.Thread(target=operations.serve_forever, daemon=True, name="operations").start()
     with (
         watched(watch),
         verified(_verification(settings, place, path, alarms)),
@@ -85,14 +89,17 @@ def _verification(settings: Settings, place: LedgerPlace, path: Path, alarms: Al
     return Verification(place, command(path), timedelta(seconds=seconds), alarms)
 
 
-def _check(settings: Settings) -> None:
-    """Everything that a worker will need, before one is started; and the record of the start."""
+def _checked(settings: Settings) -> tuple[assembly.Assembled, list[str]]:
+    """Everything that a worker will need, before one is started; and what is warned of."""
     try:
         assembled = assembly.assemble(settings)
         assembly.check_ledger(assembled.ledger)
-        warnings = [*warnings_of(settings), *assembly.check_sinks(settings)]
+        return assembled, [*warnings_of(settings), *assembly.check_sinks(settings)]
     except SettingsError as error:
         raise Failure(str(error), CANNOT) from error
+
+
+def _record_start(settings: Settings, assembled: assembly.Assembled, warnings: list[str]) -> None:
     for warning in warnings:
         log.warning(warning)
     note = "the gateway was started" + (f"; warned: {'; '.join(warnings)}" if warnings else "")

@@ -370,3 +370,25 @@ def test_on_a_disk_that_cannot_be_written_nothing_starts(small_disk, deployment)
     gc.collect()  # `prepare` worked in this process: its connections are gone now
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     assert "ledger" in refused_start(deployment)
+
+
+def test_a_stop_before_the_start_is_recorded_is_a_clean_one(tmp_path, neighbours):
+    """Whoever supervises must not read a change of mind as a gateway that was killed."""
+    served = Deployment(tmp_path, neighbours).prepare()
+    served.path.unlink()
+    os.mkfifo(served.path)
+    with ExitStack() as kept:
+        kept.callback(served.end)
+
+        def reads_its_configuration() -> bool:
+            with suppress(OSError):  # nobody has opened it for reading yet
+                kept.callback(os.close, os.open(served.path, os.O_WRONLY | os.O_NONBLOCK))
+                return True
+            return False
+
+        served.launch()
+        served.wait_until(reads_its_configuration)
+        code, _ = served.stop()
+    assert code == 0
+    assert served.log.read_bytes() == served.output.read_bytes() == b""
+    assert actions(served) == ["ledger:opened"]
