@@ -620,6 +620,7 @@ def test_no_refusal_ever_says_suppressed() -> None:
         ("GET", "/fhir/city-lab/Patient/p2/$everything"),
         ("GET", "/fhir/city-lab/Observation?patient=p2&bogus=1"),
         ("GET", "/fhir/city-lab/Observation?subject=Patient/p2&_format=xml"),
+        ("GET", "/fhir/city-lab/Observation?subject:Patient=p2"),
         ("GET", "/fhir/city-lab/Patient/p2/Observation?bogus=1"),
         ("POST", "/fhir/city-lab/Patient/p2/Observation"),
         ("PUT", "/fhir/city-lab/Patient/p2"),
@@ -630,3 +631,12 @@ def test_an_attempt_at_another_patient_is_recorded_as_that(world: World, method:
     assert world.ask(path, method=method).status >= 400
     assert world.last()["patient"] == "p2"
     assert "query" not in world.last()["asked"]
+
+
+@pytest.mark.parametrize(
+    "parameter", ["patient.name", "subject:Patient.family", "patient:identifier", "patient:missing"]
+)
+def test_what_describes_a_patient_is_not_recorded_as_an_id(world: World, parameter: str) -> None:
+    """`patient.name=Martin` would put a name into the log, and name somebody who is not there."""
+    assert world.ask(f"/fhir/city-lab/Observation?{parameter}=Martin").status == 400
+    assert "Martin" not in str(world.bodies())

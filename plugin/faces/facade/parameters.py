@@ -141,9 +141,12 @@ def _patient(name: str, value: str, bases: Sequence[str]) -> str:
 
 
 def first_patient(pairs: Pairs, bases: Sequence[str]) -> str | None:
-    """The first patient that parameters name in a form that is understood; None if none does."""
+    """The first patient that parameters name in a form that is understood; None if none does.
+
+    What another modifier or a chain gives is no patient's id: it could be a name.
+    """
     for name, value in pairs:
-        if _base_name(name) in {"patient", "subject"}:
+        if name.removesuffix(":Patient") in {"patient", "subject"}:
             for each in value.split(","):
                 try:
                     return _patient("patient", each, bases)
