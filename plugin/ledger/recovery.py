@@ -78,11 +78,14 @@ def aside_of(path: Path, now: datetime) -> Path:
 def last_known(place: Path | Opening, key_path: Path, notes: Sequence[Path]) -> LastKnown | None:
     """The newest head that any of these shows, signed by a key of the lost ledger; None if none does.
 
-    `notes` are files of checkpoints, kept with it or elsewhere. What the configured key signed counts before what only
-    a key signed that the lost ledger itself names: that may be an impostor.
+    `notes` are files of checkpoints, kept with it or elsewhere; its own head counts for nothing where it contradicts
+    one. What the configured key signed counts before what only a key signed that the lost ledger itself names: that may
+    be an impostor.
     """
     for keys in (_configured(key_path, place, notes), _named(place)):
-        found = [*_in_itself(place, keys), *(each for note in notes for each in _in_notes(note, keys))]
+        found = [each for note in notes for each in _in_notes(note, keys)]
+        if not _contradicts(place, found):
+            found += _in_itself(place, keys)
         if found:
             return max(found, key=lambda each: each.stated.size)
     return None
@@ -159,6 +162,15 @@ def _in_itself(place: Path | Opening, keys: Sequence[VerifierKey]) -> Iterator[L
             )
         except CheckpointInvalid:
             continue
+
+
+def _contradicts(place: Path | Opening, kept: Sequence[LastKnown]) -> bool:
+    """Whether what is left of the ledger is another history than a checkpoint that was kept of it."""
+    try:
+        with Reader(place).tree() as tree:
+            return any(each.stated.size <= tree.head.size and not tree.continues(each.stated) for each in kept)
+    except LedgerError:
+        return False
 
 
 def _in_notes(notes: Path, keys: Sequence[VerifierKey]) -> Iterator[LastKnown]:
