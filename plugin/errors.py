@@ -218,6 +218,13 @@ class FeedFailed(ConsultError):
         """`FeedError.kind`, for the record."""
 
 
+class FeedUnreachable(FeedFailed):
+    """The feed could not be reached."""
+
+    issue_code, retry_after = "transient", 10
+    text = "The feed could not be reached."
+
+
 class FeedTooSlow(FeedFailed):
     """The feed did not answer in time."""
 

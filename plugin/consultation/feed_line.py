@@ -24,7 +24,7 @@ from fhir_adapters.interface import (
     Tree,
 )
 from plugin.consultation.admission import away
-from plugin.errors import EhrUnreachable, FeedBusy, FeedFailed, FeedTooSlow
+from plugin.errors import EhrUnreachable, FeedBusy, FeedFailed, FeedTooSlow, FeedUnreachable
 
 SLOTS = 8
 """Consultations of one process that may wait for one feed's answer at a time. No fewer than the failures that open the
@@ -115,7 +115,13 @@ class FeedLine:
 
     def failure(self, error: FeedError) -> FeedFailed | EhrUnreachable:
         """Our error for the feed's."""
-        return FeedTooSlow(error.kind) if isinstance(error, FeedTimeout) else FeedFailed(error.kind)
+        match error:
+            case FeedTimeout():
+                return FeedTooSlow(error.kind)
+            case FeedUnavailable():
+                return FeedUnreachable(error.kind)
+            case _:
+                return FeedFailed(error.kind)
 
 
 class EhrLine(FeedLine):
