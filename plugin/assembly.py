@@ -4,7 +4,7 @@ Building contacts nobody. Secrets are read here, so a missing or open one stops 
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -41,6 +41,7 @@ from plugin.recorder import Recorder
 from plugin.sealing import KeysInvalid, Seal, derived, parse_keys
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
+from plugin.settings.ledger import FileSinkSettings, SinkSettings
 from plugin.settings.secret import read_secret
 from plugin.sinks import Heard, sinks_of
 from plugin.state.callers import Callers
@@ -215,13 +216,24 @@ def rulebook(settings: Settings) -> Rulebook:
 
 
 def open_ledger(settings: Settings, *, upgrading: bool = False) -> Ledger:
-    """The ledger, which must exist. Raises SettingsError. `upgrading`: see writer.open."""
+    """The ledger, which must exist. Raises SettingsError, also where it lost what a checkpoint kept here tells of.
+
+    `upgrading`: see writer.open; an older form cannot be held against that.
+    """
     if settings.ledger.key_file.exists():
         read_secret(settings.ledger.key_file, "ledger.key_file")
+    place = place_of(settings)
     try:
-        return writer.open(place_of(settings), settings.ledger.key_file, upgrading=upgrading)
+        ledger = writer.open(place, settings.ledger.key_file, upgrading=upgrading)
     except LedgerError as error:
         raise SettingsError(f"ledger: {error}") from error
+    try:
+        if not upgrading:
+            _check_continued(place, (), "ledger")
+    except SettingsError:
+        ledger.close()
+        raise
+    return ledger
 
 
 def operational_recorder(settings: Settings) -> Recorder:
@@ -301,21 +313,28 @@ def check_sinks(settings: Settings) -> list[str]:
 
     Raises SettingsError where one, or the file in which checkpoints are kept here, holds what the ledger lost.
     """
-    check_kept(settings)  # so that it is named, and not a sink
     try:
         return [f"ledger.sinks: {warning}" for warning in deliveries(settings).check_start()]
     except LedgerError as error:
         raise SettingsError(f"ledger.sinks: {error}") from error
 
 
-def check_kept(settings: Settings) -> None:
-    """Raises SettingsError where the ledger lost what a checkpoint tells of that is kept on this machine."""
-    place = place_of(settings)
-    reader, key = _reader_and_key(place)
+def check_file_sinks(settings: Settings) -> None:
+    """Raises SettingsError where a file sink holds what the ledger lost. For who appends to it and asks no other."""
+    files = [sink for sink in settings.ledger.sinks if isinstance(sink, FileSinkSettings)]
+    _check_continued(place_of(settings), files, "ledger.sinks")
+
+
+def _check_continued(place: LedgerPlace, files: Sequence[SinkSettings], key: str) -> None:
+    """That the ledger there continues what these sinks hold, and the file of checkpoints that is kept here.
+
+    Raises SettingsError, which names `key`.
+    """
+    reader, verifier = _reader_and_key(place)
     try:
-        Deliveries(reader, key, (), place.kept).check_start()
+        Deliveries(reader, verifier, sinks_of(files, verifier), place.kept).check_start()
     except LedgerError as error:
-        raise SettingsError(f"ledger: {error}") from error
+        raise SettingsError(f"{key}: {error}") from error
 
 
 def issuers_of(settings: Settings) -> Issuers:

@@ -2,11 +2,13 @@
 
 from typing import cast
 
+from plugin import assembly
 from plugin.authentication.identify import OPERATOR_CLIENT, OPERATOR_ISSUER
 from plugin.cli.failure import CANNOT, Failure
 from plugin.cli.given import operator
 from plugin.event import AuditAction, Body, Outcome, RetentionClass
 from plugin.recorder import GATEWAY_TENANT, Recorder
+from plugin.settings.document import Settings
 
 _FILLERS = "\u115f\u1160\u3164\uffa0"
 """Letters to Unicode, and yet nothing to the eye."""
@@ -31,6 +33,12 @@ def body(action: AuditAction, note: str, facts: Body) -> Body:
         "client": {"id": OPERATOR_CLIENT, "address": "local"},
     }
     return cast("Body", {**common, **facts})
+
+
+def recorder_at(settings: Settings) -> Recorder:
+    """What an operator's work is recorded with. Raises SettingsError, also where a file sink holds what was lost."""
+    assembly.check_file_sinks(settings)
+    return assembly.operational_recorder(settings)
 
 
 def record(recorder: Recorder, action: AuditAction, note: str, facts: Body) -> None:

@@ -56,6 +56,7 @@ class _LogReader:
         return self._assembled.gateway.consult(self._who, asked, Origin(new_request_id(), "local", "cli"))
 
     def _assemble(self) -> assembly.Assembled:
+        assembly.check_file_sinks(self._settings)
         return assembly.assemble(self._settings, self._end)
 
     def _end(self, _problem: str) -> None:

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import click
 
-from plugin import assembly
-from plugin.cli.custody import record, stated
+from plugin.cli.custody import record, recorder_at, stated
 from plugin.cli.failure import CANNOT, NO, Failure, failing
 from plugin.cli.given import POSITION, patient_at, settings_at
 from plugin.cli.reading import REASON, read
@@ -78,7 +77,7 @@ def _periods(settings: Settings) -> dict[Kept, Period]:
 def _purge(settings: Settings, eraser: disposal.Eraser, plan: disposal.Plan, reason: str) -> int:
     """Record each part, then remove it; how many records."""
     purged, view = 0, place_of(settings).view
-    recorder = assembly.operational_recorder(settings)
+    recorder = recorder_at(settings)
     for part in plan.parts():
         count = sum(_count(each.ranges) for each in part)
         note = f"{count:,} records of class {part[0].retention_class} are purged"
@@ -190,7 +189,7 @@ def _named(placed: PlacedHold) -> str:
 def _record(settings: Settings, action: AuditAction, note: str, held: HoldBody) -> None:
     """Also while a purge is under way, which looks holds up before each batch that it removes."""
     with failing():
-        record(assembly.operational_recorder(settings), action, note, {"hold": held})
+        record(recorder_at(settings), action, note, {"hold": held})
 
 
 def _tenant(settings: Settings, tenant: str) -> str:

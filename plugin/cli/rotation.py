@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from plugin import assembly
-from plugin.cli.custody import body, stated
+from plugin.cli.custody import body, recorder_at, stated
 from plugin.cli.failure import CANNOT, NO, Failure
 from plugin.cli.given import settings_at
 from plugin.errors import RecordUnavailable
@@ -48,7 +48,7 @@ def _rotate(settings: Settings, reason: str) -> VerifierKey:
     key_file, chain = settings.ledger.key_file, Reader(place_of(settings).view).keys()
     if interrupted(key_file, chain):
         return current_key(key_file, chain).verifier
-    recorder = assembly.operational_recorder(settings)
+    recorder = recorder_at(settings)
     old = current_key(key_file, chain)
     new = SigningKey(chain.current.name, prepare(key_file))
     note = "checkpoints are signed with a new key"

@@ -63,7 +63,6 @@ def application() -> object:
         leaving = _Leaving(born)
         assembled = assembly.assemble(settings, leaving, _rules(settings, accepted))
         assembly.check_ledger(assembled.ledger)
-        assembly.check_kept(settings)  # a worker before this one may have seen more
     except SettingsError as error:
         log.critical(str(error))
         time.sleep(_rest_of_life(born))

@@ -2,16 +2,21 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import apsw
+import orjson
 import pytest
 from click.testing import CliRunner, Result
 
 from plugin import assembly
 from plugin.cli import main
 from plugin.event import AuditAction
+from plugin.ledger import writer
 from plugin.ledger.errors import LedgerBroken
+from plugin.ledger.file_place import FilePlace
 from plugin.ledger.reader import Reader
+from plugin.places import place_of
 from plugin.settings.document import Settings
 from plugin.settings.file import load
 from tests.world import World
@@ -29,13 +34,22 @@ class Hospital:
         self.settings: Settings = load(self.path)
 
     def grow(self, records: int, note: str = "x", *, delivered: bool = True) -> None:
-        ledger = assembly.open_ledger(self.settings)
+        """Also where it must not be: whoever has the key needs no program of ours."""
+        ledger = writer.open(place_of(self.settings), self.settings.ledger.key_file)
         recorder = assembly.recorder_of(self.settings, ledger)
         for _ in range(records):
             recorder.operational(AuditAction.GATEWAY_STARTED, note)
         ledger.close()
         if delivered:
             assembly.deliveries(self.settings).deliver()
+
+    def size(self) -> int:
+        return Reader(self.settings.ledger.path).head().size
+
+    def first(self) -> Any:
+        """The body of the first record."""
+        (record,) = Reader(self.settings.ledger.path).records(0, 0)
+        return orjson.loads(record.body)
 
     def backup(self) -> Path:
         """With SQLite's own means."""
@@ -149,6 +163,50 @@ def test_another_history_is_refuted_by_each_checkpoint_of_the_true_one(hospital:
     told = hospital.refused("audit", "verify")
     assert f"the first 5 records are not those of a checkpoint that {hospital.sink()} holds" in told
     assert told == hospital.refused("audit", "verify", "--against", str(hospital.sink()))
+
+
+@pytest.mark.parametrize("kept_here", [True, False], ids=["kept here", "in a sink"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("list",),
+        ("show", "0"),
+        ("search",),
+        ("export",),
+        ("report", "--patient", "hospital/ehr-1001", "--lang", "en"),
+        ("hold", "add", "--tenant", "hospital"),
+        ("hold", "list"),
+        ("rotate",),
+    ],
+    ids=" ".join,
+)
+def test_no_command_appends_to_a_log_that_went_back(
+    hospital: Hospital, command: tuple[str, ...], kept_here: bool
+) -> None:
+    """A restored backup would become another history, signed by its own operator, for having been looked at."""
+    hospital.grow(2)
+    copy = hospital.backup()
+    hospital.grow(3)
+    hospital.restore(copy)
+    if not kept_here:
+        FilePlace(hospital.settings.ledger.path).kept.unlink()
+    done = hospital.type_("audit", *command, "--reason", "an alert")
+    assert done.exit_code == 2
+    assert "2 records do not continue the 5" in done.stderr
+    assert done.stdout == ""
+    assert hospital.size() == 2
+
+
+def test_a_recovery_cites_what_was_kept_where_the_file_is_another_history(hospital: Hospital) -> None:
+    """However long that is."""
+    hospital.grow(2)
+    copy = hospital.backup()
+    hospital.grow(3)
+    hospital.restore(copy)
+    hospital.grow(7, "another history", delivered=False)
+    assert hospital.type_("audit", "recover", "--reason", "somebody had the key").exit_code == 0
+    lost = hospital.first()["lost"]
+    assert (lost["size"], lost["found_in"].startswith("file /")) == (5, True)
 
 
 def test_of_two_sinks_each_has_a_say(hospital: Hospital) -> None:
