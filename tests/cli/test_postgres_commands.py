@@ -175,6 +175,16 @@ def test_a_right_that_the_role_lost_is_named_before_the_start(site):
     assert site.do("config", "check").exit_code == 0
 
 
+@pytest.mark.parametrize("command", [("audit", "search", *WHY), ("serve",)])
+def test_a_record_that_cannot_be_written_is_told_with_what_keeps_it(site, command):
+    """Nothing was done, and the operator has to find out what to mend."""
+    with psycopg.connect(site.server.dsn(DATABASE)) as administrator:
+        administrator.execute("SELECT FROM ledger.head FOR UPDATE")
+        done = site.do(*command)
+    words = "vitrine: the record cannot be written: PostgreSQL: LockNotAvailable (55P03)"
+    assert (done.exit_code, done.stderr.strip().splitlines()[-1]) == (2, words)
+
+
 def test_verify_finds_what_was_changed_and_names_a_trigger_that_is_off(site):
     """Exit 0, then 1 with the position."""
     assert "6 records, unbroken" in site.do("audit", "verify").stdout
