@@ -312,9 +312,13 @@ def _safe_head(row: tuple | None) -> Head:  # type: ignore[type-arg]
 
 
 def _begin(mode: str) -> str:
-    """What opens a transaction and bounds it, whatever the server's, the database's or the role's defaults say."""
+    """What opens a transaction and bounds it, whatever the server's, the database's or the role's defaults say.
+
+    That no standby confirmed a commit is said by a warning, and by nothing else.
+    """
     limits = {"lock": LOCK_SECONDS, "statement": STATEMENT_SECONDS, "idle_in_transaction_session": IDLE_SECONDS}
     bounds = "".join(
         f", set_config('{name}_timeout', '{round(seconds * 1e3)}', true)" for name, seconds in limits.items()
     )
-    return f"BEGIN ISOLATION LEVEL {mode}; SELECT set_config('synchronous_commit', 'on', true){bounds}"
+    kept = "set_config('synchronous_commit', 'on', true), set_config('client_min_messages', 'warning', true)"
+    return f"BEGIN ISOLATION LEVEL {mode}; SELECT {kept}{bounds}"
