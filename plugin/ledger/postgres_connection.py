@@ -33,8 +33,10 @@ _BROKEN = (
     psycopg.NotSupportedError,  # a rule rewrites what is said
     errors.RaiseException,  # a trigger refused
 )
-_UNAVAILABLE = (errors.InsufficientPrivilege, errors.UndefinedObject)
-"""ProgrammingErrors that an administrator mends without touching a record: rights, a missing role."""
+_POOLED = (errors.DuplicatePreparedStatement, errors.InvalidSqlStatementName)
+"""Of a session that holds what another client prepared, or no more what we did."""
+_UNAVAILABLE = (errors.InsufficientPrivilege, errors.UndefinedObject, *_POOLED)
+"""ProgrammingErrors that an administrator mends without touching a record: rights, a missing role, a pooler."""
 NO_LEDGER = "the database holds no ledger; `vitrine audit init` makes one"
 _UNREACHED = {
     "session is read-only": "it takes no writes: it is a standby, or read-only by default",
@@ -133,6 +135,8 @@ def read() -> Iterator[None]:
 
 def _words(error: psycopg.Error) -> str:
     """PostgreSQL's name of the error, or what can be told of a connection without naming its ends."""
+    if isinstance(error, _POOLED):
+        return "a pooler between hands its sessions from one client to another: connect to the server itself"
     if error.sqlstate is not None:
         return f"{type(error).__name__} ({error.sqlstate})"
     said = next((words for part, words in _UNREACHED.items() if part in str(error)), None)

@@ -282,6 +282,16 @@ def test_a_commit_that_no_standby_confirmed_is_refused_though_it_is_there(place,
     assert place.sound() == 4
 
 
+def test_what_somebody_else_prepared_is_the_work_of_a_pooler(place, ledger, store):
+    """In `transaction` mode the server's session is another client's a moment later. No record was touched."""
+    numbered(ledger, 1)
+    store._connection.pgconn.exec_(b"DEALLOCATE ALL")
+    with pytest.raises(LedgerUnavailable, match="a pooler between"):
+        numbered(ledger, 2)
+    ledger.close()
+    assert numbered(ledger, 3).position == 2
+
+
 def test_a_server_that_takes_no_writes_refuses(place, ledger, store):
     """As a standby does, or a server before its failover. Its own log says nothing of it, so the sentence does."""
     with place.server.configured(default_transaction_read_only="on"):
