@@ -41,6 +41,10 @@ NO_LEDGER = "the database holds no ledger; `vitrine audit init` makes one"
 _UNREACHED = {
     "session is read-only": "it takes no writes: it is a standby, or read-only by default",
     "failed to resolve host": "the name of its host is not known here",
+    "root certificate file": "its certificate cannot be checked: the file of sslrootcert is missing or unreadable",
+    "certificate verify failed": "its certificate is not of an authority in the file of sslrootcert, or not of now",
+    "does not match host name": "its certificate is for another name than the host of the connection string",
+    "server does not support SSL": "it speaks no TLS, and the connection string demands it",
     "connection is bad": "no connection is tried: the connection string says what cannot be",
 }
 """By what the driver says, which has no code for it and may quote the connection string."""

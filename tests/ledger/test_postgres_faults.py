@@ -2,10 +2,12 @@
 
 import gc
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -15,6 +17,7 @@ from plugin.ledger.errors import LedgerBroken, LedgerUnavailable, LedgerUnreadab
 from plugin.ledger.postgres import PostgresStore, reading
 from plugin.ledger.postgres_connection import Dsn, role_of
 from plugin.ledger.store import Batch, Head
+from tests.feeds.authority import Authority
 from tests.postgres_server import DATABASE, DatabasePlace, new_place, wait_for_setting
 
 pytestmark = pytest.mark.slow
@@ -34,6 +37,9 @@ class WatchedStore(PostgresStore):
             return batch
 
         super().commit(watched)
+
+
+DAY = timedelta(days=1)
 
 
 @pytest.fixture
@@ -280,6 +286,31 @@ def test_a_commit_that_no_standby_confirmed_is_refused_though_it_is_there(place,
     assert ledger.contains("1.0")
     assert numbered(ledger, 2).position == 3
     assert place.sound() == 4
+
+
+@pytest.mark.parametrize(
+    ("host", "until", "file", "words"),
+    [
+        ("127.0.0.1", DAY, "absent", "missing or unreadable"),
+        ("127.0.0.1", DAY, "another", "not of an authority"),
+        ("127.0.0.1", -DAY / 2, "its own", "or not of now"),
+        ("localhost", DAY, "its own", "for another name"),
+    ],
+)
+def test_a_certificate_that_is_not_good_is_told(place, tmp_path, host, until, file, words):
+    """It is we who hang up: the server's own log says little of it, and of the first nothing."""
+    authority = Authority("its own", tmp_path)
+    folder, pem, key = place.server.folder, *authority.signed("server", until=until)
+    for name, text in (("server.pem", pem), ("server.key", key)):
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o600)
+        shutil.chown(folder / name, folder.owner(), folder.group())
+    (tmp_path / "its own").write_text(authority.pem)
+    (tmp_path / "another").write_text(Authority("another", tmp_path).pem)
+    place_of_it = f"host={host} hostaddr=127.0.0.1 port={place.server.port} dbname={DATABASE} user=gateway password=x"
+    named = {"ssl_cert_file": folder / "server.pem", "ssl_key_file": folder / "server.key"}
+    with place.server.configured(ssl="on", **named), pytest.raises(LedgerUnavailable, match=words):
+        role_of(Dsn(f"{place_of_it} sslrootcert='{tmp_path / file}'"))
 
 
 def test_what_somebody_else_prepared_is_the_work_of_a_pooler(place, ledger, store):
