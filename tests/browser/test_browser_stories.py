@@ -28,6 +28,15 @@ WORDS = {
     },
 }
 
+BROKEN = """() => [...document.querySelectorAll(".results tbody .v > span, .results tbody .r")].filter((each) => {
+  const words = each.textContent.trim().split(/[ \\n]+/).filter(Boolean);
+  const range = document.createRange();
+  range.selectNodeContents(each);
+  const lines = new Set([...range.getClientRects()].map((line) => Math.round(line.top)));
+  return words.every((word) => word.length < 15) && lines.size > words.length;
+}).map((each) => each.textContent)"""
+"""Values and ranges that stand on more lines than they have words."""
+
 
 @pytest.fixture
 def whole(clinic: Town) -> Iterator[Town]:
@@ -141,6 +150,22 @@ def test_whole_pages_have_no_breach_to_their_last_row(
         breaches += person.breaches(page, name)
     assert rows > 5
     assert breaches == []
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_at_any_width_nothing_is_wider_than_the_page_and_no_number_is_broken(
+    whole: Town, browser: Browser, language: str
+) -> None:
+    """A frame beside a record may be as narrow or wide as it likes, and a zoom of 200 % halves a screen."""
+    person = clinician(whole, browser, language=language)
+    page = person.page()
+    person.launch(page, whole.patients[0])
+    person.state_purpose(page)
+    person.shown(page)
+    for width in (320, 480, 641, 720, 768, 769, 800, 900, 1024, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert (width, page.evaluate("document.documentElement.scrollWidth")) == (width, width)
+        assert (width, page.evaluate(BROKEN)) == (width, [])
 
 
 def test_first_results_are_there_while_another_source_is_still_asked(whole: Town, browser: Browser) -> None:

@@ -67,7 +67,7 @@
     none.textContent = all && !kept ? form.dataset.none : "";
   };
   const finer = form && form.querySelector(".finer");
-  if (finer && matchMedia("(max-width: 40rem)").matches) {
+  if (finer && matchMedia("(max-width: 48rem)").matches) {
     const chosen = [...finer.querySelectorAll("select, input:checked")].some((each) => each.selectedIndex !== 0);
     finer.open = chosen;
   }
