@@ -141,8 +141,8 @@ class LaunchSessions:
         try:
             self._require_room(origin)
             return self.session(credential).view
-        except Unidentified as refusal:
-            self.attempts.strangers.refused(refusal, origin)
+        except (Unidentified, StateUnavailable) as error:
+            self.attempts.strangers.refused(error, origin)
             raise
 
     def state_purpose(self, credential: Shown, purpose: str, origin: Origin) -> View:

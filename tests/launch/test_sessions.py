@@ -8,12 +8,22 @@ import pytest
 
 from fhir_adapters.interface import FeedRefused, FeedTimeout
 from plugin.authentication.credential import LaunchSession, NoCredential
-from plugin.errors import FeedFailed, RecordUnavailable, Refused, ScopeInsufficient, Unidentified, ViewOver, ViewUnknown
+from plugin.errors import (
+    FeedFailed,
+    RecordUnavailable,
+    Refused,
+    ScopeInsufficient,
+    StateUnavailable,
+    Unidentified,
+    ViewOver,
+    ViewUnknown,
+)
 from plugin.event import LOCAL_FEED, Body
 from plugin.ledger.writer import Position
 from plugin.recorder import Recorder
 from plugin.settings.rules import TighterLimits
 from plugin.state.suspensions import Kind, Suspension
+from plugin.state.views import Views
 from policies.vocabulary.consultation import ClinicalConsultation, Origin
 from policies.vocabulary.emergency import EmergencyAccess, EmergencyReason
 from policies.vocabulary.interactions import Delivery, Interaction, Level
@@ -200,6 +210,22 @@ def test_a_session_that_nobody_uses_is_over(launching: LaunchWorld) -> None:
     launching.at(now + 46 * 60)
     with pytest.raises(ViewOver):
         launching.assembled.sessions.view(credential, ORIGIN)
+
+
+def test_a_page_whose_view_cannot_be_looked_up_is_counted(
+    launching: LaunchWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is identified then; without a count the log would not tell that pages failed."""
+
+    def unreadable(*_: object) -> None:
+        raise StateUnavailable
+
+    view = view_of(launching)
+    monkeypatch.setattr(Views, "find", unreadable)
+    assert launching.back(f"/view/{view}/part/city-lab").status_code == 503
+    counted = launching.last()
+    assert (counted["action"], counted["outcome"], counted["reason"]) == ("callers:refused", "12", "state-unavailable")
+    assert counted["callers"]["family"] == "viewer"
 
 
 def test_a_clock_that_is_set_back_prolongs_nothing(launching: LaunchWorld) -> None:
