@@ -83,9 +83,8 @@ def last_known(place: Path | Opening, key_path: Path, notes: Sequence[Path]) -> 
     be an impostor.
     """
     for keys in (_configured(key_path, place, notes), _named(place)):
-        found = [each for note in notes for each in _in_notes(note, keys)]
-        if not _contradicts(place, found):
-            found += _in_itself(place, keys)
+        kept = [each for note in notes for each in _in_notes(note, keys)]
+        found = kept if _contradicts(place, kept) else [*_in_itself(place, keys), *kept]
         if found:
             return max(found, key=lambda each: each.stated.size)
     return None
