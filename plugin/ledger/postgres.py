@@ -64,6 +64,10 @@ class PostgresStore:
         self._connection: Connection | None = None
         self._opened_by = 0
         self._warned = False
+        self._newest: Row | None = None
+        """Of those that were committed here, by whichever connection."""
+        self._recognised = False
+        """Whether the server of this connection was seen to have it."""
 
     def meta(self) -> Meta:
         """See `Store.meta`. LedgerUnavailable also if the server's settings or our role's rights are unsafe."""
@@ -79,6 +83,7 @@ class PostgresStore:
         """See `Store.commit`."""
         with written(), self._locked() as (connection, newest):
             batch = make_batch(newest)
+            self._recognise(connection)
             head = batch.head
             new_head = (head.size, head.edge.to_bytes(), head.checkpoint, head.time)
             added = connection.execute(_ADD, [*_arrays(batch.rows), *new_head], prepare=True).fetchone()
@@ -90,6 +95,7 @@ class PostgresStore:
                 raise LedgerUnavailable("PostgreSQL rolled the transaction back")
             if self._warned:  # the wait for a standby's confirmation was cut short: PostgreSQL calls that a success
                 raise LedgerUnavailable("PostgreSQL committed with a warning: the standby may not have the record")
+            self._newest = batch.rows[-1]
 
     def tail(self, count: int) -> tuple[Head, Sequence[Row]]:
         """See `Store.tail`."""
@@ -123,8 +129,22 @@ class PostgresStore:
             self._connection = connect(self._dsn, writes=True)
             self._connection.add_notice_handler(self._notice)
             postgres_array.register(self._connection.adapters)
+            self._recognised = False
             self._opened_by = os.getpid()
         return self._connection
+
+    def _recognise(self, connection: Connection) -> None:
+        """Raises LedgerBroken unless this server has what was committed here before: it may be another one by now.
+
+        One that was left behind, and went on by itself, can have a longer history that we signed too.
+        """
+        if self._recognised or self._newest is None:
+            return
+        header = "SELECT header FROM ledger.records WHERE position = %s"
+        found = connection.execute(header, (self._newest.position,), binary=True).fetchone()
+        if found != (self._newest.header,):
+            raise LedgerBroken(f"record {self._newest.position} is not the one that this process wrote")
+        self._recognised = True
 
     def _notice(self, notice: Diagnostic) -> None:
         self._warned |= notice.severity_nonlocalized == "WARNING"

@@ -148,8 +148,12 @@ class Ledger:
             raise type(self._refusal)(str(self._refusal)) from self._refusal
         try:
             self._store.commit(make_batch)
-        except (StorageFailed, LedgerBroken) as error:
+        except StorageFailed as error:
             self._refusal = error
+            raise
+        except LedgerBroken as error:
+            self._refusal = error
+            self._keep_seen()
             raise
         batch = batches[-1]
         self._seen = batch.head
@@ -171,15 +175,14 @@ class Ledger:
         if head == self._seen:
             return
         if self._seen is not None and head.size <= self._seen.size:
-            self._keep(self._seen.checkpoint)
             raise LedgerBroken(f"the head is at {head.size}, but this process saw one at {self._seen.size}")
         self._check_signature(head)
 
-    def _keep(self, note: str) -> None:
+    def _keep_seen(self) -> None:
         """This process ends, and with it all that knows of what was cut; its successor looks there, and each start."""
-        if self._kept is not None:
+        if self._kept is not None and self._seen is not None:
             with suppress(OSError):
-                self._kept.append(note)
+                self._kept.append(self._seen.checkpoint)
 
     def _check_signature(self, head: Head) -> None:
         key = (self._retiring or self._key).verifier

@@ -18,7 +18,7 @@ from plugin.ledger.postgres import PostgresStore, reading
 from plugin.ledger.postgres_connection import Dsn, role_of
 from plugin.ledger.store import Batch, Head
 from tests.feeds.authority import Authority
-from tests.postgres_server import DATABASE, DatabasePlace, new_place, wait_for_setting
+from tests.postgres_server import DATABASE, GATEWAY, DatabasePlace, new_place, wait_for_setting
 
 pytestmark = pytest.mark.slow
 
@@ -380,6 +380,36 @@ def test_a_head_behind_one_that_was_seen_closes_the_ledger(place, ledger):
     assert place.sound() == 1
     with pytest.raises(LedgerBroken, match="at 1, but this process saw one at 2"):
         numbered(ledger, 2)
+
+
+def test_another_server_with_a_longer_history_is_not_gone_on_with(place, ledger):
+    """The one that was left behind, and went on: that has a good head, and lacks what was acknowledged elsewhere."""
+    tables = ("head", "records", "tiles")
+    place.ask("; ".join(f"CREATE TABLE older_{name} AS TABLE ledger.{name}" for name in tables))
+    numbered(ledger, 1)
+    for name in tables:
+        place.edit(f"DELETE FROM ledger.{name}")
+        place.edit(f"INSERT INTO ledger.{name} TABLE older_{name}")
+    left_behind = place.open()
+    for number in range(3):
+        numbered(left_behind, number)
+    left_behind.close()
+    place.ask(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{GATEWAY}'")
+    for _ in range(2):
+        with pytest.raises(LedgerBroken, match="record 1 is not the one that this process wrote"):
+            numbered(ledger, 2)
+    assert place.sound() == 4
+
+
+def test_a_server_that_has_all_is_gone_on_with(place, ledger):
+    """A standby that took over, say; others may have written there before."""
+    other = place.open()
+    for number in range(3):
+        place.ask(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{GATEWAY}'")
+        numbered(other, number)
+        numbered(ledger, number)
+    other.close()
+    assert place.sound() == 7
 
 
 def test_a_connection_from_before_an_unseen_fork_is_left_to_the_parent(place, ledger):
