@@ -287,6 +287,10 @@ class RecordUnavailable(ConsultError):
     issue_code, status, reason, retry_after = "no-store", 503, "no-store", 5
     text = "The audit record cannot be written, so nothing can be shown."
 
+    def __str__(self) -> str:
+        """For who operates the gateway; `text` is for the caller."""
+        return f"the record cannot be written: {self.problem}"
+
     @property
     def problem(self) -> str:
         """Why, in the ledger's words: for the process log, not for the caller."""

@@ -270,7 +270,7 @@ class Forwarder:
                 if self._forward_new(wait) or wait(every):
                     return
             except ConsultError as error:
-                self._say(f"the log could not be read: {error.text}")
+                self._say(f"the log could not be read: {error}")
                 if wait(self._longer()):
                     raise ForwardError(
                         f"stopped before the log could be read again from position {self.next}"

@@ -18,7 +18,7 @@ from plugin.audit.search import SearchRefused, read_parameters
 from plugin.audit.search_parameters import ValueInvalid, day
 from plugin.audit.text import deleted_line, line
 from plugin.cli.audit_export import export, report
-from plugin.cli.failure import CANNOT, NO, Failure, sentence_of
+from plugin.cli.failure import CANNOT, NO, Failure
 from plugin.cli.given import OWNER, POSITION, period_without_time, settings_at
 from plugin.cli.proof import checkpoint, prove, verify
 from plugin.cli.reading import REASON, read
@@ -57,7 +57,7 @@ def init(path: Path, owner: Path | None) -> None:
     except LedgerExists as error:
         raise Failure(str(error), NO) from error
     except (LedgerError, SettingsError, RecordUnavailable) as error:
-        raise Failure(sentence_of(error), CANNOT) from error
+        raise Failure(str(error), CANNOT) from error
     click.echo(f"made {place} and {settings.ledger.key_file}; keep the line above elsewhere, to verify with", err=True)
 
 
@@ -162,7 +162,7 @@ def _show(release: LogRelease, form: str) -> int:
             out.write(_line(record, form) + b"\n")
             count += 1
     except ConsultError as error:
-        raise Failure(sentence_of(error), CANNOT) from error
+        raise Failure(str(error), CANNOT) from error
     finally:
         out.flush()
     return count

@@ -29,7 +29,7 @@ from plugin.audit.report import page
 from plugin.audit.report.entries import Naming, findings
 from plugin.audit.report.words import LANGUAGES, Language, Word
 from plugin.audit.selection import Selection, beginning, ending
-from plugin.cli.failure import CANNOT, NO, Failure, sentence_of
+from plugin.cli.failure import CANNOT, NO, Failure
 from plugin.cli.given import POSITION, patient_at, period_without_time, place_at, settings_at
 from plugin.cli.reading import REASON, read, reader
 from plugin.cli.stopping import until_stopped
@@ -168,7 +168,7 @@ def report(
     try:
         found = findings(release, selection, where)
     except ConsultError as error:
-        raise Failure(sentence_of(error), CANNOT) from error
+        raise Failure(str(error), CANNOT) from error
     frame = page.Frame(
         ehr=ehr,
         patient=identifier,

@@ -27,11 +27,6 @@ class Failure(click.ClickException):
         click.echo(f"vitrine: {self.message}", err=True)
 
 
-def sentence_of(error: Exception) -> str:
-    """What `error` says; of a record that could not be written, what kept it from being."""
-    return f"the record cannot be written: {error.problem}" if isinstance(error, RecordUnavailable) else str(error)
-
-
 def cannot_listen(key: str, address: str, error: OSError) -> Failure:
     """`key` names an address that cannot be listened at."""
     why = (error.strerror or "the address cannot be used").partition(" (")[0]
@@ -46,4 +41,4 @@ def failing() -> Iterator[None]:
     except LedgerBroken as error:
         raise Failure(f"broken: {error}", NO) from error
     except (LedgerError, SettingsError, RecordUnavailable, ConsultError) as error:
-        raise Failure(sentence_of(error), CANNOT) from error
+        raise Failure(str(error), CANNOT) from error

@@ -7,7 +7,7 @@ import click
 from plugin import assembly
 from plugin.audit.feed import LogRelease
 from plugin.cli.custody import stated
-from plugin.cli.failure import CANNOT, Failure, sentence_of
+from plugin.cli.failure import CANNOT, Failure
 from plugin.cli.given import operator
 from plugin.errors import ConsultError, RecordUnavailable
 from plugin.event import new_request_id
@@ -25,7 +25,7 @@ def read(settings: Settings, asked: AuditConsultation) -> LogRelease:
     try:
         return ask(asked)
     except ConsultError as error:
-        raise Failure(sentence_of(error), CANNOT) from error
+        raise Failure(str(error), CANNOT) from error
 
 
 def reader(settings: Settings, reason: str) -> Callable[[AuditConsultation], LogRelease]:

@@ -12,7 +12,7 @@ import orjson
 from plugin import assembly
 from plugin.cli import database_recovery
 from plugin.cli.custody import record, stated
-from plugin.cli.failure import CANNOT, NO, Failure, sentence_of
+from plugin.cli.failure import CANNOT, NO, Failure
 from plugin.cli.given import OWNER, settings_at
 from plugin.cli.lost import lost_body, refuse_intact, what_is_known
 from plugin.errors import RecordUnavailable
@@ -54,7 +54,7 @@ def recover(path: Path, reason: str, kept: tuple[Path, ...], owner: Path | None)
         else:
             _recover(settings, settings.ledger.path, why, [*sinks, *kept])
     except (LedgerError, SettingsError, RecordUnavailable) as error:
-        raise Failure(sentence_of(error), CANNOT) from error
+        raise Failure(str(error), CANNOT) from error
 
 
 def _recover(settings: Settings, file: Path, why: str, notes: Sequence[Path]) -> None:

@@ -15,7 +15,7 @@ import structlog
 
 from plugin import assembly
 from plugin.cli import custody
-from plugin.cli.failure import CANNOT, Failure, sentence_of
+from plugin.cli.failure import CANNOT, Failure
 from plugin.cli.given import settings_at
 from plugin.cli.rules import rules_at
 from plugin.errors import RecordUnavailable, StateUnavailable
@@ -117,7 +117,7 @@ def reload_rules(settings: Settings, path: Path) -> None:
         rules = assembly.rulebook(settings.model_copy(update={"policies": policies}))
         change = bring_into_force(settings, rules, lambda found: _record(settings, found))
     except (SettingsError, RecordUnavailable) as error:
-        log.error("the rules were not reloaded, the set before stays in force", problem=sentence_of(error))
+        log.error("the rules were not reloaded, the set before stays in force", problem=str(error))
     except StateUnavailable:
         log.error("the rules were not reloaded, the set before stays in force", problem=unusable(settings))
     else:
@@ -141,7 +141,7 @@ def reload_command(path: Path) -> None:
     except StateUnavailable as error:
         raise Failure(unusable(settings), CANNOT) from error
     except (SettingsError, RecordUnavailable) as error:
-        raise Failure(f"the set before stays in force: {sentence_of(error)}", CANNOT) from error
+        raise Failure(f"the set before stays in force: {error}", CANNOT) from error
     click.echo(f"in force: {rules.digest}")
     if change is None:
         click.echo("it was in force already", err=True)

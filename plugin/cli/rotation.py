@@ -6,7 +6,7 @@ import click
 
 from plugin import assembly
 from plugin.cli.custody import body, recorder_at, stated
-from plugin.cli.failure import CANNOT, NO, Failure, sentence_of
+from plugin.cli.failure import CANNOT, NO, Failure
 from plugin.cli.given import settings_at
 from plugin.errors import RecordUnavailable
 from plugin.event import AuditAction, Body
@@ -38,7 +38,7 @@ def rotate(path: Path, reason: str) -> None:
         raise Failure(f"broken: {error}", NO) from error
     except RecordUnavailable as error:
         sentence = "the change of key may or may not be recorded; the same command goes on from where it ended"
-        raise Failure(f"{sentence_of(error)}; {sentence}", CANNOT) from error
+        raise Failure(f"{error}; {sentence}", CANNOT) from error
     except (LedgerError, SettingsError) as error:
         raise Failure(str(error), CANNOT) from error
 

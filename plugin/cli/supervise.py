@@ -14,7 +14,7 @@ from plugin.alerts import alerts_of
 from plugin.cli.alarms import Alarms
 from plugin.cli.checkpoints import delivered
 from plugin.cli.config import warnings_of
-from plugin.cli.failure import CANNOT, Failure, cannot_listen, sentence_of
+from plugin.cli.failure import CANNOT, Failure, cannot_listen
 from plugin.cli.given import place_at
 from plugin.cli.listening import address_of
 from plugin.cli.operations import operations_server
@@ -109,7 +109,7 @@ def _record_start(settings: Settings, assembled: assembly.Assembled, warnings: l
     except SettingsError as error:
         raise Failure(str(error), CANNOT) from error
     except RecordUnavailable as error:
-        raise Failure(sentence_of(error), CANNOT) from error
+        raise Failure(str(error), CANNOT) from error
     assembled.ledger.close()
 
 

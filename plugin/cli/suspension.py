@@ -13,7 +13,7 @@ import click
 from plugin import assembly
 from plugin.audit.characters import printable
 from plugin.cli import custody
-from plugin.cli.failure import CANNOT, NO, Failure, failing, sentence_of
+from plugin.cli.failure import CANNOT, NO, Failure, failing
 from plugin.cli.given import settings_at
 from plugin.errors import RecordUnavailable, StateUnavailable
 from plugin.event import AuditAction, RetentionClass, SuspensionBody
@@ -50,7 +50,7 @@ def suspend(path: Path, kind: str, key: str, reason: str) -> None:
         _record(settings, AuditAction.ACCESS_SUSPENDED, {"kind": kind, "name": name, "reason": why, "since": since})
     except (SettingsError, RecordUnavailable) as error:
         raise Failure(
-            f"{kind} {printable(key)} is suspended, but this could not be recorded: {sentence_of(error)}", CANNOT
+            f"{kind} {printable(key)} is suspended, but this could not be recorded: {error}", CANNOT
         ) from error
     click.echo(f"{kind} {printable(key)} is suspended", err=True)
 

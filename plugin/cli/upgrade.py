@@ -6,7 +6,7 @@ import click
 
 from plugin import assembly
 from plugin.cli.custody import record, stated
-from plugin.cli.failure import CANNOT, NO, Failure, sentence_of
+from plugin.cli.failure import CANNOT, NO, Failure
 from plugin.cli.given import settings_at
 from plugin.errors import RecordUnavailable
 from plugin.event import AuditAction, Body
@@ -43,5 +43,5 @@ def upgrade(path: Path, reason: str) -> None:
     except LedgerBroken as error:
         raise Failure(f"broken: {error}", NO) from error
     except (LedgerError, SettingsError, RecordUnavailable) as error:
-        raise Failure(sentence_of(error), CANNOT) from error
+        raise Failure(str(error), CANNOT) from error
     click.echo(f"{note}; `vitrine audit verify` says whether it is unbroken", err=True)
