@@ -5,18 +5,24 @@ Quotas have a file of their own: losing their last moments is acceptable, losing
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import apsw
+import structlog
 
 from plugin.errors import StateUnavailable
 
 BUSY_MILLISECONDS = 1000
 """How long a process waits for another one's transaction, which lasts as long as the disk takes to confirm it."""
 
+TOLD_SECONDS = 60.0
+"""Between two lines of the process log on the same file."""
+
+log = structlog.get_logger()
 
 Version = tuple[apsw.Connection, int, int]
 """Of what one connection sees: by itself, by others, by its own changes."""
@@ -36,6 +42,7 @@ class Database:
         self._lock = threading.Lock()
         self._connection: apsw.Connection | None = None
         self._opened_by = 0
+        self._told: float | None = None
 
     @contextmanager
     def reading(self) -> Iterator[apsw.Connection]:
@@ -44,6 +51,7 @@ class Database:
             with self._lock:
                 yield self._open()
         except apsw.Error as error:
+            self._tell(error)
             raise StateUnavailable from error
 
     @contextmanager
@@ -62,6 +70,15 @@ class Database:
         """Equal to an earlier one exactly where nothing was committed in between, by this process or another."""
         counted: Any = connection.execute("PRAGMA data_version").get
         return connection, counted, connection.total_changes()
+
+    def _tell(self, error: apsw.Error) -> None:
+        """Whoever asks hears of no file."""
+        now = time.monotonic()
+        if self._told is None or now - self._told >= TOLD_SECONDS:
+            self._told = now
+            log.error(
+                "state that is needed cannot be read or written", file=str(self._path), problem=type(error).__name__
+            )
 
     def _open(self) -> apsw.Connection:
         """This process's connection: one opened before a fork must not be used after it."""

@@ -6,8 +6,6 @@ power failure is acceptable here, so commits do not wait for the disk.
 
 import hashlib
 import hmac
-import os
-import threading
 import time
 from collections.abc import Callable
 from enum import Enum
@@ -16,15 +14,13 @@ from typing import Any
 
 import apsw
 
-from plugin.errors import StateUnavailable
+from plugin.state.database import Database
 
 HOUR = 3600.0
 AHEAD = 60.0
 """Seconds by which a look may be dated after now: what is further ahead was dated by a clock that was set back since,
 and would count for as much longer."""
 HASH_BYTES = 16
-BUSY_MILLISECONDS = 1000
-"""How long a worker waits for another one's transaction, which lasts well under a millisecond."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS looks (person BLOB NOT NULL, at REAL NOT NULL, patient BLOB);
@@ -50,13 +46,10 @@ class Quotas:
         self, path: Path, key: bytes, *, consultations: int, patients: int, clock: Callable[[], float] = time.time
     ) -> None:
         self._clock = clock
-        self._path = path
+        self._database = Database(path, _SCHEMA, lasting=False)
         self._key = key
         self._consultations = consultations
         self._patients = patients
-        self._lock = threading.Lock()
-        self._connection: apsw.Connection | None = None
-        self._opened_by = 0
         self._swept = 0.0
 
     def charge(
@@ -73,11 +66,8 @@ class Quotas:
         )
         now = self._clock()
         who, whom = self._hash(person), None if patient is None else self._hash(patient)
-        try:
-            with self._lock:
-                return self._charge(self._open(), who, whom, now, *most)
-        except apsw.Error as error:
-            raise StateUnavailable from error
+        with self._database.writing() as connection:
+            return self._charge(connection, who, whom, now, *most)
 
     def _charge(
         self,
@@ -88,41 +78,23 @@ class Quotas:
         most_looks: int,
         most_patients: int,
     ) -> Charged:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            since, latest = now - HOUR, now + AHEAD
-            if abs(now - self._swept) > HOUR / 60:
-                connection.execute("DELETE FROM looks WHERE at NOT BETWEEN ? AND ?", (since, latest))
-                connection.execute("DELETE FROM told WHERE at < ?", (since,))
-                self._swept = now
-            counted: Any = connection.execute(
-                "SELECT count(*), count(DISTINCT patient), coalesce(max(patient IS ?3), 0) FROM looks"
-                " WHERE person = ?1 AND at BETWEEN ?2 AND ?4",
-                (who, since, whom, latest),
-            ).get
-            looks, patients, known = counted
-            affordable = whom is None or bool(known) or patients < most_patients
-            if looks <= most_looks:  # beyond, the answer no longer depends on how far
-                connection.execute("INSERT INTO looks VALUES (?, ?, ?)", (who, now, whom if affordable else None))
-            within = looks < most_looks and affordable
-            first = not within and _first_told(connection, who, now, since)
-            connection.execute("COMMIT")
-        except apsw.Error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
+        since, latest = now - HOUR, now + AHEAD
+        if abs(now - self._swept) > HOUR / 60:
+            connection.execute("DELETE FROM looks WHERE at NOT BETWEEN ? AND ?", (since, latest))
+            connection.execute("DELETE FROM told WHERE at < ?", (since,))
+            self._swept = now
+        counted: Any = connection.execute(
+            "SELECT count(*), count(DISTINCT patient), coalesce(max(patient IS ?3), 0) FROM looks"
+            " WHERE person = ?1 AND at BETWEEN ?2 AND ?4",
+            (who, since, whom, latest),
+        ).get
+        looks, patients, known = counted
+        affordable = whom is None or bool(known) or patients < most_patients
+        if looks <= most_looks:  # beyond, the answer no longer depends on how far
+            connection.execute("INSERT INTO looks VALUES (?, ?, ?)", (who, now, whom if affordable else None))
+        within = looks < most_looks and affordable
+        first = not within and _first_told(connection, who, now, since)
         return Charged.WITHIN if within else Charged.FIRST_BEYOND if first else Charged.BEYOND
-
-    def _open(self) -> apsw.Connection:
-        """This process's connection: one opened before a fork must not be used after it."""
-        if self._connection is None or self._opened_by != os.getpid():
-            connection = apsw.Connection(str(self._path))
-            connection.set_busy_timeout(BUSY_MILLISECONDS)
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=OFF")
-            connection.execute(_SCHEMA)
-            self._connection, self._opened_by = connection, os.getpid()
-        return self._connection
 
     def _hash(self, text: str) -> bytes:
         return hmac.digest(self._key, text.encode(), hashlib.sha256)[:HASH_BYTES]

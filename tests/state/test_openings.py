@@ -1,8 +1,10 @@
 """Openings of broken glass: shared by all processes, ended by a clock that was set back, told to nobody by the file."""
 
+import time
 from pathlib import Path
 
 import pytest
+import structlog
 
 from plugin.errors import StateUnavailable
 from plugin.state.openings import CLAIM_SECONDS, FILE, Opening, Openings
@@ -112,3 +114,18 @@ def test_a_state_that_cannot_be_opened_says_so(tmp_path: Path) -> None:
     (tmp_path / FILE).mkdir()
     with pytest.raises(StateUnavailable):
         Openings(tmp_path, KEYS).find(PERSON, "hospital", "p1")
+
+
+def test_the_process_log_names_a_file_that_cannot_be_used_once_a_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everybody is refused meanwhile, and none of them hears of a file."""
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    (tmp_path / FILE).write_bytes(b"no database " * 100)
+    openings = Openings(tmp_path, KEYS)
+    with structlog.testing.capture_logs() as lines:
+        for now[0] in (1000.0, 1059.0, 1061.0):
+            with pytest.raises(StateUnavailable):
+                openings.find(PERSON, "hospital", "p1")
+    assert [(line["file"], line["problem"]) for line in lines] == [(str(tmp_path / FILE), "NotADBError")] * 2
