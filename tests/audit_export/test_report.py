@@ -214,6 +214,24 @@ def test_an_emergency_access_that_was_opened_is_a_marked_entry() -> None:
     assert entry["what"][0]["note"] == "exceptional emergency access opened"
 
 
+def test_an_emergency_access_that_was_opened_is_no_look_by_itself() -> None:
+    """Who opened it, looked once and closed it looked once."""
+    why = {"codes": ["BTG"]}
+    opened = look("a", released=[], purpose=why) | {"action": "break-glass:opened"}
+    closed = look("c", released=[], purpose=why) | {"action": "break-glass:closed"}
+    told = page.view(found_in([opened, look("b", purpose=why), closed]), frame())
+    assert len(told["looks"]) == 3
+    summary = told["summary"]
+    assert (summary["looks"], summary["people"], summary["emergencies"], summary["openings"]) == (1, 1, 1, 1)
+    assert summary["text"] == [
+        "1 look at your results by 1 person, of which 1 in an emergency.",
+        "1 exceptional emergency access was opened.",
+    ]
+    unused = page.view(found_in([opened]), frame("fr"))["summary"]
+    assert unused["looks"] == 0
+    assert unused["text"][1] == "1 accès exceptionnel en urgence a été ouvert."
+
+
 def test_an_emergency_access_that_was_refused_is_an_attempt_that_says_so() -> None:
     told = page.view(found_in([bodies.break_glass("break-glass:denied"), bodies.ended_by_itself()]), frame())
     assert told["attempts"][0]["what"][0]["asked"] == "exceptional emergency access asked for"

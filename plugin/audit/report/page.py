@@ -18,6 +18,7 @@ from plugin.audit.characters import printable
 from plugin.audit.report import sentences, words
 from plugin.audit.report.entries import Entry, Findings, Naming, Source, Who
 from plugin.audit.report.words import Language, Word
+from plugin.event import AuditAction
 
 View = dict[str, Any]
 
@@ -97,17 +98,21 @@ def view(found: Findings, frame: Frame) -> View:
 
 def _summary(found: Findings, language: Language) -> View:
     kinds: Counter[str] = Counter()
-    for entry in found.looks:
+    # That emergency access was opened, or ended, stands among the looks and shows nothing by itself.
+    looks = [entry for entry in found.looks if any(source.event is None for source in entry.sources)]
+    for entry in looks:
         # Looks are counted, not resources: a patient asks how often something was seen.
         kinds.update({category for source in entry.sources for category in source.categories})
-    emergencies = sum(entry.emergency for entry in found.looks)
-    people = len({entry.who.key for entry in found.looks})
+    emergencies = sum(entry.emergency for entry in looks)
+    people = len({entry.who.key for entry in looks})
+    openings = sum(source.event == AuditAction.BREAK_GLASS_OPENED for entry in found.looks for source in entry.sources)
     return {
-        "looks": len(found.looks),
+        "looks": len(looks),
         "people": people,
         "emergencies": emergencies,
+        "openings": openings,
         "attempts": len(found.attempts),
-        "text": sentences.summary(len(found.looks), people, emergencies, len(found.attempts), language),
+        "text": sentences.summary(len(looks), people, emergencies, openings, len(found.attempts), language),
         "kinds": [
             {"kind": words.word(words.CATEGORIES, kind, language), "looks": times}
             for kind, times in sorted(kinds.items(), key=lambda pair: (-pair[1], pair[0]))

@@ -56,6 +56,8 @@ ORGANISATION_UNKNOWN: Final = Word("établissement non précisé", "organisation
 _LOOK, _LOOKS = Word("consultation", "look at your results"), Word("consultations", "looks at your results")
 _PERSON, _PEOPLE = Word("personne", "person"), Word("personnes", "people")
 _EMERGENCY = Word("en urgence", "in an emergency")
+_OPENING = Word("accès exceptionnel en urgence a été ouvert", "exceptional emergency access was opened")
+_OPENINGS = Word("accès exceptionnels en urgence ont été ouverts", "exceptional emergency accesses were opened")
 _ATTEMPT = Word("tentative n’a rien montré", "attempt showed nothing")
 _ATTEMPTS = Word("tentatives n’ont rien montré", "attempts showed nothing")
 
@@ -133,7 +135,7 @@ def zone(name: str, moment: datetime, language: Language) -> str:
     return f"{name} ({now} à la date du rapport)" if language == "fr" else f"{name} ({now} on the day of this report)"
 
 
-def summary(looks: int, people: int, emergencies: int, attempts: int, language: Language) -> list[str]:
+def summary(looks: int, people: int, emergencies: int, openings: int, attempts: int, language: Language) -> list[str]:
     """The first things that a patient wants to know."""
     told = []
     if looks:
@@ -145,6 +147,8 @@ def summary(looks: int, people: int, emergencies: int, attempts: int, language: 
         told.append(sentence + ".")
     else:
         told.append(PAGE["no_looks"].said(language))
+    if openings:
+        told.append(f"{count(openings, _OPENING, _OPENINGS, language)}.")
     if attempts:
         told.append(f"{count(attempts, _ATTEMPT, _ATTEMPTS, language)}.")
     return told
