@@ -18,7 +18,10 @@ from plugin.ledger.reader import Reader
 from plugin.ledger.store import Opening
 from plugin.ledger.tiles import WIDTH
 
-_TILE = re.compile(r"([0-9]|[1-5][0-9]|6[0-3])/((?:x[0-9]{3}/){0,6}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
+_LEVEL, _NUMBER = r"([0-9]|[1-5][0-9]|6[0-3])", r"((?!x000/)(?:x[0-9]{3}/){0,6}[0-9]{3})"
+_WIDTH = r"([1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5])"
+_TILE = re.compile(rf"{_LEVEL}/{_NUMBER}(?:\.p/{_WIDTH})?")
+"""One name for each tile: they are kept by caches for ever."""
 FOR_EVER = "public, max-age=31536000, immutable"
 """A full tile never changes."""
 HARDLY = "public, max-age=5"

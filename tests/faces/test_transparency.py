@@ -61,8 +61,8 @@ def test_tiles_are_hashes_of_headers(open_world: World) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["tile/0/000", "tile/0/000.p/6", "tile/0/000.p/0", "tile/64/000", "tile/0/0", "tile/0/../../x", "tile/entries/000",
-     "proof/5", "proof/-1", "proof/x", "consistency/3/9", "consistency/4/3", ""],
+    ["tile/0/000", "tile/0/000.p/6", "tile/0/000.p/0", "tile/64/000", "tile/0/0", "tile/0/x000/000.p/5",
+     "tile/0/../../x", "tile/entries/000", "proof/5", "proof/-1", "proof/x", "consistency/3/9", "consistency/4/3", ""],
 )  # fmt: skip
 def test_what_is_not_there_is_404(open_world: World, path: str) -> None:
     assert open_world.ask(f"/ledger/{path}", token="").status == 404
