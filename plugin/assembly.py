@@ -29,11 +29,13 @@ from plugin.consultation.patient_match import PatientMatches
 from plugin.errors import StateUnavailable
 from plugin.event import GatewayBody
 from plugin.ledger import writer
-from plugin.ledger.deliveries import Deliveries
+from plugin.ledger.deliveries import Deliveries, check_continued
 from plugin.ledger.errors import LedgerError
 from plugin.ledger.key import VerifierKey
 from plugin.ledger.place import LedgerPlace
 from plugin.ledger.reader import Reader
+from plugin.ledger.sink import Sink
+from plugin.ledger.sink_file import FileSink
 from plugin.ledger.space import FreeSpace
 from plugin.ledger.writer import Ledger
 from plugin.places import place_of
@@ -41,7 +43,7 @@ from plugin.recorder import Recorder
 from plugin.sealing import KeysInvalid, Seal, derived, parse_keys
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
-from plugin.settings.ledger import FileSinkSettings, SinkSettings
+from plugin.settings.ledger import FileSinkSettings
 from plugin.settings.secret import read_secret
 from plugin.sinks import Heard, sinks_of
 from plugin.state.callers import Callers
@@ -222,14 +224,13 @@ def open_ledger(settings: Settings, *, upgrading: bool = False) -> Ledger:
     """
     if settings.ledger.key_file.exists():
         read_secret(settings.ledger.key_file, "ledger.key_file")
-    place = place_of(settings)
     try:
-        ledger = writer.open(place, settings.ledger.key_file, upgrading=upgrading)
+        ledger = writer.open(place_of(settings), settings.ledger.key_file, upgrading=upgrading)
     except LedgerError as error:
         raise SettingsError(f"ledger: {error}") from error
     try:
         if not upgrading:
-            _check_continued(place, (), "ledger")
+            _check_kept(settings)
     except SettingsError:
         ledger.close()
         raise
@@ -309,32 +310,36 @@ def _reader_and_key(place: LedgerPlace) -> tuple[Reader, VerifierKey]:
 
 
 def check_sinks(settings: Settings) -> list[str]:
-    """A warning for each sink that cannot be asked.
+    """A warning for each sink that cannot be asked, the file in which checkpoints are kept here among them.
 
-    Raises SettingsError where one, or the file in which checkpoints are kept here, holds what the ledger lost.
+    Raises SettingsError where one holds what the ledger lost.
     """
-    try:
-        return [f"ledger.sinks: {warning}" for warning in deliveries(settings).check_start()]
-    except LedgerError as error:
-        raise SettingsError(f"ledger.sinks: {error}") from error
+    place = place_of(settings)
+    warnings = _check_continued(
+        place, lambda key: [*sinks_of(settings.ledger.sinks, key), FileSink(place.kept, key)], "ledger.sinks"
+    )
+    return [f"ledger.sinks: {warning}" for warning in warnings]
 
 
 def check_file_sinks(settings: Settings) -> None:
     """Raises SettingsError where a file sink holds what the ledger lost. For who appends to it and asks no other."""
     files = [sink for sink in settings.ledger.sinks if isinstance(sink, FileSinkSettings)]
-    _check_continued(place_of(settings), files, "ledger.sinks")
+    _check_continued(place_of(settings), partial(sinks_of, files), "ledger.sinks")
 
 
-def _check_continued(place: LedgerPlace, files: Sequence[SinkSettings], key: str) -> None:
-    """That the ledger there continues what these sinks hold, and the file of checkpoints that is kept here.
+def _check_kept(settings: Settings) -> None:
+    """Raises SettingsError where the ledger lost what a checkpoint tells of that is kept on this machine."""
+    place = place_of(settings)
+    _check_continued(place, lambda key: [FileSink(place.kept, key)], "ledger")
 
-    Raises SettingsError, which names `key`.
-    """
-    reader, verifier = _reader_and_key(place)
+
+def _check_continued(place: LedgerPlace, sinks: Callable[[VerifierKey], Sequence[Sink]], setting: str) -> list[str]:
+    """See `deliveries.check_continued`. Raises SettingsError, which names the setting, for its errors."""
+    reader, key = _reader_and_key(place)
     try:
-        Deliveries(reader, verifier, sinks_of(files, verifier), place.kept).check_start()
+        return check_continued(reader, sinks(key))
     except LedgerError as error:
-        raise SettingsError(f"{key}: {error}") from error
+        raise SettingsError(f"{setting}: {error}") from error
 
 
 def issuers_of(settings: Settings) -> Issuers:

@@ -12,10 +12,11 @@ from plugin.cli.failure import CANNOT, NO, Failure
 from plugin.cli.given import POSITION, settings_at
 from plugin.cli.kept import CheckpointsKept
 from plugin.ledger import evidence
-from plugin.ledger.deliveries import Deliveries
+from plugin.ledger.deliveries import check_continued
 from plugin.ledger.errors import LedgerBroken, LedgerError
 from plugin.ledger.key import SigningKey, VerifierKey, load_private_key
 from plugin.ledger.reader import Reader
+from plugin.ledger.sink_file import FileSink
 from plugin.ledger.store import FORMAT
 from plugin.ledger.verify import Report
 from plugin.ledger.verify import verify as verified
@@ -65,7 +66,7 @@ def verify(path: Path, vkey: str | None, against: Path | None, witnesses: tuple[
                 f"broken: {refuted}; the {report.records:,} records that are there are sound by themselves", NO
             )
         if report.problem is None:  # what was delivered from here vouches for nothing, but may tell of a cut
-            Deliveries(Reader(view), keys[0], (), place.kept).check_start()
+            check_continued(Reader(view), [FileSink(place.kept, keys[0])])
         earlier = kept.earlier_state(Reader(view)) if report.cut else None
     except LedgerBroken as error:
         raise Failure(f"broken: {error}", NO) from error

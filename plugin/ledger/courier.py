@@ -19,7 +19,7 @@ class SinkStatus:
 
     name: str
     size: int | None = None
-    """Records in the newest checkpoint that it took from this process, or showed; None: none yet."""
+    """Records in the newest checkpoint that it took from this process; None: none yet."""
     behind_since: float | None = None
     """When the ledger was first seen to be ahead of it (`time.monotonic`); None: it has the newest that was seen."""
     problem: str | None = None
@@ -61,10 +61,6 @@ class Courier:
         """The lines that the sink gave for this checkpoint; none if it has not seen it."""
         with self._changed:
             return self._cosignatures if self._taken is not None and self._taken.stated == stated else ""
-
-    def showed(self, size: int) -> None:
-        """The sink has a checkpoint of so many records already."""
-        self.status = replace(self.status, size=size)
 
     def expects(self, offer: Offer) -> bool:
         """True if it is to be brought; from now on the sink is behind."""

@@ -6,7 +6,7 @@ late or that contradicts the ledger (a warning, a record, an alarm) is for whoev
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,24 +57,6 @@ class Deliveries:
 
     def _courier(self, sink: Sink, on_fork: Callable[[str, str, bool], None]) -> Courier:
         return Courier(sink, self._changed, self._newer, on_fork)
-
-    def check_start(self) -> list[str]:
-        """Check that the ledger continues the newest checkpoint of each sink that shows it, and the kept one.
-
-        Raises LedgerBroken if it does not, or LedgerUnreadable. Returns a sentence for each sink that could not be
-        asked: it is checked at the first delivery.
-        """
-        warnings = []
-        for courier in self._couriers():
-            try:
-                newest = courier.sink.newest()
-            except SinkFailed as error:
-                warnings.append(str(error))
-                continue
-            if newest is not None:
-                self._check_continues(newest, courier.sink.name)
-                courier.showed(newest.size)
-        return warnings
 
     def start(self) -> None:
         """Begin to deliver, at once and then at every interval. Not before a fork: the child would have no thread."""
@@ -164,10 +146,29 @@ class Deliveries:
         newest = self._newest()
         return newest if newest.stated.size > offer.stated.size else None
 
-    def _check_continues(self, stated: Checkpoint, holder: str) -> None:
-        with self._reader.tree() as tree:
-            if not tree.continues(stated):
-                raise LedgerBroken(
-                    f"the ledger's {tree.head.size} records do not continue the {stated.size} of the checkpoint"
-                    f" that {holder} holds"
-                )
+
+def check_continued(reader: Reader, sinks: Iterable[Sink]) -> list[str]:
+    """Check that the ledger continues the newest checkpoint of each sink that shows it.
+
+    Raises LedgerBroken if it does not, or LedgerUnreadable. Returns a sentence for each sink that could not be asked:
+    it is checked at the first delivery.
+    """
+    warnings = []
+    for sink in sinks:
+        try:
+            newest = sink.newest()
+        except SinkFailed as error:
+            warnings.append(str(error))
+            continue
+        if newest is not None:
+            _check_continues(reader, newest, sink.name)
+    return warnings
+
+
+def _check_continues(reader: Reader, stated: Checkpoint, holder: str) -> None:
+    with reader.tree() as tree:
+        if not tree.continues(stated):
+            raise LedgerBroken(
+                f"the ledger's {tree.head.size} records do not continue the {stated.size} of the checkpoint"
+                f" that {holder} holds"
+            )

@@ -9,13 +9,13 @@ import pytest
 
 from plugin.ledger import checkpoint, evidence, origin
 from plugin.ledger.checkpoint import verify_note
-from plugin.ledger.deliveries import ROUND_SECONDS, Deliveries
+from plugin.ledger.deliveries import ROUND_SECONDS, Deliveries, check_continued
 from plugin.ledger.errors import LedgerBroken, LedgerUnreadable, SinkFailed
 from plugin.ledger.file_place import FilePlace
 from plugin.ledger.key import KeyInvalid, VerifierKey, WitnessKey
 from plugin.ledger.notes import NoteFile
 from plugin.ledger.reader import Reader
-from plugin.ledger.sink import Answer
+from plugin.ledger.sink import Answer, Sink
 from plugin.ledger.sink_file import FileSink
 from plugin.ledger.sink_https import HttpsSink
 from plugin.ledger.sink_witness import WitnessSink
@@ -58,20 +58,25 @@ class Post:
 
     def deliveries(self, *further, **more) -> Deliveries:
         """As a fresh start makes it; `further` sinks stand behind the three."""
-        sinks = [
-            FileSink(self.file, self.key),
-            HttpsSink("https://keep.example/checkpoints", self.shelf),
-            WitnessSink(self.witness.url, self.witness.key, self.witness),
-            *further,
-        ]
         return Deliveries(
             Reader(self.place.path),
             self.key,
-            sinks,
+            [*self.sinks(), *further],
             FilePlace(self.place.path).kept,
             on_fork=lambda _, sentence, first: self.forks.append((sentence, first)),
             **more,
         )
+
+    def sinks(self) -> list[Sink]:
+        return [
+            FileSink(self.file, self.key),
+            HttpsSink("https://keep.example/checkpoints", self.shelf),
+            WitnessSink(self.witness.url, self.witness.key, self.witness),
+        ]
+
+    def check(self) -> list[str]:
+        """As a start does."""
+        return check_continued(Reader(self.place.path), self.sinks())
 
     def held(self) -> list[int]:
         """Sizes of the checkpoints in the file, newest first."""
@@ -271,7 +276,7 @@ def test_a_cut_ledger_is_refused_by_the_witness_once_and_loudly(post):
     assert "7 records" in post.forks[0][0]
     assert [status.forked for status in deliveries.status()] == [True, True, False, True]
     with pytest.raises(LedgerBroken, match="do not continue the 7"):
-        post.deliveries().check_start()
+        post.check()
 
 
 def test_a_second_history_of_the_same_size_is_a_fork(post):
@@ -287,7 +292,7 @@ def test_a_second_history_of_the_same_size_is_a_fork(post):
     post.deliveries().deliver()
     assert len(post.forks) == 3
     with pytest.raises(LedgerBroken):
-        post.deliveries().check_start()
+        post.check()
 
 
 @pytest.mark.parametrize(("status", "fork"), [(422, True), (400, True), (403, True), (500, False), (404, False)])
@@ -378,10 +383,10 @@ def test_the_start_is_checked_against_the_file(post):
     post.place.fill(3)
     post.deliveries().deliver()
     post.place.fill(1)
-    assert post.deliveries().check_start() == []
+    assert post.check() == []
     post.file.unlink()
     post.file.mkdir()
-    (warning,) = post.deliveries().check_start()
+    (warning,) = post.check()
     assert str(post.file) in warning
 
 

@@ -9,13 +9,14 @@ import apsw
 import pytest
 
 from plugin.ledger import writer
-from plugin.ledger.deliveries import Deliveries
+from plugin.ledger.deliveries import check_continued
 from plugin.ledger.errors import LedgerBroken, LedgerUnavailable, StorageFailed
 from plugin.ledger.file_place import FilePlace
 from plugin.ledger.key import VerifierKey
 from plugin.ledger.merkle import Edge
 from plugin.ledger.notes import NoteFile
 from plugin.ledger.reader import Reader
+from plugin.ledger.sink_file import FileSink
 from plugin.ledger.sqlite import SqliteStore
 from plugin.ledger.store import Head
 from tests.ledger.faulty import FaultyStore
@@ -223,7 +224,7 @@ def test_a_head_behind_one_that_was_seen_closes_the_ledger(place, ledger):
     key, kept = VerifierKey.parse(place.vkey), FilePlace(place.path).kept
     assert NoteFile(kept).largest(key)[0].size == 2, "what this process knew is there for the next start"
     with pytest.raises(LedgerBroken, match="1 records do not continue the 2"):
-        Deliveries(Reader(place.path), key, [], kept).check_start()
+        check_continued(Reader(place.path), [FileSink(kept, key)])
 
 
 def test_a_file_that_was_moved_away_takes_no_record(place, ledger):
