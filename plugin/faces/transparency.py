@@ -18,10 +18,8 @@ from plugin.ledger.reader import Reader
 from plugin.ledger.store import Opening
 from plugin.ledger.tiles import WIDTH
 
-_LEVEL, _NUMBER = r"([0-9]|[1-5][0-9]|6[0-3])", r"((?!x000/)(?:x[0-9]{3}/){0,6}[0-9]{3})"
-_WIDTH = r"([1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5])"
-_TILE = re.compile(rf"{_LEVEL}/{_NUMBER}(?:\.p/{_WIDTH})?")
-"""One name for each tile: they are kept by caches for ever."""
+_TILE = re.compile(r"([0-9]|[1-5][0-9]|6[0-3])/((?!x000/)(?:x[0-9]{3}/){0,6}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
+"""One name for each tile, but for a full one that is called partial: caches keep them for ever."""
 FOR_EVER = "public, max-age=31536000, immutable"
 """A full tile never changes."""
 HARDLY = "public, max-age=5"
@@ -55,7 +53,7 @@ class Transparency:
     def tile(self, name: str) -> Response:
         """`<L>/<N>[.p/<W>]`: hashes."""
         found = _TILE.fullmatch(name)
-        if found is None:
+        if found is None or found[3] == str(WIDTH):
             return _nothing()
         level, number = int(found[1]), int(found[2].replace("x", "").replace("/", ""))
         width = int(found[3]) if found[3] else WIDTH
