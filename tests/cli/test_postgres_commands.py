@@ -309,7 +309,9 @@ def test_a_cut_tail_is_told_by_the_sink(site):
             connection.execute(f"DROP TABLE older_{name}")
     done = site.do("audit", "verify")
     assert (done.exit_code, "at position 6" in told(done)) == (1, True)
-    assert "do not continue" in told(site.do("serve"))
+    assert "vitrine: ledger: " in told(site.do("serve")), "it is kept here, too"
+    place_of(site.settings).kept.unlink()
+    assert "ledger.sinks" in told(site.do("serve"))
 
 
 def test_what_has_no_meaning_there_says_so(site):

@@ -63,6 +63,6 @@ def test_what_nobody_takes_is_not_waited_for_at_the_end_either():
         assert unheard.stderr.readline() == b"full\n"
         unheard.terminate()
         try:
-            assert unheard.wait(6) == 0
+            assert unheard.wait(30) == 0
         finally:
             unheard.kill()
