@@ -128,6 +128,13 @@ class ViewOver(ViewUnknown):
     text = "This view is over: open it again from the EHR."
 
 
+class FormForeign(Unidentified):
+    """A form that is not of the page of this view: somebody else's page may have sent it, so nothing was done."""
+
+    issue_code, status, reason = "forbidden", 403, "form-foreign"
+    text = "The form was not sent from a page of this view."
+
+
 class Refused(ConsultError):
     """An identified caller was refused."""
 
@@ -221,7 +228,7 @@ class FeedFailed(ConsultError):
 class FeedUnreachable(FeedFailed):
     """The feed could not be reached."""
 
-    issue_code, retry_after = "transient", 10
+    issue_code, reason, retry_after = "transient", "feed-unreachable", 10
     text = "The feed could not be reached."
 
 

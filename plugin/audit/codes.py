@@ -181,30 +181,11 @@ ERASED: Final = coding(DICOM_LIFECYCLE, "15", "Permanent erasure / Physical dest
 REPORT_TYPES: Final = frozenset({"DiagnosticReport", "DocumentReference"})
 
 # why not: the issue code of the contained OperationOutcome is the one that the caller was given
-_ERRORS = (
-    errors.ConsultError,
-    errors.Unidentified,
-    errors.CredentialMalformed,
-    errors.TokenInvalid,
-    errors.TokenExpired,
-    errors.CallerThrottled,
-    errors.LaunchMalformed,
-    errors.LaunchForeign,
-    errors.LaunchMixedUp,
-    errors.LaunchForgotten,
-    errors.LaunchDenied,
-    errors.LaunchUnproven,
-    errors.ViewUnknown,
-    errors.ViewOver,
-    errors.IssuerUnreachable,
-    errors.FeedFailed,
-    errors.FeedTooSlow,
-    errors.FeedBusy,
-    errors.EhrUnreachable,
-    errors.Overloaded,
-    errors.SpaceLow,
-    errors.RecordUnavailable,
-)
+_ERRORS = [
+    error
+    for error in vars(errors).values()
+    if isinstance(error, type) and issubclass(error, errors.ConsultError) and not issubclass(error, errors.Refused)
+]
 ISSUE_CODES: Final[Mapping[str, str]] = {
     **{error.reason: error.issue_code for error in _ERRORS},
     **{reason.value: row[0] for reason, row in errors.REFUSALS.items()},

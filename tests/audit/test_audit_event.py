@@ -8,6 +8,7 @@ import pytest
 from fhir.resources.R4B.auditevent import AuditEvent
 from hypothesis import given
 
+from plugin import errors
 from plugin.audit.audit_event import to_audit_event
 from plugin.audit.deleted import deleted_event
 from plugin.event import AuditAction
@@ -230,6 +231,16 @@ def test_what_was_not_released_is_not_named_as_released(action: AuditAction) -> 
     assert not [one for one in event["entity"] if "/fhir/city-lab/" in _reference(one)]
     (data,) = entities(event, "2")
     assert data["what"] == {"identifier": {"value": "Observation/77"}}
+
+
+@pytest.mark.parametrize(
+    "error", [errors.FeedFailed, errors.FeedUnreachable, errors.FileUnusable, errors.StateUnavailable]
+)
+def test_an_event_gives_the_issue_code_that_the_caller_was_given(error: type[errors.ConsultError]) -> None:
+    """Whoever compares the log with what the EHR saw finds one code for one failure."""
+    event = event_of(bodies.consultation(AuditAction.CONSULTATION_FAILED, reason=error.reason))
+    (issue,) = event["contained"][0]["issue"]
+    assert (issue["code"], issue["details"]["text"]) == (error.issue_code, error.reason)
 
 
 def test_unidentified_callers_are_a_count_and_nobody() -> None:

@@ -87,7 +87,7 @@ def refusal(answer: Asked, status: int, reason: str) -> None:
 
 FAULTS: list[tuple[BaseException, int, str, str, str]] = [
     (FeedTimeout("x"), 504, "feed-timeout", "8", "timeout"),
-    (FeedUnavailable("x"), 502, "feed-failed", "8", "unavailable"),
+    (FeedUnavailable("x"), 502, "feed-unreachable", "8", "unavailable"),
     (FeedAnswerInvalid("x"), 502, "feed-failed", "8", "invalid-answer"),
     (FeedRefused("x"), 502, "feed-failed", "8", "refused"),
     (FeedLinkRefused("x"), 502, "feed-failed", "8", "link-refused"),

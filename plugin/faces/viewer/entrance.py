@@ -14,13 +14,13 @@ from flask import Response, g, request
 
 from plugin.authentication.credential import LaunchSession, NoCredential
 from plugin.authentication.launch_session import Sessions
+from plugin.errors import FormForeign
 from plugin.faces.pages.page import Frame, Pages, chosen_language
 from plugin.faces.pages.style import PLAIN, Style
 from plugin.faces.pages.wording import known_language
 from plugin.faces.viewer.course_words import COURSES
 from plugin.faces.viewer.csrf import FIELD, FormTokens
 from plugin.faces.viewer.documents.words import WORDS as DOCUMENT
-from plugin.faces.viewer.problems import FormForeign
 from plugin.faces.viewer.words import PAGE
 from plugin.state.openings import Opening
 from plugin.state.views import View

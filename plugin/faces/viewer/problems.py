@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from fhir_adapters.interface import FeedUnavailable
-from plugin.errors import ConsultError, FeedFailed, Refused, Unidentified
+from plugin.errors import ConsultError, Refused
 from plugin.faces.pages.wording import Word
 from policies.vocabulary.consultation import Reason
 
@@ -25,13 +24,6 @@ class Problem:
     advice: Word
     again: bool = False
     """Trying again makes sense."""
-
-
-class FormForeign(Unidentified):
-    """A form that is not of the page of this view: somebody else's page may have sent it, so nothing was done."""
-
-    issue_code, status, reason = "forbidden", 403, "form-foreign"
-    text = "The form was not sent from a page of this view."
 
 
 _REOPEN: Final = Word(
@@ -173,6 +165,7 @@ _PROBLEMS: Final[Mapping[str, Problem]] = {
         ),
         Word("Rien n’en est montré. Demandez-le à la source.", "Nothing of it is shown. Ask the source for it."),
     ),
+    "feed-unreachable": _SILENT,
     "feed-timeout": _SILENT,
     "feed-busy": _SILENT,
     "ehr-failed": Problem(
@@ -201,6 +194,4 @@ def problem_of(error: ConsultError) -> Problem:
     """What the clinician is told of `error`."""
     if isinstance(error, Refused) and SUSPENDED in error.rules:
         return _SUSPENDED
-    if isinstance(error, FeedFailed) and error.feed_answer == FeedUnavailable.kind:
-        return _SILENT
     return _PROBLEMS.get(error.reason, _FAULT)
