@@ -25,7 +25,8 @@ MAX_QUESTION = 2_000
 """Characters of all parameters, encoded. A next link holds them twice, in the feed's own link too, sealed and in
 base64, and has to fit into an address."""
 
-_TIME = r"T(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])?"
+_ZONE = r"(?:Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
+_TIME = rf"T(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{{1,9}})?)?{_ZONE}?"
 DATE = re.compile(
     r"(?:eq|ne|gt|lt|ge|le|sa|eb|ap)?"
     rf"(?P<when>(?!0000)[0-9]{{4}}(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12][0-9]|3[01])(?:{_TIME})?)?)?)"
