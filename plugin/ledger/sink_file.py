@@ -9,6 +9,10 @@ from plugin.ledger.key import VerifierKey
 from plugin.ledger.notes import NoteFile
 from plugin.ledger.sink import Offer
 
+START_BYTES = 1 << 20
+"""Of the end of the file, in which a start looks: some three days of a checkpoint a minute. After a year there are a
+hundred times as many, and a start, and a command that appends, would wait for all of them."""
+
 
 class FileSink:
     """See `Sink`. Its folder must exist: a mount that is not there is never replaced by a folder of ours."""
@@ -24,8 +28,15 @@ class FileSink:
         """Bytes of the file in which `_largest` was looked for."""
 
     def newest(self) -> Checkpoint | None:
-        """See `Sink.newest`."""
-        found = self._read()
+        """See `Sink.newest`. Looks at the end of the file, and at all of it where none stands there.
+
+        Whoever buried the largest under a megabyte of old ones is found by the first `deliver`, and by `verify`.
+        """
+        try:
+            end = max(0, self._notes.length() - START_BYTES)
+            found = self._notes.largest(self._key, end) or (self._notes.largest(self._key) if end else None)
+        except OSError as error:
+            raise SinkFailed(f"{self.name}: {error.strerror}") from error
         return None if found is None else found[0]
 
     def deliver(self, offer: Offer) -> Sequence[str]:

@@ -16,7 +16,7 @@ from plugin.ledger.key import KeyInvalid, VerifierKey, WitnessKey
 from plugin.ledger.notes import NoteFile
 from plugin.ledger.reader import Reader
 from plugin.ledger.sink import Answer, Sink
-from plugin.ledger.sink_file import FileSink
+from plugin.ledger.sink_file import START_BYTES, FileSink
 from plugin.ledger.sink_https import HttpsSink
 from plugin.ledger.sink_witness import WitnessSink
 from tests.ledger.witness import Witness
@@ -277,6 +277,28 @@ def test_a_cut_ledger_is_refused_by_the_witness_once_and_loudly(post):
     assert [status.forked for status in deliveries.status()] == [True, True, False, True]
     with pytest.raises(LedgerBroken, match="do not continue the 7"):
         post.check()
+
+
+def test_a_checkpoint_buried_under_a_megabyte_of_old_ones_is_found_by_the_first_delivery(post):
+    """A start does not wait for a file of years; who appended there has until then."""
+    post.place.fill(2)
+    older = post.place.path.with_name("copy")
+    shutil.copy(post.place.path, older)
+    post.deliveries().deliver()
+    old = post.file.read_text()
+    post.place.fill(2)
+    post.deliveries().deliver()
+    shutil.copy(older, post.place.path)
+    for suffix in ("-wal", "-shm"):
+        post.place.path.with_name(post.place.path.name + suffix).unlink(missing_ok=True)
+    sink = FileSink(post.file, post.key)
+    with pytest.raises(LedgerBroken, match="do not continue the 4"):
+        check_continued(Reader(post.place.path), [sink])
+    with post.file.open("a") as file:
+        file.write(old * (START_BYTES // len(old.encode()) + 1))
+    check_continued(Reader(post.place.path), [sink])
+    post.deliveries().deliver()
+    assert any("of 4 records" in sentence and str(post.file) in sentence for sentence, _ in post.forks)
 
 
 def test_a_second_history_of_the_same_size_is_a_fork(post):

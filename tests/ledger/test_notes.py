@@ -10,7 +10,7 @@ from plugin.ledger.checkpoint import MAX_NOTE, Checkpoint
 from plugin.ledger.key import SigningKey
 from plugin.ledger.merkle import HASH_SIZE
 from plugin.ledger.notes import NoteFile
-from plugin.ledger.sink_file import FileSink
+from plugin.ledger.sink_file import START_BYTES, FileSink
 
 ORIGIN = "log.example/ledger/0"
 
@@ -47,6 +47,20 @@ def test_of_several_of_one_size_the_last_counts(key: SigningKey, tmp_path) -> No
     cosigned = note(key, 3) + "— witness.example d2l0bmVzcw==\n"
     file.path.write_text(f"\n{note(key, 3)}\n{cosigned}\n{note(key, 2)}")
     assert file.largest(key.verifier) == (Checkpoint(ORIGIN, 3, bytes(HASH_SIZE)), cosigned)
+
+
+def test_a_start_looks_at_the_end_of_a_file_and_at_all_of_it_where_no_checkpoint_stands_there(
+    key: SigningKey, tmp_path
+) -> None:
+    """However long a gateway has run: not the time of a start grows with it."""
+    sink = FileSink(tmp_path / "file", key.verifier)
+    old = f"\n{note(key, 2)}"
+    (tmp_path / "file").write_text(f"\n{note(key, 9)}" + old * (START_BYTES // len(old.encode()) - 5))
+    assert sink.newest().size == 9
+    (tmp_path / "file").write_text(f"\n{note(key, 9)}" + old * (START_BYTES // len(old.encode()) + 5))
+    assert sink.newest().size == 2
+    (tmp_path / "file").write_text(f"\n{note(key, 9)}" + "x" * 2 * START_BYTES)
+    assert sink.newest().size == 9
 
 
 def test_a_sink_reads_on_where_it_stopped_and_anew_where_the_file_is_another(key: SigningKey, tmp_path) -> None:
