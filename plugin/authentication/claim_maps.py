@@ -13,7 +13,7 @@ from plugin.authentication import claim_reading as read
 from plugin.errors import TokenInvalid
 from plugin.settings.ehr import ClaimTable, Issuer
 from policies.vocabulary.identity import Coding, Person
-from policies.vocabulary.purposes import ACT_REASON
+from policies.vocabulary.purposes import ACT_REASON_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,8 @@ def iua(claims: Mapping[str, Any]) -> Described:
     if not extension:
         raise TokenInvalid("The access token has no IUA extension (extensions.ihe_iua).")
     read.identifier(extension.get("home_community_id"))  # of the asking community: its form is checked, no rule uses it
-    return _iua_described(claims, extension, read.purpose_codes(extension.get("purpose_of_use"), systems=(ACT_REASON,)))
+    purposes = read.purpose_codes(extension.get("purpose_of_use"), systems=ACT_REASON_NAMES)
+    return _iua_described(claims, extension, purposes)
 
 
 def _iua_described(claims: Mapping[str, Any], extension: Mapping[str, Any], purposes: tuple[str, ...]) -> Described:

@@ -6,7 +6,7 @@ from typing import Any
 
 from plugin.errors import TokenInvalid
 from policies.vocabulary.identity import Coding
-from policies.vocabulary.purposes import ACT_REASON
+from policies.vocabulary.purposes import ACT_REASON_NAMES
 
 MAX_TEXT_LENGTH = 256
 """Characters of a name or an organisation in the record; the rest is cut, since it describes and does not identify."""
@@ -55,7 +55,7 @@ def identifier(value: object) -> str | None:
     return value
 
 
-def purpose_codes(value: object, *, systems: tuple[str | None, ...] = (None, ACT_REASON)) -> tuple[str, ...]:
+def purpose_codes(value: object, *, systems: tuple[str | None, ...] = (None, *ACT_REASON_NAMES)) -> tuple[str, ...]:
     """Codes of v3-ActReason, bare or as Codings, each once. One of another system would be mistaken for one of ours.
 
     `systems`: those that a Coding may name; None: it may leave its system out, or be a bare code.

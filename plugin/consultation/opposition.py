@@ -17,7 +17,7 @@ from plugin.consultation.feed_places import place
 from plugin.consultation.findings import NOT_ASKED, RESOURCE_TYPES, Opposition
 from plugin.errors import ConsultError
 from policies.vocabulary.identity import Identity
-from policies.vocabulary.purposes import ACT_REASON, EMERGENCY, TREATMENT
+from policies.vocabulary.purposes import ACT_REASON_NAMES, EMERGENCY, TREATMENT
 from policies.vocabulary.security_labels import ACT_CODE, CONFIDENTIALITY, STRICTNESS
 
 MAX_CONSENTS = 200
@@ -99,7 +99,7 @@ def _names(consent: Tree, patient: str) -> bool:
 
 def _is_meant(denial: Denial, identity: Identity, base: str) -> bool:
     """Whether it may be for this person and purpose: it is not only where it plainly is for others."""
-    if denial.purposes and all(system == ACT_REASON for system, _ in denial.purposes):
+    if denial.purposes and all(system in ACT_REASON_NAMES for system, _ in denial.purposes):
         codes = {code for _, code in denial.purposes}
         if codes.isdisjoint(TREATMENT | EMERGENCY) and codes.isdisjoint(identity.purposes):
             return False

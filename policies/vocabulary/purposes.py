@@ -3,6 +3,8 @@
 from enum import StrEnum
 
 ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+ACT_REASON_NAMES = (ACT_REASON, "urn:oid:2.16.840.1.113883.5.8")
+"""The same code system, by its address and by its OID, as servers of older vocabularies write it."""
 
 
 class PurposeSource(StrEnum):

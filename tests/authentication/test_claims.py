@@ -120,6 +120,7 @@ def purpose(value):
         ({}, ("TREAT",), PurposeSource.CLIENT_DEFAULT),
         (purpose([]), ("TREAT",), PurposeSource.CLIENT_DEFAULT),
         (purpose([{"system": ACT_REASON, "code": "COC"}]), ("COC",), PurposeSource.CLAIM),
+        (purpose([{"system": "urn:oid:2.16.840.1.113883.5.8", "code": "COC"}]), ("COC",), PurposeSource.CLAIM),
         (purpose([{"system": ACT_REASON, "code": "TREAT"}, "HMARKT"]), ("TREAT", "HMARKT"), PurposeSource.CLAIM),
         (purpose(["TREAT", {"code": "TREAT"}]), ("TREAT",), PurposeSource.CLAIM),
         (purpose("BTG"), ("BTG",), PurposeSource.CLAIM),

@@ -63,6 +63,7 @@ def test_a_deny_hides_everything_and_says_no_more_than_other_rules(asking: World
         {"type": "permit"},
         {"type": "deny", "period": {"start": "2020-01-01", "end": "2020-12-31"}},
         {"type": "deny", "purpose": [coded(REASON, "HRESCH")]},
+        {"type": "deny", "purpose": [coded("urn:oid:2.16.840.1.113883.5.8", "HRESCH")]},
         {"type": "deny", "actor": [{"reference": {"reference": "Practitioner/somebody-else"}}]},
         {"type": "permit", "provision": [{"type": "deny", "purpose": [coded(REASON, "HMARKT")]}]},
     ],
