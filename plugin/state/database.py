@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ class Database:
         self._lock = threading.Lock()
         self._connection: apsw.Connection | None = None
         self._opened_by = 0
+        self._file: tuple[int, int] | None = None
         self._told: float | None = None
 
     @contextmanager
@@ -81,12 +82,25 @@ class Database:
             )
 
     def _open(self) -> apsw.Connection:
-        """This process's connection: one opened before a fork must not be used after it."""
+        """This process's connection: one opened before a fork must not be used after it, nor to a file that is gone."""
+        if self._connection is not None and self._opened_by == os.getpid() and self._found() != self._file:
+            log.warning("state was removed or replaced under a gateway that serves", file=str(self._path))
+            with suppress(apsw.Error):
+                self._connection.close()
+            self._connection = None
         if self._connection is None or self._opened_by != os.getpid():
             connection = apsw.Connection(str(self._path))
             connection.set_busy_timeout(BUSY_MILLISECONDS)
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute(f"PRAGMA synchronous={self._synchronous}")
             connection.execute(self._schema)
-            self._connection, self._opened_by = connection, os.getpid()
+            self._connection, self._opened_by, self._file = connection, os.getpid(), self._found()
         return self._connection
+
+    def _found(self) -> tuple[int, int] | None:
+        """Which file is there now; None: no file."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino

@@ -58,6 +58,21 @@ def test_another_process_sees_it_without_a_restart(suspensions: Suspensions, tmp
     assert said == ["False", "True", "False"]
 
 
+@pytest.mark.parametrize("left", [(), ("-wal", "-shm")], ids=["whole", "but for its log"])
+def test_a_file_that_was_removed_while_serving_is_begun_anew_by_all(
+    suspensions: Suspensions, tmp_path: Path, left: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else the operator's word would stand in a file that no worker reads. Whoever is asked says what happened."""
+    suspensions.suspend(ROY)
+    for path in tmp_path.glob(f"{FILE}*"):
+        if not path.name.endswith(left):
+            path.unlink()
+    assert not suspensions.any_of((Kind.PERSON, ROY.name))
+    assert f"{tmp_path / FILE}" in "".join(capsys.readouterr())
+    assert Suspensions(tmp_path, [KEY]).suspend(ROY)
+    assert suspensions.any_of((Kind.PERSON, ROY.name))
+
+
 def test_the_file_names_nobody(suspensions: Suspensions, tmp_path: Path) -> None:
     """Neither the person nor the reason can be read without the sealing keys."""
     suspensions.suspend(ROY)
