@@ -84,36 +84,66 @@ class Settings(Section):
     @model_validator(mode="after")
     def _tokens_select_one_ehr(self) -> Self:
         """(issuer, client) must name one EHR, or a token could open another hospital's patients."""
-        seen: set[tuple[str, str]] = set()
+        seen: dict[tuple[str, str], str] = {}
         for number, ehr in enumerate(self.ehr):
-            if len({i.issuer for i in ehr.issuer}) != len(ehr.issuer):
-                raise WrongBelow(f"ehr.{number}.issuer", "names an issuer twice")
-            for pair in ((i.issuer, c.id) for i in ehr.issuer for c in ehr.client):
-                if pair in seen:
+            names = [issuer.issuer for issuer in ehr.issuer]
+            for position, name in enumerate(names):
+                if name in names[:position]:
                     raise WrongBelow(
-                        f"ehr.{number}.client", f"'{pair[1]}' of issuer '{pair[0]}' does not select one [[ehr]]"
+                        f"ehr.{number}.issuer.{position}.issuer", "another issuer of this [[ehr]] is the same"
                     )
-                seen.add(pair)
+            for name in names:
+                for position, client in enumerate(ehr.client):
+                    place = f"ehr.{number}.client.{position}.id"
+                    other = seen.setdefault((name, client.id), place)
+                    if other != place:
+                        raise WrongBelow(
+                            place, f"'{client.id}' of issuer '{name}' does not select one [[ehr]]: {other} is the same"
+                        )
         return self
 
     @model_validator(mode="after")
     def _one_issuer_takes_what_is_no_jwt(self) -> Self:
         """A token that says nothing of itself can be shown to one issuer only: to two, one would see the other's."""
-        issuers = [issuer for ehr in self.ehr for issuer in ehr.issuer]
-        asked = {issuer.issuer for issuer in issuers if issuer.tokens == "opaque"}
-        if len(asked) > 1:
-            raise WrongBelow("ehr.issuer.tokens", "at most one issuer may be 'opaque'")
-        told = [issuer.introspection for issuer in issuers if issuer.issuer in asked]
-        if any(each != told[0] for each in told):
-            raise WrongBelow("ehr.issuer.introspection", "one issuer is asked in one way, whichever EHR lists it")
+        placed = self._placed_issuers()
+        asked = [(place, issuer) for place, issuer in placed if issuer.tokens == "opaque"]
+        if not asked:
+            return self
+        first, known = asked[0]
+        for place, issuer in asked:
+            if issuer.issuer != known.issuer:
+                raise WrongBelow(f"{place}.tokens", f"at most one issuer may be 'opaque', and {first} is")
+        for place, issuer in placed:
+            if issuer.issuer == known.issuer and issuer.introspection != known.introspection:
+                raise WrongBelow(
+                    f"{place}.introspection",
+                    f"one issuer is asked in one way, whichever EHR lists it: {first} says another",
+                )
         return self
 
     @model_validator(mode="after")
     def _one_issuer_is_advertised(self) -> Self:
-        issuers = [issuer for ehr in self.ehr for issuer in ehr.issuer]
-        if len({i.issuer for i in issuers}) > 1 and len({i.issuer for i in issuers if i.advertised}) != 1:
-            raise WrongBelow("ehr.issuer.advertised", "of several issuers exactly one must be advertised")
+        placed = self._placed_issuers()
+        if len({issuer.issuer for _, issuer in placed}) == 1:
+            return self
+        advertised = [(place, issuer) for place, issuer in placed if issuer.advertised]
+        if not advertised:
+            raise WrongBelow(f"{placed[0][0]}.advertised", "of several issuers exactly one must be advertised: none is")
+        first, known = advertised[0]
+        for place, issuer in advertised:
+            if issuer.issuer != known.issuer:
+                raise WrongBelow(
+                    f"{place}.advertised", f"of several issuers exactly one must be advertised: {first} is, too"
+                )
         return self
+
+    def _placed_issuers(self) -> list[tuple[str, Issuer]]:
+        """Those of all EHRs, each with its place in the file."""
+        return [
+            (f"ehr.{number}.issuer.{position}", issuer)
+            for number, ehr in enumerate(self.ehr)
+            for position, issuer in enumerate(ehr.issuer)
+        ]
 
     @model_validator(mode="after")
     def _feeds_share_ids_with_known_ehrs(self) -> Self:

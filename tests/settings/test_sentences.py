@@ -142,6 +142,34 @@ def test_what_a_hand_slips_to_is_named_as_it_stands_in_the_file(place, value, na
     assert refused[0].startswith(named), refused
 
 
+LOGIN, OFFICE = ("https://login.hospital.example", "https://login.office.example")
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "named", "other"),
+    [
+        (("ehr", 0, "issuer", 0, "advertised"), False, "ehr.0.issuer.0.advertised", "none is"),
+        (("ehr", 1, "issuer", 0, "advertised"), True, "ehr.1.issuer.0.advertised", "ehr.0.issuer.0 is"),
+        (("ehr", 2, "issuer", 0), "opaque", "ehr.2.issuer.0.tokens", "ehr.0.issuer.0 is"),
+        (("ehr", 2, "issuer", 0, "issuer"), LOGIN, "ehr.2.issuer.0.introspection", "ehr.0.issuer.0 says another"),
+        (("ehr", 2, "issuer"), [{"issuer": OFFICE}, {"issuer": OFFICE}], "ehr.2.issuer.1.issuer", "is the same"),
+        (("ehr", 0, "client"), [{"id": "pane"}, {"id": "pane"}], "ehr.0.client.1.id", "ehr.0.client.0.id is the same"),
+    ],
+    ids=str,
+)
+def test_what_tables_must_agree_on_is_named_at_one_of_them_with_the_other(place, value, named, other):
+    """A key that stands nowhere in the file leaves its reader to search two dozen issuers."""
+    if value == "opaque":
+        value = {**EVERY_KEY["ehr"][0]["issuer"][0], "issuer": OFFICE, "advertised": False}
+    document = changed(place, value)
+    if place == ("ehr", 0, "client"):
+        del document["limits"]
+    refused = said(document)
+    assert refused is not None
+    assert refused[0] == named
+    assert other in refused[1]
+
+
 MAY_BE_EMPTY = {
     ("trusted_proxies",),
     ("cors_origins",),
