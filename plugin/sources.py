@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fhir_adapters import registry
 from fhir_adapters.bundle_folder import BundleFolderConfig
-from fhir_adapters.client_identity import ClientIdentity
+from fhir_adapters.client_identity import ClientIdentity, IdentityUnusable
 from fhir_adapters.client_proof import ClientProof, KeyProof, PrivateKey, SecretProof, private_key
 from fhir_adapters.credential import (
     BasicCredential,
@@ -150,8 +150,13 @@ def own_certificate(key: str, auth: Auth) -> ClientIdentity | None:
     authorities = None if auth.ca_file is None else read_public(auth.ca_file, f"{key}.ca_file")
     try:
         return ClientIdentity(certificates, secret, authorities)
-    except ValueError as error:
-        raise SettingsError(f"{key}: {error}") from error
+    except IdentityUnusable as error:
+        name, path = {
+            "certificates": ("certificate_file", auth.certificate_file),
+            "key": ("key_file", auth.key_file),
+            "authorities": ("ca_file", auth.ca_file),
+        }[error.part]
+        raise SettingsError(f"{key}.{name}: {path}: {error}") from error
 
 
 def _own_key(path: Path, key: str) -> PrivateKey:
