@@ -6,7 +6,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from plugin.settings.errors import WrongBelow
 from plugin.settings.servers import Auth, NoAuth
-from plugin.settings.values import AskedBase, Flag, Id, Location, Section, Text
+from plugin.settings.values import AskedBase, Flag, Id, Location, Section, Text, Uri
 from policies.vocabulary.resource_types import CONSULTABLE
 from policies.vocabulary.security_labels import STRICTNESS
 
@@ -15,7 +15,7 @@ CONFIDENTIALITIES = tuple(STRICTNESS)
 
 class IdentifierMatch(Section):
     by: Literal["identifier"] = "identifier"
-    systems: tuple[Text, ...] = Field(min_length=1)
+    systems: tuple[Uri, ...] = Field(min_length=1)
     """Identifier systems that both sides are trusted for."""
 
 
@@ -95,10 +95,11 @@ class ThirdParty(FeedSettings):
         """A mistyped kind of ours shows by its keys."""
         if not isinstance(entry, dict) or not isinstance(entry.get("kind"), str):
             return entry
-        if keys := sorted({"base", "path", "auth"} & entry.keys()):
-            raise WrongBelow(
-                "kind", f"'{keys[0]}' is for kind 'fhir-rest' or 'bundle-folder'; any other has options and secrets"
-            )
+        for key, kind in {"base": "fhir-rest", "auth": "fhir-rest", "path": "bundle-folder"}.items():
+            if key in entry:
+                raise WrongBelow(
+                    "kind", f"'{key}' is for kind '{kind}', which this is not; a plug-in has options and secrets"
+                )
         return entry
 
 

@@ -13,6 +13,9 @@ from fhir_adapters.reach import Reach
 _WRITABLE = re.compile(r"[\x21-\x7e]*")
 """RFC 3986: what else stands in an address is percent-encoded, or no part of it at all."""
 
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+")
+"""With a scheme, as FHIR wants the system of an identifier."""
+
 _ORIGIN = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:]+\])(?::(?P<port>[0-9]*))?/?"
 )
@@ -115,6 +118,13 @@ def _as_usual(host: str) -> str:
     return f"[{address}]" if address.version == 6 else str(address)
 
 
+def _uri(value: str) -> str:
+    """A bare OID is compared to the letter like all else, and so would match nobody, in silence."""
+    if not _URI.fullmatch(value):
+        raise ValueError("must be a URI, such as urn:oid:1.2.250.1.213.1.4.8 or https://hospital.example/ids")
+    return value
+
+
 def _host_port(value: str) -> str:
     host, colon, port = value.rpartition(":")
     if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
@@ -180,6 +190,7 @@ Location = Annotated[Path, BeforeValidator(_beside)]
 HostPort = Annotated[str, AfterValidator(_host_port)]
 Id = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
 Text = Annotated[str, Field(min_length=1, max_length=1024)]
+Uri = Annotated[Text, AfterValidator(_uri)]
 
 BaseUrl = Annotated[Url, AfterValidator(_base)]
 WebOrigin = Annotated[ExactUrl, AfterValidator(as_origin)]

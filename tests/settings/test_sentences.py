@@ -111,6 +111,8 @@ def test_what_is_required_is_named_where_it_is_lacking():
     ("place", "value", "named"),
     [
         (("feed", 0, "kind"), "fhir-rets", "feed.0.kind"),
+        (("feed", 0, "match", "systems", 0), "1.2.250.1.213.1.4.8", "feed.0.match.systems.0"),
+        (("feed", 0, "match", "systems", 0), "urn:oid:1.2 .3", "feed.0.match.systems.0"),
         (("feed", 0, "match"), "same-id", "feed.0.match.shares_patient_ids_with"),
         (("feed", 1), {**EVERY_KEY["feed"][1], "match": "same-id", "shares_patient_ids_with": 7}, "feed.1.shares_pa"),
         (("ehr", 0, "consents", "kind"), "fhir-rets", "ehr.0.consents.kind"),

@@ -204,7 +204,9 @@ def test_a_feed_of_a_third_party_has_options_and_secrets(tmp_path):
     text = f'{TOP}{EHR}[[feed]]\nid = "shelf"\nkind = "shelf"\n{own}'
     read = loaded(tmp_path, text + MATCH).feed[0]
     assert (read.options, read.secrets) == ({"folder": "x"}, {"token": tmp_path / "s" / "t"})
-    assert "is for kind" in refusal(tmp_path, SHORTEST.replace("fhir-rest", "fhir-rets"))
+    assert "'base' is for kind 'fhir-rest', which this is not" in refusal(
+        tmp_path, SHORTEST.replace("fhir-rest", "fhir-rets")
+    )
     assert "kind" in refusal(tmp_path, SHORTEST.replace('kind = "fhir-rest"\nbase', "# base"))
     assert "shoe" in refusal(tmp_path, text + 'shoe = "x"\n' + MATCH)
 
