@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from fhir_adapters.interface import Deadline, FeedError
@@ -57,7 +59,7 @@ def sinks_of(
 def _sink(settings: SinkSettings, key: VerifierKey, place: str, heard: Heard) -> Sink:
     match settings:
         case FileSinkSettings():
-            return FileSink(settings.path, key)
+            return _file(settings.path, key, f"{place}.path")
         case HttpsSinkSettings():
             return HttpsSink(settings.url, UpstreamPoster(settings.url, heard))
         case SyslogSinkSettings():
@@ -68,3 +70,13 @@ def _sink(settings: SinkSettings, key: VerifierKey, place: str, heard: Heard) ->
             except KeyInvalid as error:
                 raise SettingsError(f"{place}.vkey: {error}") from error
             return WitnessSink(settings.url, witness, UpstreamPoster(settings.url, heard))
+
+
+def _file(path: Path, key: VerifierKey, place: str) -> Sink:
+    """One that is not there may come with a mount; a folder there will never be a file."""
+    is_folder = False
+    with suppress(OSError):
+        is_folder = path.is_dir()
+    if is_folder:
+        raise SettingsError(f"{place}: {path} is a folder, not a file")
+    return FileSink(path, key)

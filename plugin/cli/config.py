@@ -123,10 +123,10 @@ def warnings_of(settings: Settings) -> list[str]:
         found.append("demo: test identities are accepted")
     else:
         found += [
-            f"feed.match.systems of feed '{feed.id}': {system} is of test identities, which match nobody without demo"
-            for feed in settings.feed
+            f"feed.{number}.match.systems.{position}: {system} is of test identities, which match nobody without demo"
+            for number, feed in enumerate(settings.feed)
             if isinstance(feed.match, IdentifierMatch)
-            for system in feed.match.systems
+            for position, system in enumerate(feed.match.systems)
             if system in INS_TEST_SYSTEMS
         ]
     return found
