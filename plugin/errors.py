@@ -170,7 +170,7 @@ class ShapeRefused(Refused):
 
 REFUSALS: dict[Reason, tuple[str, int, str]] = {
     Reason.UNKNOWN_FEED: ("not-found", 404, "There is no such feed."),
-    Reason.UNKNOWN_TYPE: ("not-supported", 404, "This resource type is not offered here."),
+    Reason.UNKNOWN_TYPE: ("not-found", 404, "This resource type is not offered here."),
     Reason.UNKNOWN_ADDRESS: ("not-found", 404, "There is nothing at this address."),
     Reason.UNKNOWN_OPERATION: ("not-supported", 404, "This operation is not known."),
     Reason.UNKNOWN_PARAMETER: ("not-supported", 400, "The search parameter {about} is not supported here."),

@@ -23,7 +23,7 @@ WRITES = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete
 VIEW_ONLY_BASE = (403, "not-supported", "view-only")
 VIEW_ONLY = (405, "not-supported", "view-only")
 GET_ONLY = (405, "not-supported", "method-not-allowed")
-NO_TYPE = (404, "not-supported", "unknown-type")
+NO_TYPE = (404, "not-found", "unknown-type")
 NO_HANDLE = (404, "not-found", "not-found")
 """Of a Binary: none is there but those that we named."""
 NO_ADDRESS = (404, "not-found", "unknown-address")
