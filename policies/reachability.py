@@ -3,7 +3,7 @@
 What is found is certain; what is not found may still be unreachable.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cedarpy import pst
@@ -26,10 +26,21 @@ class Finding:
         return self.rule.statement.place_of(self.rule.id)
 
 
-def findings(policies: PolicySet) -> list[Finding]:
-    """What has no effect, in the order of the rules."""
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What a configuration tells of its rules."""
+
+    core: Collection[str]
+    """The rules that decide on the log."""
+    feeds: frozenset[str]
+    values: Mapping[str, frozenset[str]]
+    """Of facts that have no others: the ids of what is configured."""
+
+
+def findings(policies: PolicySet, site: Site | None = None) -> list[Finding]:
+    """What has no effect, in the order of the rules; with `site` also what has none beside its configuration."""
     parts = [_Parts(rule) for rule in policies.rules.values()]
-    return [Finding(each.rule, why) for each in parts if (why := _why(each, parts)) is not None]
+    return [Finding(each.rule, why) for each in parts if (why := _why(each, parts, site)) is not None]
 
 
 class _Parts:
@@ -56,8 +67,10 @@ class _Parts:
         )
 
 
-def _why(each: _Parts, parts: Sequence[_Parts]) -> str | None:
-    impossible = _impossible(each)
+def _why(each: _Parts, parts: Sequence[_Parts], site: Site | None) -> str | None:
+    if site is not None and each.actions <= MEMBERS[Group.READ_LOG] and each.rule.id not in site.core:
+        return "the core alone decides who reads the log"
+    impossible = _impossible(each, site)
     if impossible is not None:
         return f"it never applies: {impossible}"
     for other in parts:
@@ -70,7 +83,10 @@ def _why(each: _Parts, parts: Sequence[_Parts]) -> str | None:
     return None
 
 
-def _impossible(each: _Parts) -> str | None:
+def _impossible(each: _Parts, site: Site | None) -> str | None:
+    feed = _feed(each.rule.tree.resource)
+    if site is not None and feed is not None and feed not in site.feeds:
+        return f"no feed has the id {feed}"
     values: dict[str, set[str]] = {}
     for holds, term in each.terms:
         if isinstance(term, pst.BoolLit) and term.value is not holds:
@@ -82,11 +98,20 @@ def _impossible(each: _Parts) -> str | None:
             continue
         name, allowed = wanted
         possible = [fact.values for fact in _facts(name, each.actions) if fact.values is not None]
+        if site is not None and name in site.values:
+            possible.append(site.values[name])
         if possible and not any(allowed & every for every in possible):
             return f"'{name}' is never {' or '.join(sorted(allowed))}"
         values[name] = values.get(name, allowed) & allowed
         if not values[name]:
             return f"'{name}' cannot be two things at once"
+    return None
+
+
+def _feed(constraint: object) -> str | None:
+    """The id of the one feed that a rule is about."""
+    if isinstance(constraint, pst.ScopeEq) and isinstance(constraint.entity, pst.EntityUid):
+        return constraint.entity.id if constraint.entity.type.basename == "Feed" else None
     return None
 
 

@@ -11,10 +11,11 @@ from plugin.cli.given import settings_at
 from plugin.cli.reload import unusable
 from plugin.cli.rules import SHIPPED_SET, rules_at
 from plugin.errors import StateUnavailable
+from plugin.event import LOCAL_FEED
 from plugin.settings.document import Settings
 from policies.cases import MAX_CASES_BYTES, CasesInvalid, Tried, read, run
-from policies.reachability import findings
-from policies.rulebook import cases_of
+from policies.reachability import Site, findings
+from policies.rulebook import Rulebook, cases_of
 from policies.vocabulary.verdict import Permit
 
 
@@ -31,7 +32,7 @@ def check(path: Path, shipped_set: str | None) -> None:
     rules = rules_at(settings, shipped_set)
     # What ships has an effect by itself; that a stricter rule of the site says the same too is no fault of either.
     own = set(rules.complete.ids) - set(rules_at(_without_site(settings), shipped_set).complete.ids)
-    found = [each for each in findings(rules.complete) if each.rule.id in own]
+    found = [each for each in findings(rules.complete, _site(settings, rules)) if each.rule.id in own]
     for each in found:
         click.echo(f"{printable(each.place)}: policy '{each.rule.id}': {each.why}")
     if found:
@@ -50,6 +51,14 @@ def _in_force(settings: Settings, digest: str) -> str:
     if before is None:
         return "in force: none yet, `vitrine serve` was never started"
     return "in force: the same" if before == digest else f"in force: {before}, until `vitrine policy reload`"
+
+
+def _site(settings: Settings, rules: Rulebook) -> Site:
+    values = {
+        "ehr": frozenset(ehr.id for ehr in settings.ehr),
+        "network_zone": frozenset(settings.policies.network_zones),
+    }
+    return Site(rules.core.ids, frozenset({LOCAL_FEED, *(feed.id for feed in settings.feed)}), values)
 
 
 def _without_site(settings: Settings) -> Settings:

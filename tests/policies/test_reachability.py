@@ -5,19 +5,20 @@ from pathlib import Path
 import pytest
 
 from policies import rulebook
-from policies.reachability import findings
+from policies.reachability import Site, findings
 
+CORE = rulebook.load(None, unlabelled_documents="withhold").core.ids
 HEAD = '@id("{}") @en("E.") @fr("F.")\n'
 CONSULT = '(principal, action in Action::"consult", resource)'
 SHOW = '(principal, action == Action::"show", resource)'
 
 
-def found(folder: Path, *rules: str) -> dict[str, str]:
+def found(folder: Path, *rules: str, site: Site | None = None) -> dict[str, str]:
     """What is said of the site's rules, which are called a, b, c …"""
     text = "\n".join(HEAD.format("abc"[index]) + rule for index, rule in enumerate(rules))
     (folder / "x.cedar").write_text(text)
     loaded = rulebook.load(folder, unlabelled_documents="withhold")
-    return {each.rule.id: each.why for each in findings(loaded.complete)}
+    return {each.rule.id: each.why for each in findings(loaded.complete, site)}
 
 
 @pytest.mark.parametrize("name", [None, *rulebook.sets()])
@@ -107,6 +108,41 @@ EFFECTIVE = {
 def test_a_rule_that_has_an_effect_is_not_named(rules: tuple[str, str], tmp_path: Path) -> None:
     """A false finding would have a good rule deleted."""
     assert found(tmp_path, *rules) == {}
+
+
+AT_THE_SITE = {
+    "a feed that there is": ('forbid (principal, action in Action::"consult", resource == Feed::"lab");', None),
+    "a mistyped feed": (
+        'forbid (principal, action in Action::"consult", resource == Feed::"labb");',
+        "it never applies: no feed has the id labb",
+    ),
+    "a zone that there is": (
+        f'forbid {CONSULT} when {{ context has network_zone && context.network_zone == "ward" }};',
+        None,
+    ),
+    "a mistyped zone": (
+        f'forbid {CONSULT} when {{ context has network_zone && context.network_zone == "wardd" }};',
+        "it never applies: 'network_zone' is never wardd",
+    ),
+    "a mistyped EHR": (f'forbid {SHOW} when {{ context.ehr == "hospitl" }};', "'ehr' is never hospitl"),
+    "every other zone": (
+        f'forbid {CONSULT} unless {{ context has network_zone && context.network_zone == "wardd" }};',
+        None,
+    ),
+    "the log": (
+        'permit (principal, action == Action::"read-log", resource) when { context.reason_given };',
+        "the core alone decides who reads the log",
+    ),
+}
+
+
+@pytest.mark.parametrize(("rule", "why"), AT_THE_SITE.values(), ids=AT_THE_SITE)
+def test_a_rule_about_what_is_not_configured_is_found(rule: str, why: str | None, tmp_path: Path) -> None:
+    """A mistyped id protects nothing, and reads as if it did."""
+    site = Site(CORE, frozenset({"lab"}), {"ehr": frozenset({"hospital"}), "network_zone": frozenset({"ward"})})
+    said = found(tmp_path, rule, site=site)
+    assert [*said] == ([] if why is None else ["a"])
+    assert (why or "") in said.get("a", "")
 
 
 def test_a_finding_names_file_and_line(tmp_path: Path) -> None:
