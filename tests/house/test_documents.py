@@ -16,6 +16,7 @@ from plugin.settings.document import Settings
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
+COMMANDS = (ROOT / "docs" / "commands.md").read_text()
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
 LOCKS = [
     *sorted((ROOT / "requirements").glob("*.txt")),
@@ -55,6 +56,24 @@ def test_every_command_has_help_that_says_what_it_does(command: tuple[str, ...])
         here = under(here, name)
     assert here.help
     assert all(isinstance(each, click.Argument) or getattr(each, "help", None) for each in here.params)
+
+
+@pytest.mark.parametrize("command", leaves(main), ids=" ".join)
+def test_every_command_is_documented_with_its_options(command: tuple[str, ...]) -> None:
+    """Who runs it at night has the page, and not the machine."""
+    here: click.Command = main
+    for name in command:
+        assert isinstance(here, click.Group)
+        here = under(here, name)
+    row = re.search(rf"^\| `{' '.join(command)}(?: [^`]*)?` \|(.*?) \|", COMMANDS.replace(r"\|", "/"), re.MULTILINE)
+    assert row is not None
+    known = {max(each.opts, key=len) for each in here.params if isinstance(each, click.Option)}
+    assert set(re.findall(r"`(--[a-z-]+)", row[1])) == known
+
+
+def test_no_command_is_documented_that_there_is_not() -> None:
+    rows = re.findall(r"^\| `([a-z ]+[a-z])", COMMANDS, re.MULTILINE)
+    assert sorted(rows) == sorted(" ".join(each) for each in leaves(main))
 
 
 def test_commands_that_the_readme_types_exist() -> None:
