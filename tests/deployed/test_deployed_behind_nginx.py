@@ -205,7 +205,9 @@ def test_while_the_gateway_is_down_nginx_says_so_in_fhirs_form(behind, tmp_path)
         assert (status, outcome["issue"][0]["code"]) == (503, "transient")
         assert (headers["retry-after"], headers["cache-control"]) == ("5", "no-store")
         assert headers["content-type"] == "application/fhir+json"
+        assert headers["strict-transport-security"] == "max-age=31536000"
         status, headers, page = front.read("/view/some-view/")
+        assert headers["strict-transport-security"] == "max-age=31536000"
         assert (status, headers["content-type"]) == (503, "text/html; charset=utf-8")
         assert "La consultation est momentanément indisponible".encode() in page
         assert PATIENT not in front.log.read_text() + front.error_log.read_text()
