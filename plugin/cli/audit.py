@@ -19,7 +19,7 @@ from plugin.audit.search_parameters import ValueInvalid, day
 from plugin.audit.text import deleted_line, line
 from plugin.cli.audit_export import export, report
 from plugin.cli.failure import CANNOT, NO, Failure
-from plugin.cli.given import OWNER, POSITION, period_without_time, settings_at
+from plugin.cli.given import OWNER, POSITION, check_positions, period_without_time, settings_at
 from plugin.cli.proof import checkpoint, prove, verify
 from plugin.cli.reading import REASON, read
 from plugin.cli.recovery import recover
@@ -69,6 +69,7 @@ def init(path: Path, owner: Path | None) -> None:
 @click.pass_obj
 def list_(path: Path, reason: str, form: str, first: int, last: int | None) -> None:
     """Show the records in ledger order: for people, as FHIR AuditEvents, or as stored."""
+    check_positions(first, last)
     _show(read(settings_at(path), AuditConsultation(reason, first, last)), form)
 
 
@@ -126,6 +127,8 @@ def search(
     pairs += [(name, value) for name, _, value in (each.partition("=") for each in others)]
     if {"_count", "_sort"}.intersection(name for name, _ in pairs):
         raise Failure("--where: all records are shown, oldest first", CANNOT)
+    for option, value in (("--since", since), ("--until", until)):
+        _check_time(option, value)
     settings = settings_at(path)
     try:
         wanted = replace(
@@ -143,13 +146,17 @@ for command in (verify, checkpoint, prove, export, report, purge, hold, rotate, 
     audit.add_command(command)
 
 
+def _check_time(option: str, value: str | None) -> None:
+    try:
+        if value is not None:
+            day(value)
+    except ValueInvalid as error:
+        raise Failure(f"{option} is one FHIR date or time, such as 2026-03 or 2026-03-01T08:00Z", CANNOT) from error
+
+
 def _check_period(since: str, until: str) -> None:
     """End the command if nothing can lie between them."""
-    try:
-        begins, ends = day(since).stretch.start, day(until).stretch.end
-    except ValueInvalid as error:
-        raise Failure("--since and --until are each one date or time", CANNOT) from error
-    if begins >= ends:
+    if day(since).stretch.start >= day(until).stretch.end:
         raise Failure(period_without_time(since, until), CANNOT)
 
 

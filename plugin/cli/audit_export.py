@@ -30,7 +30,7 @@ from plugin.audit.report.entries import Naming, findings
 from plugin.audit.report.words import LANGUAGES, Language, Word
 from plugin.audit.selection import Selection, beginning, ending
 from plugin.cli.failure import CANNOT, NO, Failure
-from plugin.cli.given import POSITION, patient_at, period_without_time, place_at, settings_at
+from plugin.cli.given import POSITION, check_positions, patient_at, period_without_time, place_at, settings_at
 from plugin.cli.reading import REASON, read, reader
 from plugin.cli.stopping import until_stopped
 from plugin.errors import ConsultError, LogUnreadable
@@ -92,6 +92,9 @@ def export(
     Dates are of UTC. Exit 1: records are missing from the log. A stream without foot was cut: go on with --first.
     """
     selection = _selection(UTC, since, until, persons=frozenset(persons))
+    check_positions(first, last)
+    if not to and (ca_file or certificate or certificate_key):
+        raise Failure("--ca-file, --certificate and --certificate-key belong to --to", CANNOT)
     settings = settings_at(path)
     if not follow:
         if to or state:

@@ -53,6 +53,12 @@ def patient_at(settings: Settings, text: str) -> tuple[str, str]:
     return ehr, identifier
 
 
+def check_positions(first: int, last: int | None) -> None:
+    """End the command if no position lies between them."""
+    if last is not None and first > last:
+        raise Failure(f"no position is from --first {first} to --last {last}", CANNOT)
+
+
 def period_without_time(since: str | None, until: str | None) -> str:
     """Why a period is refused in which nothing can lie."""
     return f"--until {until} is not after --since {since}: no record can be between them"

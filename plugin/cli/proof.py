@@ -13,8 +13,8 @@ from plugin.cli.given import POSITION, settings_at
 from plugin.cli.kept import CheckpointsKept
 from plugin.ledger import evidence
 from plugin.ledger.deliveries import check_continued
-from plugin.ledger.errors import LedgerBroken, LedgerError
-from plugin.ledger.key import SigningKey, VerifierKey, load_private_key
+from plugin.ledger.errors import KeyInvalid, LedgerBroken, LedgerError
+from plugin.ledger.key import SigningKey, VerifierKey, WitnessKey, load_private_key
 from plugin.ledger.reader import Reader
 from plugin.ledger.sink_file import FileSink
 from plugin.ledger.store import FORMAT
@@ -51,6 +51,8 @@ def verify(path: Path, vkey: str | None, against: Path | None, witnesses: tuple[
         keys = _chain_of(settings, key)
         kept = CheckpointsKept.of(settings, against, keys)
         note = kept.largest
+        for witness in witnesses:
+            _check_witness(witness)
         if witnesses and note is None:
             raise Failure("--witness: there is no checkpoint elsewhere that it could have cosigned", CANNOT)
         with _progress(settings) as progress:
@@ -137,10 +139,20 @@ def prove(path: Path, position: int, vkey: str | None, output: Path) -> None:
 def _key(settings: Settings, vkey: str | None) -> VerifierKey:
     """The key that is named, or the public half of the configured one, under the ledger's own name."""
     if vkey:
-        return VerifierKey.parse(vkey)
+        try:
+            return VerifierKey.parse(vkey)
+        except KeyInvalid as error:
+            raise Failure(f"--key: {error}", CANNOT) from error
     read_secret(settings.ledger.key_file, "ledger.key_file")
     name = Reader(place_of(settings).view).meta().origin
     return SigningKey(name, load_private_key(settings.ledger.key_file)).verifier
+
+
+def _check_witness(vkey: str) -> None:
+    try:
+        WitnessKey.parse(vkey)
+    except KeyInvalid as error:
+        raise Failure(f"--witness: {error}", CANNOT) from error
 
 
 def _chain_of(settings: Settings, key: VerifierKey) -> Sequence[VerifierKey]:

@@ -37,6 +37,20 @@ def test_verify_says_what_only_our_own_key_vouches_for(recorded: World) -> None:
     assert "our own key only: no checkpoint elsewhere was asked" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (("verify", "--key", "x"), "--key"),
+        (("checkpoint", "--key", "x+y+z"), "--key"),
+        (("prove", "1", "--key", "x"), "--key"),
+        (("verify", "--witness", "x"), "--witness"),
+    ],
+)
+def test_a_key_that_is_none_is_told_by_its_option(recorded: World, arguments: tuple[str, ...], option: str) -> None:
+    """Several may be on one line, each as long as the other."""
+    assert audit(recorded, *arguments, code=2).stderr.startswith(f"vitrine: {option}: not a")
+
+
 def test_a_proof_for_which_there_is_no_place_is_one_sentence(
     recorded: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
