@@ -145,7 +145,7 @@ def test_config_check_says_that_test_identities_match_nobody(place):
     rest = 'kind = "bundle-folder"\npath = "."\n'
     match = 'match = { by = "identifier", systems = ["urn:oid:1.2.250.1.213.1.4.10"] }\n'
     place.path.write_text(text.replace("demo = true", "demo = false") + f'[[feed]]\nid = "tried"\n{rest}{match}')
-    assert "feed 'tried'" in vitrine(place.path, "config", "check").stderr
+    assert "warning: feed.1.match.systems.0: " in vitrine(place.path, "config", "check").stderr
 
 
 def test_feed_check_tells_what_a_feed_offers_and_hides_what_a_terminal_obeys(place):

@@ -102,13 +102,6 @@ def test_a_sink_that_is_a_folder_is_refused_by_its_key(place):
     )
 
 
-def test_a_feed_that_is_matched_by_test_identities_is_warned_of_as_it_stands_in_the_file(place):
-    systems = '["urn:oid:1.2.250.1.213.1.4.8", "urn:oid:1.2.250.1.213.1.4.10"]'
-    place.path.write_text(place.path.read_text().replace("demo = true", "demo = false"))
-    feed = SERVER.replace('match = "claim"', f'match = {{ by = "identifier", systems = {systems} }}')
-    assert "warning: feed.1.match.systems.1: " in checked(place, feed, code=YES)
-
-
 @pytest.mark.parametrize("state", ["vitrine.toml", "vitrine.toml/state"])
 def test_a_state_that_could_not_be_made_is_refused_and_none_is_made(place, state):
     assert "state_dir: " in checked(place, "", before=f'state_dir = "{state}"\n')
