@@ -114,7 +114,7 @@ def _site_texts(site: Path) -> dict[str, str]:
 
 def _decoded(name: str, content: bytes) -> str:
     try:
-        return content.decode("utf-8")
+        return content.decode("utf-8-sig")  # editors put a mark in front
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise RulesInvalid(f"{name}:{line}: cannot be read: it is not UTF-8") from error

@@ -23,7 +23,7 @@ def load(path: Path) -> Settings:
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise SettingsError(f"{path} is larger than a configuration file can be")
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors put a mark in front
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "not UTF-8 text"
         raise SettingsError(f"cannot read the configuration file {path}: {reason}") from error

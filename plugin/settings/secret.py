@@ -37,7 +37,7 @@ def read_secret(path: Path, key: str) -> str:
             raise SettingsError(f"{key}: {path} can be read or changed by others; chmod 600 it")
         if status.st_size > MAX_SECRET_BYTES:
             raise SettingsError(f"{key}: {path} is too large for a secret")
-        text = path.read_text(encoding="utf-8").strip()
+        text = path.read_text(encoding="utf-8-sig").strip()  # a mark that an editor put in front is no part of it
     except UnicodeDecodeError as error:
         raise SettingsError(f"{key}: {path} is not text") from error
     except OSError as error:

@@ -63,6 +63,15 @@ def test_the_message_names_the_file(tmp_path: Path) -> None:
         rulebook.load(tmp_path, unlabelled_documents="withhold")
 
 
+def test_the_mark_that_some_editors_put_in_front_of_utf8_changes_nothing(tmp_path: Path) -> None:
+    text = GOOD.format("x")
+    digests = set()
+    for mark in ("", "\ufeff"):
+        (tmp_path / "1.cedar").write_bytes(f"{mark}{text}".encode())
+        digests.add(rulebook.load(tmp_path, unlabelled_documents="withhold").digest)
+    assert len(digests) == 1
+
+
 def test_two_files_do_not_make_one_policy_between_them(tmp_path: Path) -> None:
     """Whoever reviews one file must see all of what it says."""
     whole = GOOD.format("x")

@@ -504,6 +504,15 @@ def test_a_secret_that_others_can_touch_is_refused(tmp_path):
         assert read_secret(secret, "x") == "s3cret"
 
 
+def test_the_mark_that_some_editors_put_in_front_of_utf8_is_no_part_of_what_was_written(tmp_path):
+    """A password with it would be another one, refused by its server for no reason that can be seen."""
+    secret = tmp_path / "secret"
+    secret.write_bytes("\ufeffs3cret\n".encode())
+    secret.chmod(0o600)
+    assert read_secret(secret, "x") == "s3cret"
+    assert loaded(tmp_path, f"\ufeff{SHORTEST}") == loaded(tmp_path, SHORTEST)
+
+
 def test_a_secret_that_is_none_is_refused_by_its_key(tmp_path):
     empty, large, binary = tmp_path / "empty", tmp_path / "large", tmp_path / "binary"
     empty.write_text(" \n")
