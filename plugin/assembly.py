@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from plugin import __version__, sources
 from plugin.alerts import AlertKind, Alerts, alerts_of
 from plugin.audit.feed import LogFeed
@@ -31,7 +33,7 @@ from plugin.event import GatewayBody
 from plugin.ledger import writer
 from plugin.ledger.deliveries import Deliveries, check_continued
 from plugin.ledger.errors import LedgerError
-from plugin.ledger.key import VerifierKey
+from plugin.ledger.key import SigningKey, VerifierKey
 from plugin.ledger.place import LedgerPlace
 from plugin.ledger.reader import Reader
 from plugin.ledger.sink import Sink
@@ -294,9 +296,12 @@ def deliveries(
     return Deliveries(reader, key, sinks_of(settings.ledger.sinks, key, heard), place.kept, on_fork=on_fork)
 
 
-def examine_sinks(settings: Settings) -> None:
+def examine_sinks(settings: Settings, *, there_is_a_ledger: bool) -> None:
     """Raises SettingsError where a sink cannot be used as it is configured. Opens none of them."""
-    _, key = _reader_and_key(place_of(settings))
+    if there_is_a_ledger:
+        _, key = _reader_and_key(place_of(settings))
+    else:
+        key = SigningKey("of-no-ledger-yet", Ed25519PrivateKey.generate()).verifier
     sinks_of(settings.ledger.sinks, key)
 
 

@@ -84,10 +84,11 @@ def check(path: Path) -> None:
     try:
         settings = load(path)
         rules = assembly.examine(settings)
-        if _has_ledger(settings):
+        there_is_a_ledger = _has_ledger(settings)
+        if there_is_a_ledger:
             assembly.check_ledger(assembly.open_ledger(settings))
-            assembly.examine_sinks(settings)
-        else:
+        assembly.examine_sinks(settings, there_is_a_ledger=there_is_a_ledger)
+        if not there_is_a_ledger:
             click.echo("there is no ledger yet: `vitrine audit init` makes it, with its key", err=True)
     except SettingsError as error:
         raise Failure(str(error), NO) from error

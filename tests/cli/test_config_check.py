@@ -107,6 +107,15 @@ def test_a_state_that_could_not_be_made_is_refused_and_none_is_made(place, state
     assert "state_dir: " in checked(place, "", before=f'state_dir = "{state}"\n')
 
 
+def test_a_sink_is_examined_before_there_is_a_ledger(tmp_path):
+    """Else what `check` called good is refused by the start, after `audit init`."""
+    path = tmp_path / "vitrine.toml"
+    vitrine(path, "config", "init")
+    sinks = 'sinks = [{ kind = "witness", url = "https://witness.example", vkey = "x" }]\n'
+    path.write_text(path.read_text().replace("[ledger]\n", f"[ledger]\n{sinks}"))
+    assert "ledger.sinks.0.vkey: " in vitrine(path, "config", "check", code=NO).stderr
+
+
 def test_the_check_makes_no_state(tmp_path):
     path = tmp_path / "vitrine.toml"
     vitrine(path, "config", "init")
