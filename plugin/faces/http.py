@@ -8,7 +8,8 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g, request
+from werkzeug.routing import MapAdapter
 
 from plugin.errors import ConsultError
 from plugin.event import new_request_id
@@ -77,6 +78,17 @@ def install(app: Flask, *, cors_origins: Sequence[str], trusted_proxies: Network
     """Give every request an id and an address, and every answer the headers."""
     # Routes must not depend on Host: the router would refuse by it, before any face could answer in its own form.
     app.config["SERVER_NAME"] = ANY_HOST
+    bound = app.create_url_adapter
+
+    def bound_as_http(asking: Request | None) -> MapAdapter | None:
+        """Nor on `Upgrade: websocket`, which a server may leave alone (RFC 9110 7.8): the router would refuse it too,
+        past every face and every record."""
+        adapter = bound(asking)
+        if adapter is not None:
+            adapter.websocket = False
+        return adapter
+
+    app.create_url_adapter = bound_as_http  # type: ignore[assignment, method-assign]
 
     @app.before_request
     def begin() -> Response | None:

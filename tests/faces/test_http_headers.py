@@ -91,6 +91,24 @@ def test_a_method_in_small_letters_is_none(world: World) -> None:
         assert (answer.status, answer.headers["Allow"]) == (405, "GET")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("GET", "/fhir/city-lab/Observation", 200),
+        ("PUT", "/fhir/city-lab/Observation/o1", 405),
+        ("GET", "/fhir/city-lab/Observation/never-was", 404),
+        ("GET", "/elsewhere", 404),
+    ],
+)
+def test_an_upgrade_to_a_websocket_is_left_alone(world: World, method: str, path: str, expected: int) -> None:
+    """The router refuses such a request by itself: what somebody tried would leave no record."""
+    upgrade = {"Connection": "keep-alive, Upgrade", "Upgrade": "WebSocket"}
+    answer = world.ask(path, method=method, headers=upgrade)
+    assert answer.status == expected
+    recorded = [body for body in world.named() if body.get("request") == answer.headers["X-Request-Id"]]
+    assert len(recorded) == path.startswith("/fhir/")
+
+
 def test_an_address_that_begins_with_two_slashes_leads_nowhere(world: World) -> None:
     """What a proxy in front guards by a prefix would be open by another."""
     answer = world.ask("/elsewhere", environ_overrides={"PATH_INFO": "//fhir/city-lab/Observation"})
