@@ -51,6 +51,9 @@ class Front:
             recipe = recipe.replace(ours, here)
         kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         temporary = "\n".join(f"{kind}_temp_path {folder}/temporary-{kind};" for kind in kinds)
+        # As Debian's own nginx.conf has them: whatever the recipe does not say goes there.
+        self.others = folder / "others.log"
+        temporary += f"\naccess_log {self.others};\nerror_log {self.others};"
         main = folder / "main.conf"
         main.write_text(
             f"daemon off; pid {folder}/pid; user root; worker_processes 1;\n"
@@ -89,7 +92,7 @@ class Front:
         connection = http.client.HTTPSConnection(
             "127.0.0.1", self.port, timeout=PATIENCE, context=self.context, source_address=(CALLER, 0)
         )
-        connection.sock = self._shaken(NAME)
+        connection.sock = self.shaken(NAME)
         try:
             connection.request(method, path, body, {"Host": NAME, **(headers or {})})
             answer = connection.getresponse()
@@ -97,7 +100,8 @@ class Front:
         finally:
             connection.close()
 
-    def _shaken(self, name: str) -> ssl.SSLSocket:
+    def shaken(self, name: str) -> ssl.SSLSocket:
+        """A connection that was made for `name`."""
         bare = socket.create_connection(("127.0.0.1", self.port), PATIENCE, (CALLER, 0))
         # The test's certificate is for the loopback address; that it is asked for by name is what nginx looks at.
         self.context.check_hostname = False
@@ -105,7 +109,7 @@ class Front:
 
     def shake(self, name: str) -> None:
         """A handshake for `name`, and no request."""
-        self._shaken(name).close()
+        self.shaken(name).close()
 
 
 @pytest.fixture(scope="module")
@@ -192,6 +196,27 @@ def test_another_name_gets_no_answer(behind):
     front.shake(NAME)
     with pytest.raises(ssl.SSLError):
         front.shake("other.example")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"GET {SEARCH} HTTP/1.1\r\nHost: other.example",
+        f"GET https://other.example{SEARCH} HTTP/1.1\r\nHost: {NAME}",
+        f"GET {SEARCH} HTTP/1.0",
+    ],
+    ids=["host", "absolute", "none"],
+)
+def test_another_name_within_our_connection_gets_no_answer_and_is_logged_nowhere(behind, line):
+    """The certificate was asked for by our name, the request is for none of ours: it names a patient all the same."""
+    _, front = behind
+    with front.shaken(NAME) as connection:
+        connection.sendall(f"{line}\r\n\r\n".encode())
+        assert connection.recv(65_536) == b""
+    status, headers, _ = front.read("/nowhere")
+    assert status == 404
+    wait_for(lambda: headers["x-request-id"] in front.log.read_text())
+    assert front.others.read_text() == ""
 
 
 def test_while_the_gateway_is_down_nginx_says_so_in_fhirs_form(behind, tmp_path):
