@@ -22,6 +22,7 @@ A test holds it."""
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _TYPE = re.compile(r"[A-Z][A-Za-z]{0,63}")
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
+_ORDERED = msgspec.json.Encoder(decimal_format="number", order="deterministic")
 
 
 def parse(data: bytes, source: str = "the answer") -> Any:
@@ -53,6 +54,11 @@ def parse(data: bytes, source: str = "the answer") -> Any:
 def encode(tree: Any) -> bytes:
     """The JSON text of a tree, in UTF-8, without spaces; numbers with the digits that they were parsed with."""
     return _ENCODER.encode(tree)
+
+
+def ordered(tree: Any) -> bytes:
+    """As `encode`, but the same for trees that differ only in the order of their members."""
+    return _ORDERED.encode(tree)
 
 
 def expect_resource(tree: Any, resource_type: str | None, source: str = "the answer") -> Tree:

@@ -178,15 +178,14 @@ class Answer:
             raise Refused(Reason.TOO_COSTLY, rules=("cap",))
 
     def _judged(self, entries: Sequence[Entry], look_up: LookUp) -> _Judgement:
-        distinct = _distinct(entries)
-        confined = alone = self._compartment.confine(distinct)  # 6 confine
+        confined = alone = self._compartment.confine(entries)  # 6 confine
         looked_up: list[Entry] = []
         for _ in range(MAX_DEPTH):
             more = look_up(wanted) if (wanted := self._wanted(confined, looked_up)) else ()
             if not more:
                 break
             looked_up += more
-            confined = self._compartment.widened(alone, distinct, looked_up)
+            confined = self._compartment.widened(alone, entries, looked_up)
         everything = (*confined.kept, *confined.outside)
         judged = self._labelling.judge(everything, confined.resolve)  # 7 label
         withheld = close_upward(judged, confined.resolve)  # 8 withhold
@@ -273,15 +272,3 @@ class _Remembered:
                 self._asked[place] = None
                 found += self._known.get(place, ())
         return found
-
-
-def _distinct(entries: Sequence[Entry]) -> list[Entry]:
-    """Without the repetitions that a feed sends when its pages shift: equal resources, not merely equal ids."""
-    seen: dict[tuple[object, object], list[Entry]] = {}
-    distinct = []
-    for entry in entries:
-        twins = seen.setdefault((entry.resource.get("resourceType"), entry.resource.get("id")), [])
-        if not any(twin.resource == entry.resource for twin in twins):
-            twins.append(entry)
-            distinct.append(entry)
-    return distinct

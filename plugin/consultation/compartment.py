@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fhir_adapters.interface import Entry
+from fhir_adapters.resource import ordered
 from plugin.consultation.feed_places import is_alias, is_at_home, own_place, place
 from plugin.consultation.findings import Confined, Kept, Match
 from policies.coding import Contents, contents
@@ -43,13 +44,18 @@ class Compartment:
     """id of a resource -> itself, so that no other comes to have that id, and what it holds."""
 
     def confine(self, entries: Sequence[Entry], looked_up: Sequence[Entry] = ()) -> Confined:
-        """Judge each entry of a whole answer, and each resource that was looked up beside it."""
+        """Judge each entry of a whole answer, and each resource that was looked up beside it.
+
+        One that comes again counts once, and each of its names counts: a source that makes its answers up gives what it
+        repeats on every page a new one.
+        """
         at_home = [entry for entry in entries if is_at_home(self.base, entry)]
+        once = _once(at_home)
         beside = [entry for entry in looked_up if is_at_home(self.base, entry)]
         resolve = _Resolver(self.base, _aliases(self.base, (*at_home, *beside)))
         primary: list[Kept] = []
         candidates: list[Kept] = []
-        for entry in at_home:
+        for entry in once:
             resource = entry.resource
             if resource["resourceType"] in self.asked_types and self._is_about_patient(resource, resolve):
                 primary.append(self._kept(resource, resolve, self.ceiling, companion=False))
@@ -57,7 +63,7 @@ class Compartment:
                 candidates.append(self._kept(resource, resolve, self.ceiling, companion=True))
         kept = (*primary, *referred_to(primary, candidates, resolve))
         outside = self._outside(beside, resolve)
-        foreign = len(entries) - len(kept) + len(looked_up) - len(outside)
+        foreign = len(entries) - len(at_home) + len(once) - len(kept) + len(looked_up) - len(outside)
         return Confined(kept, outside, foreign, _meanings((*kept, *outside), resolve))
 
     def contents_of(self, resource: dict[str, Any]) -> Contents:
@@ -187,6 +193,28 @@ class Compartment:
         if resource_type == "Patient":
             return self._is_contained_patient(inside)
         return self._is_nobodys(inside, container, resolve)
+
+
+def _once(entries: Sequence[Entry]) -> list[Entry]:
+    """Without the repetitions that a feed sends when its pages shift: equal resources, not merely equal ids.
+
+    Those of one id are compared by their text, each made once: by pairs, a feed that sends a thousand could hold a
+    thread for seconds.
+    """
+    first: dict[str, Entry] = {}
+    texts: dict[str, set[bytes]] = {}
+    distinct = []
+    for entry in entries:
+        own = own_place(entry.resource)
+        earlier = first.setdefault(own, entry)
+        if earlier is not entry:
+            known = texts.setdefault(own, {ordered(earlier.resource)})
+            text = ordered(entry.resource)
+            if text in known:
+                continue
+            known.add(text)
+        distinct.append(entry)
+    return distinct
 
 
 def _meanings(kept: Iterable[Kept], resolve: Resolve) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Confine: every form of reference that ties a resource to the patient, and every one that must not."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -128,6 +129,26 @@ def test_a_urn_is_resolved_through_the_full_url() -> None:
     assert kept(theirs, observation({"reference": urn})) == []
     assert kept(mine, theirs, observation({"reference": urn})) == [], "whom it means cannot be told"
     assert kept(mine, mine, observation({"reference": urn})) == ["Observation/o1"]
+
+
+def test_what_comes_again_counts_once_and_by_each_of_its_names() -> None:
+    """A source that makes its answers up names the patient anew on every page, and results by that name."""
+    pages = [
+        part
+        for number in range(3)
+        for part in ((PATIENT, f"urn:uuid:{number}"), observation({"reference": f"urn:uuid:{number}"}, f"o{number}"))
+    ]
+    found = confine(*pages)
+    assert [each.reference for each in found.kept] == ["Observation/o0", "Observation/o1", "Observation/o2"]
+    assert found.foreign == 1  # the Patient, once
+
+
+def test_what_comes_again_is_known_by_all_that_it_says() -> None:
+    """Pages of a source shift: the order of its members makes no other resource, a digit does."""
+    one, other = observation(valueQuantity={"value": Decimal("1.5")}), observation(valueQuantity={"value": Decimal(2)})
+    again = dict(reversed(list(one.items())))
+    assert kept(one, again, other, one) == ["Observation/o1", "Observation/o1"]
+    assert kept((one, "https://elsewhere.example/Observation/o1"), one) == ["Observation/o1"]
 
 
 def test_a_contained_patient_counts_by_its_identifiers() -> None:

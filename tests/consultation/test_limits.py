@@ -44,6 +44,16 @@ def test_every_call_has_the_feeds_deadline_within_the_consultations(
     assert all(before + 300 <= call.deadline.at <= time.monotonic() + 300 for call in world.lab.calls)
 
 
+def test_a_thousand_results_of_one_id_are_told_apart_in_no_time(world: World) -> None:
+    """Compared by pairs, those of a hostile source would hold everybody's looks up for seconds."""
+    alike = {f"member{number}": "as in all the others" for number in range(400)}
+    world.lab.resources += [{**observation("o1"), **alike, "last": number} for number in range(990)]
+    world.lab.resources.append(observation("o2"))
+    before = time.process_time()
+    assert world.ask(f"{SEARCH}&_count=1").status == 200
+    assert time.process_time() - before < 4  # one, on an idle machine; by pairs, more than six
+
+
 def test_all_pages_of_a_feed_share_one_deadline(world: World) -> None:
     """A slow drip of pages would otherwise never end."""
     world.lab.page_size = 1

@@ -1,19 +1,20 @@
 """A page needs several searches at one feed: they are one look, judged type by type and as a whole, with one record."""
 
+import itertools
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fhir_adapters.interface import FeedUnavailable
+from fhir_adapters.interface import Call, Entry, FeedUnavailable, Page
 from plugin.authentication.credential import BearerToken
 from plugin.consultation.release import Release
 from plugin.errors import FeedFailed, Refused
 from policies.vocabulary.consultation import ClinicalConsultation, Origin, Reason
 from policies.vocabulary.interactions import Delivery, Interaction, Level
 from tests.consultation.site import labelled, strict_world
-from tests.world import CONFIGURATION, World, observation
+from tests.world import CONFIGURATION, World, lab_patient, observation
 
 TYPES = ("Observation", "DiagnosticReport", "ImagingStudy")
 
@@ -136,3 +137,23 @@ def test_one_search_that_fails_fails_the_page(world: World) -> None:
         look(world, *TYPES)
     assert world.last()["outcome"] == "8"
     assert world.last()["released"] == []
+
+
+def test_a_source_that_names_the_patient_anew_in_every_answer_loses_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It makes its Bundles up and has a fresh `urn:uuid` for what stands in each, the patient among them."""
+    searched, made = world.lab.search, itertools.count()
+
+    def search(resource_type: str, parameters: tuple[tuple[str, str], ...], call: Call) -> Page:
+        if resource_type == "Patient":
+            return searched(resource_type, parameters, call)
+        number = next(made)
+        about = {"reference": f"urn:uuid:patient-{number}"}
+        resource = report("r1") if resource_type == "DiagnosticReport" else observation("o1")
+        return Page((Entry(lab_patient(), about["reference"]), Entry({**resource, "subject": about})), None)
+
+    monkeypatch.setattr(world.lab, "search", search)
+    shown = look(world, "Observation", "DiagnosticReport").shown
+    assert [each.reference for each in shown] == ["Observation/o1", "DiagnosticReport/r1"]
+    assert [each.resource["subject"] for each in shown] == [{"reference": "Patient/lab-1"}] * 2
