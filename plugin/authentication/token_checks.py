@@ -141,18 +141,18 @@ def require_jti(value: object) -> str:
 
 def require_access_token(claims: Mapping[str, Any]) -> None:
     """No mark of an id, refresh or logout token."""
-    kind = claims.get("typ")
+    kind, use = claims.get("typ"), claims.get("token_use")
     if _FOREIGN_MEMBERS & claims.keys() or (isinstance(kind, str) and kind.lower() in _FOREIGN_TYPES):
+        raise TokenInvalid("The token is not an access token.")
+    if use is not None and not (isinstance(use, str) and use in _ACCESS_USES):
         raise TokenInvalid("The token is not an access token.")
 
 
 def require_bearer(claims: Mapping[str, Any]) -> None:
     """Introspection calls it an access token that is used as Bearer, or does not say what it is."""
-    kind, use = claims.get("token_type"), claims.get("token_use")
+    kind = claims.get("token_type")
     if kind is not None and not (isinstance(kind, str) and kind.lower() in _BEARER_KINDS):
         raise TokenInvalid("The token is not a bearer access token.")
-    if use is not None and use not in _ACCESS_USES:
-        raise TokenInvalid("The token is not an access token.")
 
 
 def require_unbound(claims: Mapping[str, Any]) -> None:

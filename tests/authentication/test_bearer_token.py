@@ -119,6 +119,8 @@ def test_a_token_that_no_key_can_vouch_for_is_refused_without_a_name(gate, serve
         ({"jti": "a b"}, {}, "jti"),
         ({"typ": "ID"}, {}, "not an access token"),
         ({"typ": "Refresh"}, {}, "not an access token"),
+        ({"token_use": "id"}, {}, "not an access token"),
+        ({"token_use": ["access"]}, {}, "not an access token"),
         ({"nonce": "n"}, {}, "not an access token"),
         ({"at_hash": "h"}, {}, "not an access token"),
         ({"c_hash": "h"}, {}, "not an access token"),

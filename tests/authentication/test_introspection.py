@@ -86,6 +86,8 @@ REFUSED = {
     "bound to a key": {"cnf": {"x5t#S256": "x"}},
     "a DPoP token": {"token_type": "DPoP"},
     "a refresh token": {"token_use": "refresh_token"},
+    "a use that is no text": {"token_use": ["access_token"]},
+    "a use that is an object": {"token_use": {}},
     "an id token": {"nonce": "n"},
     "no client": {"client_id": ...},
     "two clients": {"azp": "other"},
