@@ -52,9 +52,15 @@ class AllProcesses:
 
 
 class _Handler(WSGIRequestHandler):
-    """Without a line on stderr for each probe."""
+    """Without a line on stderr for each probe; and what it cannot read is answered like everything else."""
 
     timeout = SLOW_SECONDS
+    server_version, sys_version = "vitrine", ""
+    error_message_format, error_content_type = "%(code)d %(message)s\n", TEXT
+
+    def version_string(self) -> str:
+        """Not of what it is made."""
+        return self.server_version
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""

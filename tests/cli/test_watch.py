@@ -1,6 +1,7 @@
 """What the supervising process notices becomes a record, an alert, a gauge and a warning, once each."""
 
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -275,3 +276,20 @@ def test_what_the_operations_address_cannot_answer_is_500_and_one_line_of_the_lo
     assert (refused.value.code, refused.value.read()) == (500, b"the gateway could not answer\n")
     assert [line["event"] for line in lines] == ["the operations address could not answer"]
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("said", [b"GET / HTTP/9.9", b"?"])
+def test_what_the_operations_address_cannot_read_tells_nothing_of_what_it_is_made(watch, world, said):
+    """As what it can read: no name of a server, no version of Python, no page."""
+    server = operations_server(("127.0.0.1", 0), ("127.0.0.1", 9), world.settings.ledger.path, watch)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with socket.create_connection(("127.0.0.1", server.server_port), 30) as connection:
+            connection.sendall(said + b"\r\n")
+            connection.settimeout(30)
+            answer = b"".join(iter(lambda: connection.recv(65_536), b"")).lower()
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert answer
+    assert not any(word in answer for word in (b"python", b"wsgi", b"<html"))
