@@ -111,6 +111,9 @@ def install(app: Flask, *, cors_origins: Sequence[str], trusted_proxies: Network
         # Added in one go: each that is set by itself is looked for among all others.
         response.headers.extend([pair for pair in HEADERS.items() if pair[0].lower() not in told])
         response.headers.add("X-Request-Id", g.request_id)
+        if _has_body() and (request.method != "POST" or response.status_code >= 400):
+            # It may not have been read, which ends the connection: a proxy that is not told sends the next look there.
+            response.headers.add("Connection", "close")
         if not cors_origins or not _is_shared():
             return response
         origin = request.headers.get("Origin")
@@ -177,6 +180,10 @@ def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     if isinstance(address, ipaddress.IPv6Address):
         return None if address.scope_id else address.ipv4_mapped or address
     return address
+
+
+def _has_body() -> bool:
+    return request.environ.get("CONTENT_LENGTH", "0") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in request.environ
 
 
 def _is_shared() -> bool:

@@ -9,6 +9,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -170,6 +171,25 @@ def test_refusals_are_the_gateways_own_and_in_fhirs_form(behind):
     form = {**bearer(gateway), "Content-Type": "application/x-www-form-urlencoded"}
     status, _, outcome = front.ask("/fhir/city-lab/Observation/_search", form, method="POST", body=b"x" * 200_000)
     assert (status, outcome["resourceType"]) == (413, "OperationOutcome")
+
+
+def test_a_refused_write_does_not_break_the_looks_that_follow(behind):
+    """The gateway does not read what it refuses, and ends the connection that nginx keeps for the next."""
+    gateway, front = behind
+    token = bearer(gateway)
+
+    def write_and_look(seen: list[int]) -> None:
+        for method in ("PUT", "PATCH", "DELETE") * 4:
+            seen.append(front.read("/fhir/city-lab/Observation/o1", token, method=method, body=b"x" * 400_000)[0])
+            seen.append(front.read(SEARCH, token)[0])
+
+    answers: list[list[int]] = [[] for _ in range(4)]
+    threads = [threading.Thread(target=write_and_look, args=(each,)) for each in answers]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert answers == [[405, 200] * 12] * 4
 
 
 def test_nginx_keeps_nothing_of_a_patient(behind):

@@ -109,6 +109,24 @@ def test_an_upgrade_to_a_websocket_is_left_alone(world: World, method: str, path
     assert len(recorded) == path.startswith("/fhir/")
 
 
+def test_an_answer_to_a_body_that_was_not_read_says_that_it_ends_the_connection(world: World) -> None:
+    """The server closes it. A proxy that was not told sent the next look there: 503 for somebody, and no record."""
+    world.lab.resources.append(observation("o1"))
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    for path, method, sent, expected in (
+        ("/fhir/city-lab/Observation", "POST", {"data": b"{}"}, True),
+        ("/fhir/city-lab/Observation/o1", "PUT", {"data": b"{}"}, True),
+        ("/fhir/city-lab/Observation/o1", "PUT", {"environ_overrides": {"HTTP_TRANSFER_ENCODING": "chunked"}}, True),
+        ("/elsewhere", "POST", {"data": b"{}"}, True),
+        ("/fhir/city-lab/Observation/o1", "GET", {"data": b"{}"}, True),
+        ("/fhir/city-lab/Observation/o1", "DELETE", {}, False),
+        ("/fhir/city-lab/Observation/never-was", "GET", {}, False),
+        ("/fhir/city-lab/Observation/_search", "POST", {"data": b"patient=p1", "headers": form}, False),
+    ):
+        answer = world.ask(path, method=method, **sent)
+        assert (answer.headers.get("Connection") == "close") == expected, (path, method, answer.status)
+
+
 def test_an_address_that_begins_with_two_slashes_leads_nowhere(world: World) -> None:
     """What a proxy in front guards by a prefix would be open by another."""
     answer = world.ask("/elsewhere", environ_overrides={"PATH_INFO": "//fhir/city-lab/Observation"})
