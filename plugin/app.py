@@ -36,9 +36,7 @@ log = structlog.get_logger()
 def create_app(assembled: Assembled) -> Flask:
     """A WSGI application that answers from `assembled`."""
     settings = assembled.settings
-    app = Flask(__name__, static_folder=None)
-    app.url_map.strict_slashes = False
-    app.url_map.merge_slashes = False
+    app = http.Application(__name__)
     http.install(
         app,
         cors_origins=settings.cors_origins,

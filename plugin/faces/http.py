@@ -74,21 +74,26 @@ MALFORMED = (_NO_HOST, _TWO_LENGTHS, _TWO_SLASHES, _LONG_ADDRESS, _LARGE_HEADERS
 Networks = Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]
 
 
-def install(app: Flask, *, cors_origins: Sequence[str], trusted_proxies: Networks) -> None:
-    """Give every request an id and an address, and every answer the headers."""
-    # Routes must not depend on Host: the router would refuse by it, before any face could answer in its own form.
-    app.config["SERVER_NAME"] = ANY_HOST
-    bound = app.create_url_adapter
+class Application(Flask):
+    """One whose routes depend on method and path alone: by anything else the router would refuse a request before any
+    face could answer it in its own form, and record it."""
 
-    def bound_as_http(asking: Request | None) -> MapAdapter | None:
-        """Nor on `Upgrade: websocket`, which a server may leave alone (RFC 9110 7.8): the router would refuse it too,
-        past every face and every record."""
-        adapter = bound(asking)
+    def __init__(self, name: str) -> None:
+        super().__init__(name, static_folder=None)
+        self.config["SERVER_NAME"] = ANY_HOST
+        self.url_map.strict_slashes = False
+        self.url_map.merge_slashes = False
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """As Flask's. `Upgrade: websocket` is left alone, as a server may (RFC 9110 7.8)."""
+        adapter = super().create_url_adapter(request)
         if adapter is not None:
             adapter.websocket = False
         return adapter
 
-    app.create_url_adapter = bound_as_http  # type: ignore[assignment, method-assign]
+
+def install(app: Flask, *, cors_origins: Sequence[str], trusted_proxies: Networks) -> None:
+    """Give every request an id and an address, and every answer the headers."""
 
     @app.before_request
     def begin() -> Response | None:
