@@ -6,6 +6,7 @@ Whether that identity may see anything is decided in `policies`; nothing here gr
 import hashlib
 import time
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 from plugin.authentication import claims
 from plugin.authentication.bearer_token import NOBODY_TO_ASK, BearerTokens
@@ -58,6 +59,8 @@ class Identifier:
         self._sessions = sessions
         self._tokens = BearerTokens(Listings(settings.ehr), issuers, settings.public_base, clock, introspections)
         self._known = Remembered[tuple[Identity, VerifiedToken]](CACHED_TOKENS)
+        self._met = Remembered[Literal[True]](CACHED_TOKENS)
+        """Tokens that were good once, until they expire."""
         self._clock = clock
 
     def identify(self, credential: Credential) -> Identity:
@@ -78,6 +81,16 @@ class Identifier:
                 return self._session(credential).identity
             case NoCredential():
                 raise Unidentified
+
+    def recognises(self, credential: Credential) -> bool:
+        """Whether somebody was identified by it before, in this process: one that nobody guessed. Checks nothing else,
+        and asks nobody."""
+        match credential:
+            case BearerToken(token=token):
+                return self._met.get(_digest(token, None), self._clock()) is not None
+            case LaunchSession():
+                return self._sessions is not None and self._sessions.recognises(credential)
+        return False
 
     def ehr_token(self, credential: LaunchSession) -> str:
         """The token that the EHR gave at the launch: for that EHR alone. Raises what `identify` raises.
@@ -103,6 +116,7 @@ class Identifier:
             identity = claims.identity(verified)
         until = min(verified.expires_at, verified.believed_until, now + CACHE_SECONDS)
         self._known.keep(digest, (identity, verified), now, until)
+        self._met.keep(_digest(token, None), True, now, verified.expires_at)
         return identity
 
 

@@ -136,10 +136,18 @@ class LaunchSessions:
             raise ViewUnknown
         return session
 
+    def recognises(self, credential: Shown) -> bool:
+        """Whether it shows a view: no one whom the failures of others behind the same proxy should hold off."""
+        try:
+            self.session(credential)
+        except (Unidentified, StateUnavailable):
+            return False
+        return True
+
     def view(self, credential: Shown, origin: Origin) -> View:
         """The view that `credential` shows. Records nothing but a refusal."""
         try:
-            self._require_room(origin)
+            self._require_room(credential, origin)
             return self.session(credential).view
         except (Unidentified, StateUnavailable) as error:
             self.attempts.strangers.refused(error, origin)
@@ -218,14 +226,14 @@ class LaunchSessions:
             self.names.forget(view)
 
     def _entered(self, attempt: Attempt, credential: Shown) -> Session:
-        self._require_room(attempt.origin)
+        self._require_room(credential, attempt.origin)
         session = self.session(credential)
         attempt.identity = session.identity
         attempt.session = {"opened": session.record, "until": instant(session.view.expires_at)}
         return session
 
-    def _require_room(self, origin: Origin) -> None:
-        if not self.attempts.strangers.admits(origin.address):
+    def _require_room(self, credential: Shown, origin: Origin) -> None:
+        if not self.attempts.strangers.admits(origin.address) and not self.recognises(credential):
             raise CallerThrottled
 
 

@@ -178,7 +178,8 @@ class Gateway:
     def _identified(self, attempt: Attempt, credential: Credential) -> Identity:
         """1: who it is, and from then on the record is theirs. Raises Unidentified, CallerThrottled, SpaceLow …"""
         self._require_space(credential)
-        if not self.strangers.admits(attempt.origin.address):
+        # Others behind the same proxy may have failed: who was identified before has guessed nothing.
+        if not self.strangers.admits(attempt.origin.address) and not self.identifier.recognises(credential):
             raise CallerThrottled
         identity = attempt.identity = self.identifier.identify(credential)
         return identity

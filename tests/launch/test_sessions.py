@@ -9,6 +9,7 @@ import pytest
 from fhir_adapters.interface import FeedRefused, FeedTimeout
 from plugin.authentication.credential import LaunchSession, NoCredential
 from plugin.errors import (
+    CallerThrottled,
     FeedFailed,
     RecordUnavailable,
     Refused,
@@ -60,6 +61,22 @@ def banner() -> ClinicalConsultation:
 def shown(launching: LaunchWorld, credential: LaunchSession, asked: ClinicalConsultation) -> list[str]:
     release = launching.assembled.gateway.consult(credential, asked, ORIGIN)
     return [each.reference for each in release.shown]
+
+
+def test_a_view_is_not_held_off_by_the_failures_of_others_behind_one_address(
+    launching: LaunchWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its page and its looks go on; a cookie that somebody made up waits with them."""
+    credential = stated(launching)
+    monkeypatch.setattr(launching.assembled.strangers, "admits", lambda address: False)
+    launching.lab.resources.append(observation("77"))
+    assert launching.assembled.sessions.view(credential, ORIGIN).id == credential.view
+    assert shown(launching, credential, search()) == ["Observation/77"]
+    made_up = LaunchSession(credential.view, "A" * len(credential.secret))
+    with pytest.raises(CallerThrottled):
+        launching.assembled.sessions.view(made_up, ORIGIN)
+    with pytest.raises(CallerThrottled):
+        launching.assembled.gateway.consult(made_up, search(), ORIGIN)
 
 
 def test_a_session_looks_at_a_feed_as_a_token_does(launching: LaunchWorld) -> None:

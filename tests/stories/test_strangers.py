@@ -1,5 +1,7 @@
 """Callers who were never identified: what is recorded of them, and what a flood costs."""
 
+import time
+
 import pytest
 
 from plugin.state import callers
@@ -42,3 +44,22 @@ def test_an_address_that_keeps_failing_is_held_off_with_429(world: World, monkey
     assert (answer.status, answer.issue) == (429, "throttled")
     assert int(answer.headers["Retry-After"]) > 0
     assert world.ask(SEARCH, environ_overrides={"REMOTE_ADDR": "192.0.2.9"}).status == 200
+
+
+def test_who_was_identified_before_is_not_held_off_by_the_failures_of_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hospital behind one proxy has one address: a program there that fails must not blind the wards. A token that
+    nobody has verified yet waits, and so does one that has expired."""
+    monkeypatch.setattr(callers, "BUCKET_REFILL", 0.001)
+    known, short = world.token(), world.token(exp=int(time.time()) + 2)
+    assert [world.ask(SEARCH, token=token).status for token in (known, short)] == [200, 200]
+    for _ in range(callers.BUCKET_SIZE):
+        world.ask(SEARCH, token="forged.forged.forged")
+    assert world.ask(SEARCH, token=known).status == 200
+    assert world.last()["action"] == "consultation:released"
+    assert world.ask(SEARCH, token=world.token()).status == 429
+    world.assembled.gateway.identifier._clock = lambda: time.time() + 3
+    assert world.ask(SEARCH, token=short).status == 429
+    world.assembled.gateway.identifier._clock = lambda: time.time() + 120
+    assert world.ask(SEARCH, token=known).status == 200, "verified anew, once it is not remembered any more"
