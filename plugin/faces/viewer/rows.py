@@ -183,8 +183,9 @@ class Rows:
 
     def _status(self, result: Result) -> str:
         """Nothing for what a reader expects: that a result is final, a claim in force, a medicine handed out."""
-        expected = _EXPECTED.get(result.origin.type)
-        if result.standing is Standing.FINAL or (result.status is not None and result.status.key == expected):
+        # A status in words, or by a code that FHIR does not have, has no key, and is never what is expected.
+        key = None if result.status is None else result.status.key
+        if result.standing is Standing.FINAL or (key is not None and key == _EXPECTED.get(result.origin.type)):
             return ""
         return STANDINGS[result.standing].said(self.language) or printed(result.status, self.language)
 

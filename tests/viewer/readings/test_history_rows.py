@@ -104,6 +104,19 @@ def test_why_something_was_stopped_or_not_done_stands_beside_the_status(
     assert both(tree, "remarks") == (["motif : Saignement"], ["reason: Saignement"])
 
 
+@pytest.mark.parametrize("resource_type", ["Condition", "AllergyIntolerance"])
+def test_a_status_in_the_words_of_its_source_stands_on_the_row(resource_type: str) -> None:
+    """A resolved problem whose source says so in a text beside the code read like one that is active."""
+    said = coded("condition-clinical", "resolved") | {"text": "Résolu"}
+    assert both({"resourceType": resource_type, "clinicalStatus": said}, "status") == ("Résolu", "Résolu")
+
+
+@pytest.mark.parametrize("resource_type", ["Observation", "DiagnosticReport", "MedicationRequest", "Procedure"])
+def test_a_status_that_fhir_does_not_have_stands_on_the_row(resource_type: str) -> None:
+    """What it means is not known; without it the result would read as final."""
+    assert both({"resourceType": resource_type, "status": "paused"}, "status") == ("Code paused", "Code paused")
+
+
 @pytest.mark.parametrize(
     ("resource_type", "told", "french", "english"),
     [

@@ -68,11 +68,12 @@ def pairs(concept: Any) -> tuple[Pair, ...]:
 
 
 def coded(table: str, code: Any) -> Term | None:
-    """The term of a required code (`table` of code_words); without a word of ours the code stands for itself."""
+    """The term of a required code (`table` of code_words); without a word of ours it is printed as a code."""
     text = line(code)
     if text is None:
         return None
-    return Term(text, f"{table}/{code}" if code in TABLES[table] else None)
+    key = f"{table}/{code}" if code in TABLES[table] else None
+    return Term(text, key, is_code=key is None)
 
 
 def coding(value: Any) -> Term | None:
