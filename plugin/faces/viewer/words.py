@@ -236,7 +236,6 @@ DETAILS: Final[Mapping[str, Word]] = {
     "lot-number": Word("Numéro de lot", "Lot number"),
     "method": Word("Méthode", "Method"),
     "modality": Word("Modalité", "Modality"),
-    "onset-age": Word("Âge au début", "Age at onset"),
     "outcome": Word("Issue", "Outcome"),
     "patient-instruction": Word("Consigne au patient", "Instruction to the patient"),
     "priority": Word("Priorité", "Priority"),

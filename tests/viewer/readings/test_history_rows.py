@@ -130,6 +130,11 @@ def test_a_status_that_fhir_does_not_have_stands_on_the_row(resource_type: str) 
         ),
         ("Procedure", {"performedString": "vers 1998"}, "vers 1998", "vers 1998"),
         ("Immunization", {"occurrenceString": "hiver 2019", "recorded": "2020"}, "hiver 2019", "hiver 2019"),
+        ("Condition", {"onsetAge": amount(43, "a", "a"), "recordedDate": "2020"}, "à l’âge de 43 ans", "aged 43 years"),
+        ("Condition", {"onsetString": "vers 1998"}, "vers 1998", "vers 1998"),
+        ("AllergyIntolerance", {"onsetAge": amount(5, "a", "a")}, "à l’âge de 5 ans", "aged 5 years"),
+        ("AllergyIntolerance", {"onsetString": "enfance", "recordedDate": "2020"}, "enfance", "enfance"),
+        ("AllergyIntolerance", {"recordedDate": "2020"}, "2020", "2020"),
     ],
 )
 def test_when_it_was_is_told_where_there_is_no_date(

@@ -30,7 +30,7 @@ from plugin.faces.viewer.readings.reading import (
 )
 from plugin.faces.viewer.readings.remarks import order_remarks, reasons, reservations, risks, warned
 from plugin.faces.viewer.readings.result import Result, Standing
-from plugin.faces.viewer.readings.text import Text, line, prose
+from plugin.faces.viewer.readings.text import Text, line
 from plugin.faces.viewer.readings.values import Said, Term, Value
 
 
@@ -156,16 +156,18 @@ def immunization(page: Page) -> Result:
 def allergy(page: Page) -> Result:
     """An allergy or intolerance."""
     tree = page.tree
+    told, words = _onset_told(tree)
     kinds = tree.get("category")
     return Result(
         origin=page.origin,
         title=term(tree.get("code")),
-        when=_onset(tree) or when(tree.get("recordedDate")),
+        when=_onset(tree),
+        when_told=told,
         issued=when(tree.get("recordedDate")),
         standing=verified_standing(tree, _clinical(tree)),
         status=term(tree.get("clinicalStatus")),
         performers=page.performers("recorder", "asserter"),
-        notes=notes(tree.get("note")),
+        notes=_overlong(words) + notes(tree.get("note")),
         details=details(
             ("verification", term(tree.get("verificationStatus"))),
             ("criticality", coded("severity", tree.get("criticality"))),
@@ -184,19 +186,20 @@ def allergy(page: Page) -> Result:
 def condition(page: Page) -> Result:
     """A problem or diagnosis."""
     tree = page.tree
+    told, words = _onset_told(tree)
     return Result(
         origin=page.origin,
         title=term(tree.get("code")),
-        when=_onset(tree) or when(tree.get("recordedDate")),
+        when=_onset(tree),
+        when_told=told,
         issued=when(tree.get("recordedDate")),
         standing=verified_standing(tree, _clinical(tree)),
         status=term(tree.get("clinicalStatus")),
         performers=page.performers("recorder", "asserter"),
-        notes=tuple(each for each in [prose(tree.get("onsetString"))] if each) + notes(tree.get("note")),
+        notes=_overlong(words) + notes(tree.get("note")),
         details=details(
             ("verification", term(tree.get("verificationStatus"))),
             ("severity", term(tree.get("severity"))),
-            ("onset-age", duration(tree.get("onsetAge")) or duration_range(tree.get("onsetRange"))),
             (
                 "abatement",
                 age(*_ages(tree, "abatement")) or moment_of(tree, "abatement") or value_of(tree, "abatement"),
@@ -262,7 +265,14 @@ def other(page: Page) -> Result:
 
 
 def _onset(tree: Tree) -> Any:
-    return moment_of(tree, "onset")
+    """When it began; when it was written down, where the source says nothing of its beginning."""
+    return moment_of(tree, "onset") or (when(tree.get("recordedDate")) if _onset_told(tree)[0] is None else None)
+
+
+def _onset_told(tree: Tree) -> tuple[Value | None, Text | None]:
+    """When it began, in other terms than a date; and the source's words for it, if those are the terms."""
+    words = line(tree.get("onsetString"))
+    return age(*_ages(tree, "onset")) or words, words
 
 
 def _ages(tree: Tree, name: str) -> tuple[Value | None, Value | None]:

@@ -203,7 +203,6 @@ DETAIL_NAMES = (
     "lot-number",
     "method",
     "modality",
-    "onset-age",
     "outcome",
     "patient-instruction",
     "priority",
