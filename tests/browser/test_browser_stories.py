@@ -245,6 +245,36 @@ def test_paper_gets_a_notice_and_both_print_and_copy_are_recorded(whole: Town, b
     nothing_left_the_page(person)
 
 
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_a_page_that_is_left_alone_and_one_whose_view_was_closed_elsewhere_show_nothing_any_more(
+    whole: Town, browser: Browser, axe: str, language: str
+) -> None:
+    """Nobody else at that screen reads on what the server would not give any more."""
+    person = clinician(whole, browser, language=language, axe=axe)
+    page, other = person.page(), person.page()
+    page.clock.install()
+    person.launch(page, whole.patients[0])
+    person.state_purpose(page)
+    person.arrived(page)
+    page.clock.fast_forward("14:00")
+    expect(page.locator(".results tbody tr").first).to_be_visible()
+    page.clock.fast_forward("01:01")
+    over = {"fr": "Cette page n’est plus affichée", "en": "This page is no longer shown"}[language]
+    expect(page.locator("h1")).to_have_text(over)
+    assert page.locator(".results, .who").count() == 0
+    assert person.look_at(page, "left-alone") == []
+    page.locator("main a.button").click()
+    person.arrived(page)
+    expect(page.locator(".results tbody tr").first).to_be_visible()
+    other.goto(page.url)
+    other.locator("form[action*=logout] button").click()
+    expect(page.locator("h1")).to_have_text(over)
+    page.locator("main a.button").click()
+    expect(page.locator("h1")).to_have_text(
+        {"fr": "Cette consultation est terminée.", "en": "This view is over."}[language]
+    )
+
+
 def test_the_keyboard_reaches_the_content_first(whole: Town, browser: Browser) -> None:
     person = clinician(whole, browser)
     page = person.page()

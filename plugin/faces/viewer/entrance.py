@@ -23,7 +23,7 @@ from plugin.faces.viewer.csrf import FIELD, FormTokens
 from plugin.faces.viewer.documents.words import WORDS as DOCUMENT
 from plugin.faces.viewer.words import PAGE
 from plugin.state.openings import Opening
-from plugin.state.views import View
+from plugin.state.views import IDLE_SECONDS, View
 from plugin.strangers import Strangers
 from policies.vocabulary.consultation import Origin
 
@@ -113,6 +113,8 @@ class Entrance:
             opening=opening,
             until=None if opening is None else datetime.fromtimestamp(opening.until, UTC).astimezone(),
             left=None if opening is None else max(0, int(opening.until - time.time())),
+            ends=max(0, int(entered.view.expires_at - time.time())),
+            idle=int(IDLE_SECONDS),
             **values,
         )
 

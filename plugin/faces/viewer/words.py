@@ -85,6 +85,12 @@ PAGE: Final[Mapping[str, Word | Counted]] = {
         "Rien n’a été conservé ici. Vous pouvez fermer cette fenêtre.",
         "Nothing was kept here. You can close this window.",
     ),
+    "over_title": Word("Cette page n’est plus affichée", "This page is no longer shown"),
+    "over_text": Word(
+        "La consultation est terminée, ou cette page n’a pas servi depuis un quart d’heure.",
+        "The view is over, or this page was not used for a quarter of an hour.",
+    ),
+    "over_again": Word("Afficher de nouveau", "Show again"),
     # purpose
     "purpose_title": Word("Pourquoi consultez-vous ces résultats ?", "Why do you look at these results?"),
     "purpose_intro": Word(

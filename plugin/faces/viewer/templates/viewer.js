@@ -1,6 +1,6 @@
 "use strict";
 // The page is whole without this file. It asks for each source's part by itself, chooses among rows that are there
-// already, counts an emergency access down, and reports what is printed or copied.
+// already, counts an emergency access down, reports what is printed or copied, and clears the page when its view ends.
 (() => {
   const body = document.body;
   const list = document.querySelector(".sources[data-looking]");
@@ -21,6 +21,24 @@
   };
   addEventListener("beforeprint", () => report("print"));
   addEventListener("copy", () => report("copy"));
+
+  let used = Date.now();
+  const ends = used + body.dataset.ends * 1000;
+  const clear = () => {
+    const over = document.getElementById("over");
+    if (!over) return;
+    document.querySelector("main").replaceChildren(over.content);
+    for (const each of document.querySelectorAll("#over, .banner, .glass")) each.remove();
+    document.title = document.querySelector("h1").textContent;
+  };
+  // By the clock and not by a long timer, which a computer that sleeps holds up.
+  const watch = () => Date.now() < Math.min(ends, used + body.dataset.idle * 1000) ? setTimeout(watch, 1000) : clear();
+  if (body.dataset.screen) {
+    watch();
+    const windows = new BroadcastChannel(body.dataset.screen.split("?")[0]);
+    windows.addEventListener("message", clear);
+    document.querySelector("form[action*=logout]").addEventListener("submit", () => windows.postMessage("closed"));
+  }
 
   const glass = document.querySelector(".glass[data-left]");
   if (glass) {
@@ -148,6 +166,7 @@
     waiting.className = "waiting";
     waiting.textContent = list.dataset.looking;
     state.replaceChildren(waiting);
+    used = Date.now();
     try {
       const answer = await fetch(item.dataset.part, { credentials: "same-origin", headers: { Accept: "text/html" } });
       arrive(item, await answer.text());
