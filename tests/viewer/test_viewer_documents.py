@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from fhir_adapters.interface import FeedFile, Tree
+from fhir_adapters.interface import FeedFile, FeedTimeout, Tree
 from plugin.faces.viewer.documents.words import PROBLEMS
 from plugin.rendering.job import Answer, Job, Kind, Problem
 from tests.launch.launching import configuration
@@ -431,3 +431,20 @@ def test_no_structured_data_reaches_the_browser(desk: Desk) -> None:
     desk.put(inline(b"A letter of Alma", "text/plain"))
     for path in (PLACE, f"{PLACE}/1"):
         assert list(_hidden(desk.get(path))) == []
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "again"),
+    [
+        ("fr", "Laboratoire de ville n’a pas répondu.", "Réessayer"),
+        ("en", "City laboratory did not answer.", "Try again"),
+    ],
+)
+def test_a_document_whose_source_does_not_answer_names_it_and_can_be_asked_for_again(
+    desk: Desk, language: str, title: str, again: str
+) -> None:
+    desk.world.lab.failure = FeedTimeout("no answer")
+    for path in (PLACE, f"{PLACE}/1"):
+        seen = desk.get(path, language=language)
+        assert f"<h1>{title}</h1>" in seen.html
+        assert f'<a class="button" href="">{again}</a>' in seen.html

@@ -172,3 +172,11 @@ def test_emergency_access_opens_with_a_reason_has_a_banner_on_every_page_and_clo
     assert clinic.world.last()["purpose"]["codes"] == ["BTG"]
     clinic.follow(clinic.post("emergency/end", {"form": clinic.get().form}))
     assert "Emergency access is open" not in clinic.get().text
+
+
+def test_a_refusal_on_a_page_of_no_source_names_none(clinic: Clinic) -> None:
+    """« ces résultats » are no source."""
+    form = {"form": clinic.get("emergency").form, "reason": "life-threatening"}
+    seen = clinic.post("emergency", form, language="fr")
+    assert seen.status == 403
+    assert "<h1>Les règles d’accès ne permettent pas de consulter ces résultats ici.</h1>" in seen.html

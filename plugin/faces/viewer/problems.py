@@ -11,6 +11,10 @@ from plugin.errors import ConsultError, Refused
 from plugin.faces.pages.wording import Word
 from policies.vocabulary.consultation import Reason
 
+ALL_SOURCES: Final = Word("ces résultats", "these results")
+"""Stands for the source on a page that is of none."""
+_OF_A_SOURCE: Final = "la source «\u00a0{source}\u00a0»"
+
 SUSPENDED: Final = "suspended"
 """The core rule by which a person, a client or a feed is stopped."""
 
@@ -24,6 +28,14 @@ class Problem:
     advice: Word
     again: bool = False
     """Trying again makes sense."""
+
+    def titled(self, source: Word | None) -> Word:
+        """The title on a page of `source`, or of none."""
+        if source is None:
+            source, french = ALL_SOURCES, self.title.fr.replace(_OF_A_SOURCE, "{source}")
+        else:
+            french = self.title.fr
+        return Word(french.replace("{source}", source.fr), self.title.en.replace("{source}", source.en))
 
 
 _REOPEN: Final = Word(
@@ -185,9 +197,6 @@ _PROBLEMS: Final[Mapping[str, Problem]] = {
         Word("Cette demande n’a pas pu être lue.", "This request could not be read."), _REOPEN
     ),
 }
-
-ALL_SOURCES: Final = Word("ces résultats", "these results")
-"""Stands for the source on a page that is of none."""
 
 
 def problem_of(error: ConsultError) -> Problem:

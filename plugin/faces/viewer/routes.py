@@ -18,6 +18,7 @@ from plugin.authentication.credential import LaunchSession
 from plugin.errors import ConsultError, Refused
 from plugin.faces.http import Malformed
 from plugin.faces.pages.view_cookie import drop_view
+from plugin.faces.pages.wording import Word
 from plugin.faces.viewer import emergency, overview, purpose, reimbursements, trend
 from plugin.faces.viewer.documents.opened import nowhere
 from plugin.faces.viewer.documents.routes import Documents
@@ -25,7 +26,7 @@ from plugin.faces.viewer.entrance import Entered, Entrance, go, origin
 from plugin.faces.viewer.informed import Told
 from plugin.faces.viewer.looks import Consults, Question, ShownFeed, look, looks
 from plugin.faces.viewer.overview import Choice
-from plugin.faces.viewer.problems import ALL_SOURCES, Problem, problem_of
+from plugin.faces.viewer.problems import Problem, problem_of
 from plugin.faces.viewer.screen import REPORTED
 from plugin.state.openings import Opening
 from policies.vocabulary.consultation import Origin, Reason
@@ -219,24 +220,38 @@ class Viewer:
     def _problem(self, error: ConsultError, entered: Entered | None) -> Response:
         """A page of the view where there is one; of a part, a piece of one."""
         problem = problem_of(error)
-        values = {"problem": problem, "source": ALL_SOURCES, "request_id": g.request_id}
         if request.endpoint == "viewer.part" or entered is None:
             response = self._without_view(error, problem)
         else:
             try:
                 response = self.entrance.page(
-                    entered, "problem.html", status=error.status, problem=problem, source=ALL_SOURCES
+                    entered,
+                    "problem.html",
+                    status=error.status,
+                    problem=problem,
+                    title=problem.titled(self._source()),
+                    again=problem.again and request.method == "GET",
                 )
             except ConsultError:  # the state that the banner asks is what fails
-                response = self.entrance.stranger_page("problem.html", status=error.status, **values)
+                response = self._without_view(error, problem)
         if error.retry_after is not None:
             response.headers["Retry-After"] = str(error.retry_after)
         return response
 
     def _without_view(self, error: ConsultError, problem: Problem) -> Response:
         return self.entrance.stranger_page(
-            "problem.html", status=error.status, problem=problem, source=ALL_SOURCES, request_id=g.request_id
+            "problem.html",
+            status=error.status,
+            problem=problem,
+            title=problem.titled(self._source()),
+            again=False,
+            request_id=g.request_id,
         )
+
+    def _source(self) -> Word | None:
+        """The source that the address names."""
+        feed = self.feeds.get((request.view_args or {}).get("feed", ""))
+        return None if feed is None else feed.title
 
     def _not_here(self, error: Refused, allow: Sequence[str]) -> Response:
         """Nothing is done there, whoever asks: counted, and told."""
