@@ -282,6 +282,13 @@ def test_other_methods_are_refused(clinic: Clinic, method: str) -> None:
     assert seen.headers["Allow"] == "GET"
 
 
+def test_an_address_that_is_none_allows_no_method_and_says_nothing_of_methods(clinic: Clinic) -> None:
+    """An empty `Allow` reads as if the address were there and took nothing (RFC 9110 10.2.1)."""
+    seen = clinic.get("nowhere")
+    assert seen.status == 404
+    assert "Allow" not in seen.headers
+
+
 def test_two_hundred_results_of_three_sources_weigh_less_than_200_kilobytes(clinic: Clinic) -> None:
     """Issue 7, Numbers."""
     for number in range(200):

@@ -257,7 +257,8 @@ class Viewer:
         """Nothing is done there, whoever asks: counted, and told."""
         self.entrance.strangers.refused(error, origin())
         response = self._without_view(error, problem_of(error))
-        response.headers["Allow"] = ", ".join(allow)
+        if allow:
+            response.headers["Allow"] = ", ".join(allow)
         return response
 
     def _elsewhere(self, _: str = "") -> Response:
