@@ -42,6 +42,15 @@ BROKEN = """() => [...document.querySelectorAll(
 """Headings, values, ranges, days and prescribers that stand on more lines than they have words."""
 
 
+OVERLAPPING = """() => {
+  const words = [...document.querySelectorAll("svg.chart text")];
+  const [place, said] = [words.map((each) => each.getBoundingClientRect()), words.map((each) => each.textContent)];
+  return place.flatMap((a, n) => place.slice(n + 1).flatMap((b, m) => (
+    a.left < b.right && b.left < a.right && a.top < b.bottom - 2 && b.top < a.bottom - 2
+  ) ? [said[n] + " " + said[n + 1 + m]] : []));
+}"""
+"""Words of charts that stand upon each other."""
+
 @pytest.fixture
 def whole(clinic: Town) -> Iterator[Town]:
     """With all sources well; what the EHR stores is the same afterwards, and it was only read."""
@@ -175,6 +184,51 @@ def test_at_any_width_nothing_is_wider_than_the_page_and_no_number_is_broken(
             where = (shown, width)
             assert (where, page.evaluate("document.documentElement.scrollWidth")) == (where, width)
             assert (where, page.evaluate(BROKEN)) == (where, [])
+
+
+def test_a_panel_of_320_pixels_holds_long_marks_and_the_dates_of_a_chart(whole: Town, browser: Browser) -> None:
+    person = clinician(whole, browser, language="fr", width=320)
+    page = person.page()
+    person.launch(page, whole.patients[0])
+    person.state_purpose(page)
+    person.shown(page)
+    mark = page.locator(".results .flag").first
+    mark.evaluate("(each) => each.textContent = '! hors du seuil, critique, faiblement réactif, non sensible'")
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
+    page.locator(".results a.trend").first.click()
+    expect(page.locator("svg.chart").first).to_be_visible()
+    assert page.evaluate(OVERLAPPING) == []
+
+
+def test_the_search_stands_in_line_with_the_other_choices(whole: Town, browser: Browser) -> None:
+    """Where they need two lines, too."""
+    person = clinician(whole, browser, language="fr", width=1000)
+    page = person.page()
+    person.launch(page, whole.patients[0])
+    person.state_purpose(page)
+    tops = page.locator(".choose label:has(+ input, + select)").evaluate_all(
+        "(all) => all.map((each) => each.getBoundingClientRect().top)"
+    )
+    assert len(tops) == 4
+    assert max(tops) - min(tops) < 4
+
+
+def test_an_open_emergency_leaves_room_for_results_on_a_low_screen(whole: Town, browser: Browser) -> None:
+    """A zoom of 400 % makes a screen of 1280 by 1024 one of 320 by 256: what stands on every page must not fill it."""
+    person = clinician(whole, browser)
+    page = person.page()
+    person.launch(page, whole.patients[0])
+    person.state_purpose(page)
+    page.locator(".banner a[href*=emergency]").click()
+    page.locator("input[value=life-threatening]").check()
+    page.locator("main button").click()
+    person.shown(page)
+    page.set_viewport_size({"width": 320, "height": 256})
+    page.evaluate("scrollTo(0, 1500)")
+    expect(page.locator(".glass")).to_be_in_viewport()
+    assert page.evaluate("document.elementFromPoint(160, 190).closest('main') !== null")
+    page.locator(".glass button").click()
+    expect(page.locator(".glass")).to_have_count(0)
 
 
 def test_first_results_are_there_while_another_source_is_still_asked(whole: Town, browser: Browser) -> None:
