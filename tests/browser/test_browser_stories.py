@@ -51,6 +51,19 @@ OVERLAPPING = """() => {
 }"""
 """Words of charts that stand upon each other."""
 
+ARABIC = """() => {
+  const value = document.querySelector(".results .v > span").firstChild;
+  value.textContent = "النتيجة 12.5 mg/L";
+  return ["النتيجة", "12.5", "mg/L"].map((word) => {
+    const range = document.createRange(), from = value.textContent.indexOf(word);
+    range.setStart(value, from);
+    range.setEnd(value, from + word.length);
+    return range.getBoundingClientRect().left;
+  });
+}"""
+"""Where a word, a number and its unit stand in a value that is read from right to left."""
+
+
 @pytest.fixture
 def whole(clinic: Town) -> Iterator[Town]:
     """With all sources well; what the EHR stores is the same afterwards, and it was only read."""
@@ -229,6 +242,18 @@ def test_an_open_emergency_leaves_room_for_results_on_a_low_screen(whole: Town, 
     assert page.evaluate("document.elementFromPoint(160, 190).closest('main') !== null")
     page.locator(".glass button").click()
     expect(page.locator(".glass")).to_have_count(0)
+
+
+def test_a_value_that_is_read_from_right_to_left_keeps_its_number_beside_its_unit(
+    whole: Town, browser: Browser
+) -> None:
+    person = clinician(whole, browser)
+    page = person.page()
+    person.launch(page, whole.patients[0])
+    person.state_purpose(page)
+    person.shown(page)
+    word, number, unit = page.evaluate(ARABIC)
+    assert unit < number < word
 
 
 def test_first_results_are_there_while_another_source_is_still_asked(whole: Town, browser: Browser) -> None:
