@@ -260,6 +260,13 @@ class EhrUnreachable(ConsultError):
     text = "The patient's identifiers could not be read from the EHR."
 
 
+class EhrRefused(ConsultError):
+    """The EHR answered, and does not let the patient's identifiers be read: it takes the token no more, or never."""
+
+    issue_code, status, reason = "exception", 502, "ehr-refused"
+    text = "The EHR did not allow the patient's identifiers to be read."
+
+
 class StateUnavailable(ConsultError):
     """The shared state cannot be read or written: no quota can be kept, and it cannot be told who is suspended."""
 

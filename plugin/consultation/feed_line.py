@@ -18,13 +18,14 @@ from fhir_adapters.interface import (
     Feed,
     FeedError,
     FeedFile,
+    FeedRefused,
     FeedTimeout,
     FeedUnavailable,
     Page,
     Tree,
 )
 from plugin.consultation.admission import away
-from plugin.errors import EhrUnreachable, FeedBusy, FeedFailed, FeedTooSlow, FeedUnreachable
+from plugin.errors import EhrRefused, EhrUnreachable, FeedBusy, FeedFailed, FeedTooSlow, FeedUnreachable
 
 SLOTS = 8
 """Consultations of one process that may wait for one feed's answer at a time. No fewer than the failures that open the
@@ -113,7 +114,7 @@ class FeedLine:
         """Our error where it is not asked: `busy` or `breaker-open`."""
         return FeedBusy(kind)
 
-    def failure(self, error: FeedError) -> FeedFailed | EhrUnreachable:
+    def failure(self, error: FeedError) -> FeedFailed | EhrUnreachable | EhrRefused:
         """Our error for the feed's."""
         match error:
             case FeedTimeout():
@@ -132,5 +133,5 @@ class EhrLine(FeedLine):
     def unavailable(self, kind: str) -> EhrUnreachable:
         return EhrUnreachable()
 
-    def failure(self, error: FeedError) -> EhrUnreachable:
-        return EhrUnreachable()
+    def failure(self, error: FeedError) -> EhrUnreachable | EhrRefused:
+        return EhrRefused() if isinstance(error, FeedRefused) else EhrUnreachable()

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import pytest
 
-from fhir_adapters.interface import FeedTimeout
+from fhir_adapters.interface import FeedRefused, FeedTimeout
 from plugin.event import LOCAL_FEED
 from plugin.faces.pages.wording import Word
 from plugin.faces.viewer.words import HINTS, PAGE
@@ -280,6 +280,16 @@ def test_other_methods_are_refused(clinic: Clinic, method: str) -> None:
     seen = clinic.ask(method)
     assert seen.status == 405
     assert seen.headers["Allow"] == "GET"
+
+
+def test_an_ehr_that_takes_its_token_no_more_sends_the_clinician_back_to_it(clinic: Clinic) -> None:
+    """Trying again would be told the same for as long as the view lasts."""
+    clinic.world.ehr.failure = FeedRefused("401")
+    seen = clinic.get("feed/city-lab", language="fr")
+    assert "n’accepte pas, ou plus, cette consultation" in seen.text
+    assert "Réessayer" not in seen.text
+    assert "rouvrez les résultats externes" in seen.text
+    assert clinic.looks()[-1]["reason"] == "ehr-refused"
 
 
 def test_an_address_that_is_none_allows_no_method_and_says_nothing_of_methods(clinic: Clinic) -> None:

@@ -131,6 +131,7 @@ REASONS: Final[Mapping[str, Word]] = {
     "feed-busy": _SOURCE,
     "file-unusable": Word("le fichier reçu n’était pas celui annoncé", "the file was not the one announced"),
     "ehr-failed": Word("le dossier de l’établissement n’a pas répondu", "the patient file did not answer"),
+    "ehr-refused": Word("le dossier de l’établissement a refusé la demande", "the patient file refused the request"),
     "state-unavailable": _BUSY,
     "overloaded": _BUSY,
     "log-unreadable": _BUSY,

@@ -188,6 +188,15 @@ _PROBLEMS: Final[Mapping[str, Problem]] = {
         ),
         again=True,
     ),
+    "ehr-refused": Problem(
+        Word("L’identité du patient n’a pas pu être vérifiée.", "The patient’s identity could not be checked."),
+        Word(
+            "Le dossier du patient n’accepte pas, ou plus, cette consultation. Fermez cette fenêtre et rouvrez les "
+            "résultats externes depuis ce dossier ; si cela se reproduit, prévenez votre support.",
+            "The patient’s record does not accept this view, or no longer does. Close this window and open the outside "
+            "results again from that record; if it happens again, tell your support.",
+        ),
+    ),
     "issuer-unreachable": _BUSY,
     "overloaded": _BUSY,
     "state-unavailable": _UNAVAILABLE,
