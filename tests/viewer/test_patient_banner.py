@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from fhir_adapters.interface import FeedTimeout
 from plugin.errors import RecordUnavailable, StateUnavailable
 from plugin.event import LOCAL_FEED
 from plugin.state.patient_names import MAX_KEPT, PatientName, PatientNames
@@ -92,6 +93,20 @@ def test_a_name_that_a_rule_refuses_is_asked_for_once_in_a_while(
     clinic.get()
     clinic.get()
     assert reads(clinic) == ["consultation:denied"] * 3
+
+
+def test_an_ehr_that_hangs_holds_one_page_up_and_is_asked_again_later(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clinic.world.ehr.failure = FeedTimeout("slow")
+    for _ in range(3):
+        assert UNNAMED in clinic.get().text
+    assert reads(clinic) == ["consultation:failed"]
+    monkeypatch.setattr("plugin.faces.viewer.patient.FAILED_SECONDS", 0.0)
+    clinic.world.assembled.sessions.names.forget(clinic.view)
+    clinic.get()
+    clinic.world.ehr.failure = None
+    assert "Alma MARTIN" in clinic.get().text
 
 
 def test_the_memory_of_names_is_bounded() -> None:

@@ -24,6 +24,8 @@ NUMBER: Final = 0
 """Of the banner's consultation among those of its page: looks at feeds count from 1, however many feeds there are."""
 REFUSED_SECONDS: Final = 300.0
 """How long a refused name is not asked for again: a rule or a quota would refuse it on every page, in the log too."""
+FAILED_SECONDS: Final = 30.0
+"""How long it is not, where the EHR gave none: one that hangs would hold every page up by its whole deadline."""
 
 
 class Patients:
@@ -61,7 +63,7 @@ class Patients:
         except Refused:
             named, until = PatientName(), min(view.expires_at, self._clock() + REFUSED_SECONDS)
         except ConsultError:
-            return PatientName()
+            named, until = PatientName(), min(view.expires_at, self._clock() + FAILED_SECONDS)
         else:
             named, until = _told(release), view.expires_at
         self._names.keep(view.id, named, until)
