@@ -46,6 +46,23 @@ def test_a_language_is_known_by_how_its_tag_begins(tag: str | None, language: st
     assert known_language(tag) == language
 
 
+@pytest.mark.parametrize(
+    ("preferred", "language"),
+    [
+        ("fr-CH,en;q=0.5", "fr"),
+        ("de-CH,fr-CH;q=0.8,en;q=0.5", "fr"),
+        ("de,en-GB;q=0.8,fr;q=0.5", "en"),
+        ("en;q=0,fr;q=0.1", "fr"),
+        ("*", "en"),
+        ("de", "en"),
+        ("", "en"),
+    ],
+)
+def test_the_browsers_first_language_of_ours_counts_whatever_its_region(preferred: str, language: str) -> None:
+    with Flask(__name__).test_request_context("/", headers={"Accept-Language": preferred}):
+        assert chosen_language() == language
+
+
 def test_the_language_asked_for_goes_before_the_ehrs_and_the_browsers() -> None:
     app = Flask(__name__)
     with app.test_request_context("/?lang=en", headers={"Accept-Language": "fr"}):

@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from plugin.faces.pages import wording
 from plugin.faces.pages.style import PLAIN, Style
-from plugin.faces.pages.wording import DEFAULT, LANGUAGES, Counted, Language, Say, Word, known_language
+from plugin.faces.pages.wording import DEFAULT, Counted, Language, Say, Word, known_language
 
 HERE = Path(__file__).parent
 SHARED = HERE / "templates"
@@ -122,4 +122,8 @@ def policy(nonce: str, ancestors: Sequence[str]) -> str:
 def chosen_language(locale: str | None = None) -> Language:
     """What the address asks for (`lang`), else the EHR's `locale`, else what the browser prefers, else English."""
     asked = known_language(request.args.get("lang")) or known_language(locale)
-    return asked or known_language(request.accept_languages.best_match(LANGUAGES)) or DEFAULT
+    if asked is not None:
+        return asked
+    # Not by `best_match`: to it `fr-CH, en;q=0.5` is English, since only that is a language of ours to the letter.
+    preferred = (known_language(tag) for tag, quality in request.accept_languages if quality > 0)
+    return next(filter(None, preferred), DEFAULT)
