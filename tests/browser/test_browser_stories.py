@@ -213,6 +213,18 @@ def test_a_panel_of_320_pixels_holds_long_marks_and_the_dates_of_a_chart(whole: 
     assert page.evaluate(OVERLAPPING) == []
 
 
+def test_words_beside_a_value_are_set_apart_from_it(whole: Town, browser: Browser) -> None:
+    person = clinician(whole, browser)
+    page = person.page()
+    person.launch(page, whole.patients[0])
+    person.state_purpose(page)
+    person.shown(page)
+    expect(page.locator(".results .v > span:not(.words)").first).to_have_css("font-weight", "600")
+    mark = "each => each.insertAdjacentHTML('afterend', '<span class=words>sensible</span>')"
+    page.locator(".results .v > span").first.evaluate(mark)
+    expect(page.locator(".results .v > .words").first).to_have_css("font-weight", "400")
+
+
 def test_the_search_stands_in_line_with_the_other_choices(whole: Town, browser: Browser) -> None:
     """Where they need two lines, too."""
     person = clinician(whole, browser, language="fr", width=1000)
