@@ -24,6 +24,7 @@ from plugin.faces.viewer.readings.values import (
     Span,
     Term,
     Truth,
+    Unread,
     Value,
 )
 
@@ -39,6 +40,10 @@ _FROM_TO = Word("du {0} au {1}", "{0} to {1}")
 _SINCE, _UNTIL = Word("depuis le {0}", "since {0}"), Word("jusqu’au {0}", "until {0}")
 _UNPRINTED: Final[Mapping[str, Word]] = {
     Sampled.kind: Word("série de mesures, non dessinée", "series of measurements, not drawn"),
+    Unread.kind: Word(
+        "La source donne ici ce que cette page ne sait pas lire. Adressez-vous à la source.",
+        "The source gives something here that this page cannot read. Ask the source.",
+    ),
     Altered.kind: Word(
         "La source modifie le sens de ce résultat d’une façon que cette page ne connaît pas. Adressez-vous à la "
         "source.",
@@ -85,7 +90,7 @@ def printed(value: Value | Number | None, language: Language) -> str:
             return _worded(value, language)
 
 
-def _worded(value: Truth | Sampled | Altered | Absent, language: Language) -> str:
+def _worded(value: Truth | Sampled | Altered | Unread | Absent, language: Language) -> str:
     """What is told in our words alone."""
     match value:
         case Truth():

@@ -2,7 +2,9 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +13,7 @@ from plugin.faces.viewer.printed import amount
 from plugin.faces.viewer.readings.moment import Precision, when
 from plugin.faces.viewer.readings.text import MAX_LINE, Text, line, visible
 from plugin.faces.viewer.readings.values import Amount, Number, number
+from tests.viewer.readings.lines import coded, printed_row
 
 _FIGURES = st.integers(0, 61).map("{:02}".format)
 _DATES = st.from_regex(r"(000[12]|20[0-9]{2}|999[89])-(0[0-9]|1[0-3])-[0-3][0-9]", fullmatch=True)
@@ -52,3 +55,28 @@ def test_a_number_stays_with_its_unit_unless_that_is_as_wide_as_a_line() -> None
     told = Number(Decimal("1.50"), "1.50")
     assert amount(Amount(told, unit=Text("mmol/L")), "fr") == "1,50\u00a0mmol/L"
     assert amount(Amount(told, unit=Text("colonies par millilitre")), "fr") == "1,50 colonies par millilitre"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"valueQuantity": {"value": "five", "unit": "mmol/L"}},
+        {"valueRatio": {"numerator": {"value": Decimal(1)}}},
+        {"valueAttachment": {"contentType": "image/png"}},
+        {"valueInteger": "5"},
+    ],
+    ids=lambda each: next(iter(each)),
+)
+def test_a_value_that_cannot_be_read_is_said_to_be_there(value: dict[str, Any]) -> None:
+    """An empty place would say that the source gave none."""
+    told = "The source gives something here that this page cannot read. Ask the source."
+    assert printed_row(value, "en").value == told
+    part = {"component": [{"code": {"text": "Sodium"}, **value}]}
+    assert [each.value for each in printed_row(part, "en").parts] == [told]
+    reason = coded("data-absent-reason", "error")
+    assert told not in printed_row({**value, "dataAbsentReason": reason}, "en").value
+
+
+def test_what_has_no_value_has_none_that_cannot_be_read() -> None:
+    for nothing in ({}, {"valueQuantity": None}, {"valueString": ""}, {"valueCodeableConcept": {}}):
+        assert printed_row(nothing, "en").value == ""

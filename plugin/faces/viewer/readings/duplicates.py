@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from plugin.faces.viewer.readings.elements import Pair
 from plugin.faces.viewer.readings.moment import Precision
 from plugin.faces.viewer.readings.result import Hint, HintKind, Result, Standing
-from plugin.faces.viewer.readings.values import Altered, Amount, Term
+from plugin.faces.viewer.readings.values import Altered, Amount, Term, Unread
 
 MAX_HINTS = 12
 """On one row. A report names all its results as members anyway."""
@@ -116,7 +116,7 @@ def _alike(one: Result, other: Result) -> HintKind | None:
     shared = HintKind.SAME_IDENTIFIER if one.identifiers & other.identifiers else None
     if one.when is None or other.when is None or not _same_test(one, other) or _other_specimen(one, other):
         return shared
-    if isinstance(one.value, Altered) or isinstance(other.value, Altered):
+    if isinstance(one.value, Altered | Unread) or isinstance(other.value, Altered | Unread):
         return shared  # what it says is not known, so neither the same nor another thing
     same_value = _same_value(one, other)
     if one.when.precision is Precision.TIME and other.when.precision is Precision.TIME:

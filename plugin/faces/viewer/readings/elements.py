@@ -1,7 +1,7 @@
 """FHIR's data types as they stand in a parsed tree, read without trust: anything may be missing or of another type.
 
-What is not in FHIR's form is passed over, never guessed and never an error. Lists are read up to a bound, since a page
-is for people.
+What is not in FHIR's form is passed over, never guessed and never an error; of a value it is said. Lists are read up to
+a bound, since a page is for people.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,6 +20,7 @@ from plugin.faces.viewer.readings.values import (
     Span,
     Term,
     Truth,
+    Unread,
     Value,
     number,
 )
@@ -177,12 +178,15 @@ def numbered(value: Any) -> Amount | None:
 
 
 def value_of(tree: Tree, name: str = "value") -> Value | None:
-    """The `value[x]` of an element; else why it is absent; None where nothing is said."""
+    """The `value[x]` of an element; else why it is absent, or that it cannot be read; None where nothing is said."""
     found = next((each for each in _typed(tree, name) if each is not None), None)
     if found is not None:
         return found
     reason = term(tree.get("dataAbsentReason"))
-    return None if reason is None else Absent(reason)
+    if reason is not None:
+        return Absent(reason)
+    is_there = any(key.startswith(name) and key[len(name) :][:1].isupper() for key, each in tree.items() if each)
+    return Unread() if is_there else None
 
 
 def moment_of(tree: Tree, name: str) -> Any:

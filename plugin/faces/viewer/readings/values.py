@@ -149,6 +149,13 @@ class Altered(Struct, frozen=True, gc=False):
     kind: ClassVar[str] = "altered"
 
 
+class Unread(Struct, frozen=True, gc=False):
+    """There is something, and it is not in FHIR's form, or of a kind that is not read: an empty place would say that
+    there is nothing."""
+
+    kind: ClassVar[str] = "unread"
+
+
 class Said(Struct, frozen=True, gc=False):
     """A sentence of ours about values of the source: `every 8 hours`."""
 
@@ -169,4 +176,4 @@ class Phrase(Struct, frozen=True, gc=False):
     parts: tuple["Value", ...]
 
 
-Value = Text | Term | Amount | Span | Ratio | Money | Truth | Sampled | Absent | Altered | Said | Phrase | When
+Value = Text | Term | Amount | Span | Ratio | Money | Truth | Sampled | Absent | Altered | Unread | Said | Phrase | When
