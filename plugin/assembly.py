@@ -48,6 +48,7 @@ from plugin.settings.errors import SettingsError
 from plugin.settings.ledger import FileSinkSettings
 from plugin.settings.secret import read_secret
 from plugin.sinks import Heard, sinks_of
+from plugin.state import quotas
 from plugin.state.callers import Callers
 from plugin.state.handles import Handles
 from plugin.state.openings import Openings
@@ -117,7 +118,7 @@ def assemble(
         oppositions=Oppositions(sources.consent_sources(settings)),
         matches=PatientMatches(demo=settings.demo),
         quotas=Quotas(
-            settings.state_dir / "quotas.sqlite",
+            settings.state_dir / quotas.FILE,
             derived(keys, "quotas")[0],
             consultations=settings.limits.consultations_per_person_hour,
             patients=settings.limits.patients_per_person_hour,

@@ -38,8 +38,8 @@ class Standing(Protocol):
     def warnings(self) -> Sequence[str]:
         """A sentence for each trouble that lasts."""
 
-    def refuses(self) -> bool:
-        """True while there is too little space for any request."""
+    def refusing(self) -> str | None:
+        """Why every request is refused, in a sentence; None if none is for what was noticed."""
 
 
 class AllProcesses:
@@ -119,8 +119,8 @@ def _answer(
 
 
 def _problem(served: tuple[str, int], ledger: Opening, standing: Standing) -> str | None:
-    if standing.refuses():
-        return "too little space is left to keep the log"
+    if (refusing := standing.refusing()) is not None:
+        return refusing
     try:
         Reader(ledger).head()
     except LedgerError:

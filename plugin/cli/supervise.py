@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from wsgiref.simple_server import WSGIServer
 
@@ -28,6 +29,7 @@ from plugin.event import AuditAction, Outcome
 from plugin.ledger.place import LedgerPlace
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
+from plugin.state.usable import unusable
 from plugin.telemetry import LIBRARIES, configure_logging
 
 FLUSH_SECONDS = 1.0
@@ -50,7 +52,7 @@ def supervise(settings: Settings, path: Path, listen: tuple[str, int], anew: thr
     # Before anything is opened or a thread begins: what the workers are forked from has neither.
     zygote = Zygote()
     alarms = _alarms(settings)
-    watch = Watch(alarms, assembly.free_space(settings), place.glance)
+    watch = Watch(alarms, assembly.free_space(settings), place.glance, partial(unusable, settings.state_dir))
     operations = _operations(settings, listen, place, watch)
     assembled, warnings = _checked(settings)
     workers = Workers(zygote, anew, listen, settings.processes, LIBRARIES)

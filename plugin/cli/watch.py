@@ -5,7 +5,7 @@ Each trouble is an alarm once, when it begins, and a warning of `/readyz` for as
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import structlog
@@ -28,16 +28,28 @@ STALE_SECONDS = 180.0
 """A sink that has lacked the newest checkpoint for this long is stale: the promise is 60 s, and three misses are no
 hiccup any more."""
 
+_STATE = "state"
+"""The trouble that refuses everybody."""
+
 log = structlog.get_logger()
 
 
 class Watch:
     """What was noticed. Safe to call from several threads."""
 
-    def __init__(self, alarms: Alarms, space: FreeSpace, ledger: Opening, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        alarms: Alarms,
+        space: FreeSpace,
+        ledger: Opening,
+        unusable: Callable[[], Iterator[str]],
+        clock: Clock | None = None,
+    ) -> None:
+        """`unusable`: names the files of the shared state that cannot be written."""
         self._alarms = alarms
         self._space = space
         self._ledger = ledger
+        self._unusable = unusable
         self._clock = clock or Clock()
         self._lasting: dict[str, str] = {}
         self._changing = threading.Lock()
@@ -50,13 +62,18 @@ class Watch:
         with self._changing:
             return list(self._lasting.values())
 
-    def refuses(self) -> bool:
-        """True while there is too little space for any request."""
-        return self._space.spent()
+    def refusing(self) -> str | None:
+        """Why every request is refused, in a sentence; None if none is for what was noticed."""
+        if self._space.spent():
+            return "too little space is left to keep the log"
+        with self._changing:
+            return self._lasting.get(_STATE)
 
     def look(self) -> None:
-        """Look at space, clock and log."""
+        """Look at space, state, clock and log."""
         self._look_at_space()
+        unusable = next(self._unusable(), None)
+        self._begins(_STATE, unusable and f"state that requests need cannot be written: {unusable}")
         step = self._clock.step()
         CLOCK_OFFSET.labels("steady").set(step)
         if abs(step) > STEP_SECONDS:

@@ -67,6 +67,11 @@ class Database:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
 
+    def check(self) -> None:
+        """Raises StateUnavailable unless something can be written: a full disk is found by nothing else."""
+        with self.writing() as connection:
+            connection.execute("PRAGMA user_version = 0")  # which writes it, though it is 0 already
+
     def version(self, connection: apsw.Connection) -> Version:
         """Equal to an earlier one exactly where nothing was committed in between, by this process or another."""
         counted: Any = connection.execute("PRAGMA data_version").get

@@ -21,6 +21,8 @@ AHEAD = 60.0
 """Seconds by which a look may be dated after now: what is further ahead was dated by a clock that was set back since,
 and would count for as much longer."""
 HASH_BYTES = 16
+FILE = "quotas.sqlite"
+"""Of `state_dir`."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS looks (person BLOB NOT NULL, at REAL NOT NULL, patient BLOB);

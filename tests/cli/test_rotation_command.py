@@ -131,7 +131,7 @@ def test_the_delivery_of_a_gateway_that_serves_goes_on_with_the_new_key(
     monkeypatch.setattr(checkpoints, "WATCH_SECONDS", 0.01)
     waited = checkpoints.threading.Event()
     alarms = Alarms(settings, Alerts([], settings.public_base))
-    watch = Watch(alarms, assembly.free_space(settings), settings.ledger.path)
+    watch = Watch(alarms, assembly.free_space(settings), settings.ledger.path, lambda: iter(()))
     with checkpoints.delivered(settings, watch, lambda: 60.0):
         command = [sys.executable, "-m", "plugin.cli", "--config", str(world.folder / "vitrine.toml")]
         done = subprocess.run([*command, "audit", "rotate", *WHY], capture_output=True, text=True, check=True)

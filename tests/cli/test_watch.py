@@ -54,11 +54,12 @@ class Remembered:
 
 
 class Hands:
-    """Two clocks that are moved by hand."""
+    """Two clocks that are moved by hand, and files that are broken by hand."""
 
     def __init__(self):
         self.wall = time.time()
         self.steady = 100.0
+        self.unusable: list[str] = []
 
     def pass_(self, seconds, *, step=0.0):
         self.wall += seconds + step
@@ -85,7 +86,13 @@ def watch(world, alarms, disk, hands):
     ticks = iter(range(0, 10**9, 10))
     space = FreeSpace([world.folder], low=LOW, floor=FLOOR, statvfs=disk.statvfs, clock=ticks.__next__)
     world.assembled.recorder.operational(AuditAction.GATEWAY_STARTED, "x")
-    return Watch(alarms, space, world.settings.ledger.path, Clock(lambda: hands.wall, lambda: hands.steady))
+    return Watch(
+        alarms,
+        space,
+        world.settings.ledger.path,
+        lambda: iter(hands.unusable),
+        Clock(lambda: hands.wall, lambda: hands.steady),
+    )
 
 
 def test_on_sound_ground_nothing_is_told(watch, alarms, hands):
@@ -95,7 +102,7 @@ def test_on_sound_ground_nothing_is_told(watch, alarms, hands):
         watch.look()
     watch.sinks([SinkStatus("file x", 3)], delivering=True)
     watch.heard("witness.example", 1.0)
-    assert (alarms.raised, alarms.told, watch.warnings(), watch.refuses()) == ([], [], [], False)
+    assert (alarms.raised, alarms.told, watch.warnings(), watch.refusing()) == ([], [], [], None)
 
 
 def test_little_space_is_an_alarm_when_it_begins_and_a_warning_while_it_lasts(watch, alarms, disk):
@@ -104,7 +111,7 @@ def test_little_space_is_an_alarm_when_it_begins_and_a_warning_while_it_lasts(wa
         disk.free = free
         watch.look()
         assert bool(watch.warnings()) is (free < LOW)
-        assert watch.refuses() is (free < FLOOR)
+        assert (watch.refusing() is not None) is (free < FLOOR)
     assert [(kind, action) for kind, action, _ in alarms.raised] == [(AlertKind.SPACE_LOW, AuditAction.SPACE_LOW)] * 2
 
 
@@ -229,6 +236,19 @@ def test_readyz_tells_warnings_and_is_not_ready_without_space(watch, world, disk
     disk.free = 0
     _, _, body = _answer("GET", "/readyz", ("127.0.0.1", 9), world.settings.ledger.path, watch)
     assert body.startswith(b"too little space")
+
+
+def test_a_gateway_whose_state_cannot_be_written_is_not_ready_until_it_can(watch, world, hands, tmp_path, monkeypatch):
+    """Every look would be refused: nobody may say who is suspended, nor count."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    hands.unusable = ["suspensions.sqlite"]
+    watch.look()
+    status, _, body = _answer("GET", "/readyz", ("127.0.0.1", 9), world.settings.ledger.path, watch)
+    assert status.startswith("503")
+    assert body.startswith(b"state that requests need cannot be written: suspensions.sqlite\n")
+    hands.unusable = []
+    watch.look()
+    assert (watch.refusing(), watch.warnings()) == (None, [])
 
 
 def test_metrics_of_workers_and_of_the_supervisor_are_one_page_with_each_name_once(tmp_path, monkeypatch):
