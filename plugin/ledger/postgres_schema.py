@@ -129,11 +129,13 @@ UNION ALL SELECT 'UPDATE ON ledger.head' WHERE EXISTS (
 """Of what `_RIGHTS` gives the gateway."""
 
 _COLUMNS = """
-SELECT c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull
+SELECT c.relname::text, a.attname::text, t.typname::text, a.attnotnull
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+LEFT JOIN pg_catalog.pg_type t ON t.oid = a.atttypid AND t.typnamespace = 'pg_catalog'::regnamespace
 WHERE n.nspname = 'ledger' AND c.relkind = 'r' AND c.relpersistence = 'p' AND NOT c.relhasrules AND NOT c.relrowsecurity
 """
+"""Types by their own names: `format_type` quotes them for a role with `quote_all_identifiers`."""
 _TRIGGERS = """
 SELECT t.tgname::text, c.relname::text, p.proname::text, t.tgtype::integer, p.prosrc
 FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
@@ -155,21 +157,21 @@ _EXPECTED_TRIGGERS = {
     )
 }
 _EXPECTED = {
-    ("meta", "single", "smallint", True),
-    ("meta", "format", "integer", True),
+    ("meta", "single", "int2", True),
+    ("meta", "format", "int4", True),
     ("meta", "origin", "text", True),
     ("meta", "vkey", "text", True),
-    ("head", "single", "smallint", True),
-    ("head", "size", "bigint", True),
+    ("head", "single", "int2", True),
+    ("head", "size", "int8", True),
     ("head", "edge", "bytea", True),
     ("head", "checkpoint", "text", True),
     ("head", "time", "text", True),
-    ("records", "position", "bigint", True),
+    ("records", "position", "int8", True),
     ("records", "header", "bytea", True),
     ("records", "body", "bytea", False),
     *(("records", name, "text", False) for name in SEARCH_COLUMNS),
-    ("tiles", "level", "integer", True),
-    ("tiles", "number", "bigint", True),
+    ("tiles", "level", "int4", True),
+    ("tiles", "number", "int8", True),
     ("tiles", "root", "bytea", True),
     ("tiles", "hashes", "bytea", True),
 }

@@ -258,6 +258,18 @@ def test_a_connection_string_that_leads_nowhere_is_told_without_being_quoted(pla
     assert part.partition("=")[2] not in str(refused.value)
 
 
+def test_tables_are_a_ledger_s_also_to_a_role_that_quotes_all_names(place, store):
+    """A setting of how PostgreSQL prints names made of a sound ledger a broken one, at a verify and a start."""
+    place.ask("ALTER ROLE gateway SET quote_all_identifiers = on")
+    try:
+        store.close()
+        store.meta()
+        with reading(place.dsn()) as view:
+            view.check_tables()
+    finally:
+        place.ask("ALTER ROLE gateway RESET quote_all_identifiers")
+
+
 @pytest.fixture(params=["notice", "error"])
 def told_from(request, place, ledger) -> Iterator[None]:
     """What the role is told by default: from this severity on."""
