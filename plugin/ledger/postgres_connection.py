@@ -38,6 +38,7 @@ _POOLED = (errors.DuplicatePreparedStatement, errors.InvalidSqlStatementName)
 _UNAVAILABLE = (errors.InsufficientPrivilege, errors.UndefinedObject, *_POOLED)
 """ProgrammingErrors that an administrator mends without touching a record: rights, a missing role, a pooler."""
 NO_LEDGER = "the database holds no ledger; `vitrine audit init` makes one"
+_FULL = "it has no connection left: its max_connections, or the limit of the role or the database, is reached"
 _UNREACHED = {
     "session is read-only": "it takes no writes: it is a standby, or read-only by default",
     "failed to resolve host": "the name of its host is not known here",
@@ -45,9 +46,15 @@ _UNREACHED = {
     "certificate verify failed": "its certificate is not of an authority in the file of sslrootcert, or not of now",
     "does not match host name": "its certificate is for another name than the host of the connection string",
     "server does not support SSL": "it speaks no TLS, and the connection string demands it",
+    "too many clients": _FULL,
+    "remaining connection slots": _FULL,
+    "too many connections for": _FULL,
+    "the database system is": "it is starting, stopping or recovering, and lets nobody in yet",
+    "not permitted to log in": "its role may not log in",
     "connection is bad": "no connection is tried: the connection string says what cannot be",
 }
-"""By what the driver says, which has no code for it and may quote the connection string."""
+"""By what the driver says, which has no code for it and may quote the connection string. A server that speaks another
+language than English is told by its own log only."""
 _RESULT = TypeVar("_RESULT")
 
 
@@ -143,9 +150,13 @@ def _words(error: psycopg.Error) -> str:
         return "a pooler between hands its sessions from one client to another: connect to the server itself"
     if error.sqlstate is not None:
         return f"{type(error).__name__} ({error.sqlstate})"
-    said = next((words for part, words in _UNREACHED.items() if part in str(error)), None)
+    # Of a place that was tried in vain at once, a socket's say, the driver says "is bad" as of a string that cannot be.
+    text = str(error).replace("connection is bad: connection to", "connection to")
+    said = next((words for part, words in _UNREACHED.items() if part in text), None)
     if said is not None:
         return said
+    if "Is the server running" in text and "FATAL" not in text:
+        return "no connection: nothing answers where it should be, so it is down, or elsewhere"
     attempt = error.pgconn
     if attempt is not None and attempt.needs_password:
         return "it asks for a password, and the connection string gives none"

@@ -175,7 +175,7 @@ def test_a_stopped_server_refuses_and_a_started_one_goes_on(place, ledger):
     place.server.stop(signal.SIGQUIT)
     try:
         for _ in range(2):
-            with pytest.raises(LedgerUnavailable, match="no connection"):
+            with pytest.raises(LedgerUnavailable, match="no connection: nothing answers"):
                 numbered(ledger, 1)
         with pytest.raises(LedgerUnreadable), reading(place.dsn()):
             pass
@@ -249,13 +249,37 @@ def test_a_role_that_commits_lazily_by_default_is_overruled(place, ledger, store
 
 @pytest.mark.parametrize(
     ("part", "words"),
-    [("host=nowhere.invalid", "the name of its host is not known here"), ("sslmode=perhaps", "says what cannot be")],
+    [
+        ("host=nowhere.invalid", "the name of its host is not known here"),
+        ("sslmode=perhaps", "says what cannot be"),
+        ("host=/nowhere", "so it is down, or elsewhere"),
+        ("host=127.0.0.1 port=1", "so it is down, or elsewhere"),
+    ],
 )
 def test_a_connection_string_that_leads_nowhere_is_told_without_being_quoted(place, part, words):
     """No log of a server could say why."""
     with pytest.raises(LedgerUnavailable, match=words) as refused:
         role_of(Dsn(f"{place.dsn().text} {part}"))
     assert part.partition("=")[2] not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("sql", "undo", "words"),
+    [
+        ("CONNECTION LIMIT 0", "CONNECTION LIMIT -1", "no connection left"),
+        ("NOLOGIN", "LOGIN", "its role may not log in"),
+    ],
+)
+def test_a_server_that_lets_nobody_in_is_told_with_its_reason(place, ledger, sql, undo, words):
+    """A server that is full, and one that is down, are mended by different people."""
+    ledger.close()
+    place.ask(f"ALTER ROLE gateway {sql}")
+    try:
+        with pytest.raises(LedgerUnavailable, match=words):
+            numbered(ledger, 1)
+    finally:
+        place.ask(f"ALTER ROLE gateway {undo}")
+    numbered(ledger, 2)
 
 
 def test_tables_are_a_ledger_s_also_to_a_role_that_quotes_all_names(place, store):
