@@ -45,6 +45,7 @@ class Recorder:
         self._ledger = ledger
         self._on_damage = on_damage
         self._on_clock_back = on_clock_back
+        self._on_refused: Callable[[str], None] = lambda _problem: None
         self._back = 0.0
         ledger.observe(self._committed)
         self._gateway = gateway
@@ -69,9 +70,14 @@ class Recorder:
             if is_owed:
                 self._doubt(body["record"])
             count_refused_record(is_owed=is_owed)
+            self._on_refused(str(error))
             self._end_if_damaged(error)
             raise RecordUnavailable from error
         return position
+
+    def observe_refusals(self, on_refused: Callable[[str], None]) -> None:
+        """Call `on_refused`, with a sentence, for each record that the log does not take from now on."""
+        self._on_refused = on_refused
 
     def settle(self) -> str | None:
         """Record what an outage left owing, if anything; why not, if the ledger takes no records now.

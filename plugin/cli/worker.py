@@ -68,6 +68,7 @@ def application() -> object:
         time.sleep(_rest_of_life(born))
         sys.exit(CANNOT)
     takes_records()  # what its predecessor met is checked
+    assembled.recorder.observe_refusals(_Refusals())
     debts = Debts(settings.state_dir)
     assembled.recorder.owe(debts.take())
     leaving.at_last = partial(_leave_debt, assembled, debts)
@@ -155,6 +156,28 @@ def _forget_ended(assembled: assembly.Assembled) -> None:
         assembled.sessions.forget_ended()
     except StateUnavailable:
         log.error("views that have ended could not be forgotten; it is tried again")
+
+
+class _Refusals:
+    """Logs why the log did not take a record: an outage may be over before what it left owing is tried again."""
+
+    MOST = 32
+    """Reasons that are remembered. There are some dozens at most; their sentences are not ours to bound."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, problem: str) -> None:
+        """Log it, unless the same was logged less than OWED_SECONDS ago."""
+        now = time.monotonic()
+        with self._lock:
+            if now - self._told.get(problem, -OWED_SECONDS) < OWED_SECONDS:
+                return
+            if len(self._told) >= self.MOST:
+                self._told.clear()
+            self._told[problem] = now
+        log.error("the ledger did not take a record, and nothing was released for it", problem=problem)
 
 
 class _Leaving:

@@ -28,6 +28,11 @@ def actions(served: DatabaseDeployment) -> list[str]:
     return [each["action"] for each in served.bodies()]
 
 
+def reasons(served: DatabaseDeployment) -> set[str]:
+    """Why records were not taken, as the process log says."""
+    return {line["problem"] for line in served.log_lines() if line["event"].startswith("the ledger did not take")}
+
+
 def test_each_look_leaves_its_record_whichever_process_it_came_to(served):
     """One sequence; `bodies` verifies the whole of it."""
     served.start()
@@ -62,6 +67,9 @@ def test_while_the_server_is_away_nothing_is_released_and_then_what_is_owed_is_r
         assert b"718-7" not in answer.body
         assert served.operations("/readyz").status == 503
         assert b"vitrine_ledger_refused_total 1.0" in served.operations("/metrics").body
+        assert served.ask(OBSERVATION).status == 503
+        (why,) = reasons(served)
+        assert why.startswith("PostgreSQL: ")
         served.wait_until(
             lambda: [line["problem"] for line in served.log_lines() if "not recorded yet" in line["event"]]
         )
@@ -117,6 +125,7 @@ def test_rights_that_the_role_is_given_stop_the_next_start_and_a_lost_right_rele
         assert served.ask(OBSERVATION).status == 503
     finally:
         served.server.execute(DATABASE, f"GRANT INSERT ON ledger.records TO {GATEWAY}")
+    assert reasons(served) == {"PostgreSQL: InsufficientPrivilege (42501)"}, "however soon it was over"
     served.wait_until(lambda: served.ask(OBSERVATION).status == 200)
     assert served.stop()[0] == 0
     served.server.execute(DATABASE, f"GRANT UPDATE ON ledger.records TO {GATEWAY}")
