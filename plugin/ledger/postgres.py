@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 import psycopg
-from psycopg.errors import Diagnostic, QueryCanceled
+from psycopg.errors import Diagnostic, QueryCanceled, UndefinedTable
 
 from plugin.ledger import postgres_array
 from plugin.ledger.criteria import Hit, Mark, SearchTooLong, Step
@@ -284,6 +284,10 @@ def reading(dsn: Dsn, seconds: float = READ_SECONDS) -> Iterator[View]:
         try:
             connection.execute(f"SET default_transaction_read_only = on; SET statement_timeout = '{seconds:.0f}s'")
             yield View(connection)
+        except UndefinedTable:  # all of them, or one
+            connection.settle()
+            check_tables(connection)
+            raise
         finally:
             connection.close()
 

@@ -65,6 +65,15 @@ def test_a_database_without_a_ledger_is_unreadable(place):
         view.head()
 
 
+@pytest.mark.parametrize("table", ["records", "head", "tiles"])
+def test_a_ledger_that_lacks_a_table_is_broken_and_not_absent(place, table):
+    """`audit init makes one` is no help to whoever lost a part of one."""
+    place.ask(f"ALTER TABLE ledger.{table} RENAME TO old_{table}")
+    with pytest.raises(LedgerBroken, match="not those of a ledger"), reading(place.dsn()) as view:
+        view.freeze()
+        view._connection.execute(f"SELECT 1 FROM ledger.{table}")
+
+
 def test_a_connection_string_is_shown_by_nothing(place):
     """It may hold a password, and errors are logged with their causes."""
     wrong = Dsn(
