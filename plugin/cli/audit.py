@@ -70,7 +70,8 @@ def init(path: Path, owner: Path | None) -> None:
 def list_(path: Path, reason: str, form: str, first: int, last: int | None) -> None:
     """Show the records in ledger order: for people, as FHIR AuditEvents, or as stored."""
     check_positions(first, last)
-    _show(read(settings_at(path), AuditConsultation(reason, first, last)), form)
+    if not _show(read(settings_at(path), AuditConsultation(reason, first, last)), form):
+        click.echo("0 records", err=True)
 
 
 @audit.command()

@@ -267,6 +267,12 @@ def test_the_log_is_listed_in_three_forms(place):
     assert json.loads(part)["position"] == 1
 
 
+def test_a_list_without_records_says_so(place):
+    """An empty answer to a position beyond the end reads as a log that has nothing to tell."""
+    done = vitrine(place.path, "audit", "list", *REASON, "--first", "4711")
+    assert (done.stdout, done.stderr) == ("", "0 records\n")
+
+
 def test_records_are_found_by_position_request_and_record(place):
     vitrine(place.path, "audit", "list", *REASON)
     record = bodies(place, "log:read")[0]
