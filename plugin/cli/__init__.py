@@ -48,6 +48,8 @@ class Commands(click.Group):
             except UnicodeEncodeError as error:
                 shown = os.fsencode(argument).decode(errors="backslashreplace")
                 raise Failure(f"an argument is not in UTF-8: {shown}", CANNOT) from error
+        if not SILENT.intersection(arguments):
+            _need_output()  # before what helps is printed
         with _in_one_sentence(context):  # what helps is written here
             return super().parse_args(context, arguments)
 
@@ -77,6 +79,12 @@ def _in_one_sentence(context: click.Context) -> Iterator[None]:
         except OSError:
             # It would fail again at the end of Python, which then has another exit code.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _need_output() -> None:
+    """End the command where nothing that it prints could be read."""
+    if sys.stdout is None:
+        raise Failure("standard output is closed", CANNOT)
 
 
 def _flush() -> None:
@@ -112,6 +120,6 @@ def main(context: click.Context, path: Path) -> None:
 
     Exit codes: 0 yes, done, unbroken; 1 the answer is no; 2 could not tell or could not run.
     """
-    if sys.stdout is None and context.invoked_subcommand not in SILENT:
-        raise Failure("standard output is closed", CANNOT)
+    if context.invoked_subcommand not in SILENT:
+        _need_output()
     context.obj = path

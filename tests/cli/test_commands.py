@@ -387,7 +387,7 @@ def test_what_cannot_be_written_is_one_sentence_and_no_answer(place, monkeypatch
     assert "No space left on device" in capsys.readouterr().err.splitlines()[-1]
 
 
-@pytest.mark.parametrize("command", PRINTING[1:], ids=lambda command: " ".join(command[:2]))
+@pytest.mark.parametrize("command", PRINTING, ids=lambda command: " ".join(command[:2]))
 def test_without_a_standard_output_no_command_begins(place, monkeypatch, capsys, command):
     """`>&-`: exit 1 would say that the log is broken, and a reading would be recorded that nobody had."""
     before = place.bodies()
