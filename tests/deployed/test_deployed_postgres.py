@@ -1,5 +1,6 @@
 """The gateway with its ledger in PostgreSQL: looks over HTTP, several processes, and a server that goes away."""
 
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -81,6 +82,15 @@ def test_while_the_server_is_away_nothing_is_released_and_then_what_is_owed_is_r
     assert served.stop()[0] == 0
 
 
+def owed(served: DatabaseDeployment) -> list[int]:
+    """Records that the gaps name, and how many more they count: of each worker that takes over there is one."""
+    notes = [str(body["note"]) for body in served.bodies() if body["action"] == "ledger:gap"]
+    told = [
+        re.match(r"(\d+) records could not be written; .* for them(?:, nor for (\d+) more)?", note) for note in notes
+    ]
+    return [sum(int(each[group] or 0) for each in told if each is not None) for group in (1, 2)]
+
+
 def test_what_a_stop_during_an_outage_leaves_owing_is_recorded_by_the_next_start(served):
     """Who finds the database away restarts the gateway, too."""
     served.start()
@@ -92,11 +102,7 @@ def test_what_a_stop_during_an_outage_leaves_owing_is_recorded_by_the_next_start
     finally:
         served.server.start()
     served.start()
-    served.wait_until(lambda: "ledger:gap" in actions(served))
-    (gap,) = [body for body in served.bodies() if body["action"] == "ledger:gap"]
-    assert gap["note"] == (
-        "2 records could not be written; nothing was released for them, nor for 2 more that were not looked up"
-    )
+    served.wait_until(lambda: owed(served) == [2, 2])
     assert served.stop()[0] == 0
     assert not list((served.folder / "state" / "owed").iterdir())
 
