@@ -41,6 +41,9 @@ INS_TEST_SYSTEMS = frozenset({"urn:oid:1.2.250.1.213.1.4.10", "urn:oid:1.2.250.1
 _RELIABILITY = "https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-identity-reliability"
 _STATUS_SYSTEM = "https://hl7.fr/ig/fhir/core/CodeSystem/fr-core-cs-v2-0445"
 
+_LINKS_OF_ONE_IN_USE = ("replaces", "refer", "seealso")
+"""R4 link-type, but for `replaced-by`."""
+
 MAX_CANDIDATE_PAGES = 3
 """An exact identifier finds one patient, or a few; a feed that goes on and on ignores the parameter."""
 
@@ -157,14 +160,17 @@ def _at_the_feed(
     if not identifiers or born is None:
         return NoMatch(NO_QUALIFIED_IDENTIFIER)
     found, complete = _candidates(feed, identifiers, call)
-    candidates = {
-        candidate["id"]
-        for candidate in found
-        if _in_use(candidate)
-        and _birth_date(candidate) == born
-        and _same_person(identifiers, _identifiers(candidate, systems))
-    }
-    if not complete or len(candidates) > 1:
+    candidates: set[str] = set()
+    others: set[str] = set()
+    for candidate in found:
+        is_meant = (
+            _in_use(candidate)
+            and _birth_date(candidate) == born
+            and _same_person(identifiers, _identifiers(candidate, systems))
+        )
+        (candidates if is_meant else others).add(candidate["id"])
+    # One that is given twice, and meant only once, is told in two ways: nobody knows which is true.
+    if not complete or len(candidates) > 1 or candidates & others:
         return NoMatch("ambiguous")
     return Match(candidates.pop(), identifiers, by) if candidates else NoMatch("no-match")
 
@@ -264,7 +270,7 @@ def _in_use(patient: Mapping[str, Any]) -> bool:
     links = patient.get("link", [])
     if not isinstance(links, list) or patient.get("active", True) is not True:
         return False
-    return not any(not isinstance(link, dict) or link.get("type") == "replaced-by" for link in links)
+    return all(isinstance(link, dict) and link.get("type") in _LINKS_OF_ONE_IN_USE for link in links)
 
 
 def _birth_date(patient: Mapping[str, Any]) -> date | None:

@@ -174,6 +174,9 @@ def test_an_identifier_identifies_within_its_period_only(period: Any, in_force: 
         (here(ALMA_NIR, active="false"), there(ALMA_NIR), "patient-not-active"),
         (here(ALMA_NIR, link={"type": "replaced-by"}), there(ALMA_NIR), "patient-not-active"),
         (here(ALMA_NIR), there(ALMA_NIR, active="false"), "no-match"),
+        (here(ALMA_NIR, link=[{"type": ["replaced-by"]}]), there(ALMA_NIR), "patient-not-active"),
+        (here(ALMA_NIR), there(ALMA_NIR, link=[{"type": "Replaced-By"}]), "no-match"),
+        (here(ALMA_NIR), there(ALMA_NIR, link=[{"type": "seealso"}, {"type": "refer"}]), "lab-1"),
         (here(ALMA_NIR, link=[{"type": "replaces"}], active=True), there(ALMA_NIR), "lab-1"),
         (here(ALMA_NIR), there(ALMA_NIR, active=False), "no-match"),
         (here(ALMA_NIR), there(ALMA_NIR, link=[{"type": "replaced-by"}]), "no-match"),
@@ -204,6 +207,14 @@ def test_two_candidates_are_none() -> None:
     assert Ward([here(ALMA_NIR)], [there(ALMA_NIR), there(ALMA_NIR)]).outcome() == "lab-1"
     split = [there(ALMA_NIR), there((IPP, "77"), patient_id="lab-2")]
     assert Ward([here(ALMA_NIR, (IPP, "77"))], split).outcome() == "ambiguous"
+
+
+@pytest.mark.parametrize("other", [{"birthDate": "1980-01-14"}, {"active": False}, {"identifier": []}])
+def test_a_candidate_that_is_given_twice_and_differently_is_none(other: dict[str, Any]) -> None:
+    """Which of the two is true, nobody can tell."""
+    ward = Ward([here(ALMA_NIR)], [there(ALMA_NIR), {**there(ALMA_NIR), **other}])
+    ward.lab.ignores_parameters = True
+    assert ward.outcome() == "ambiguous"
 
 
 def test_a_feed_that_returns_everybody_matches_the_one() -> None:
