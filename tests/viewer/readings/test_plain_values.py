@@ -13,7 +13,7 @@ from plugin.faces.viewer.printed import amount
 from plugin.faces.viewer.readings.moment import Precision, when
 from plugin.faces.viewer.readings.text import MAX_LINE, Text, line, visible
 from plugin.faces.viewer.readings.values import Amount, Number, number
-from tests.viewer.readings.lines import coded, printed_row
+from tests.viewer.readings.lines import coded, details, printed_row
 
 _FIGURES = st.integers(0, 61).map("{:02}".format)
 _DATES = st.from_regex(r"(000[12]|20[0-9]{2}|999[89])-(0[0-9]|1[0-3])-[0-3][0-9]", fullmatch=True)
@@ -80,3 +80,22 @@ def test_a_value_that_cannot_be_read_is_said_to_be_there(value: dict[str, Any]) 
 def test_what_has_no_value_has_none_that_cannot_be_read() -> None:
     for nothing in ({}, {"valueQuantity": None}, {"valueString": ""}, {"valueCodeableConcept": {}}):
         assert printed_row(nothing, "en").value == ""
+
+
+@pytest.mark.parametrize(
+    ("written", "told"), [("\u2265", "\u2265 5 mg/L"), ("\u2264", "\u2264 5 mg/L"), ("<", "< 5 mg/L")]
+)
+def test_a_comparator_is_told_in_either_spelling(written: str, told: str) -> None:
+    tree = {"status": "final", "valueQuantity": {"value": 5, "unit": "mg/L", "comparator": written}}
+    assert printed_row(tree, "en").value.replace("\u00a0", " ") == told
+
+
+@pytest.mark.parametrize("written", ["~", "ad", "=<", "", 5, ["<"]])
+def test_a_number_whose_comparator_is_not_known_is_not_printed_as_if_it_had_none(written: Any) -> None:
+    """`5` is another statement than `about 5`."""
+    quantity = {"value": 5, "unit": "mg/L", "comparator": written}
+    assert "cannot read" in printed_row({"status": "final", "valueQuantity": quantity}, "en").value
+    part = {"code": {"text": "CRP"}, "valueQuantity": quantity}
+    assert "cannot read" in printed_row({"status": "final", "component": [part]}, "en").parts[0].value
+    order = {"resourceType": "MedicationRequest", "dosageInstruction": [{"doseAndRate": [{"doseQuantity": quantity}]}]}
+    assert details(order, "en") == [("Dosage", "part of the dosage is not shown here")]

@@ -34,7 +34,8 @@ MAX_ITEMS = 100
 
 UCUM = "http://unitsofmeasure.org"
 TRANSLATION = "http://hl7.org/fhir/StructureDefinition/translation"
-_COMPARATORS = frozenset({"<", "<=", ">=", ">"})
+_COMPARATORS = {"<": "<", "<=": "<=", ">=": ">=", ">": ">", "\u2264": "<=", "\u2265": ">="}
+"""As a source may write them -> FHIR's own."""
 _CURRENCY_LENGTH = 3
 
 
@@ -125,24 +126,28 @@ def _translations(element: Any) -> tuple[tuple[str, Text], ...]:
 
 
 def amount(value: Any) -> Amount | None:
-    """A Quantity; None without a number."""
+    """A Quantity; None without a number, or with a comparator that is not known: the number alone would say more."""
     if not isinstance(value, dict):
         return None
     tree: Tree = value
-    digits = number(tree.get("value"))
-    if digits is None:
+    digits, comparator = number(tree.get("value")), _comparator(tree.get("comparator"))
+    if digits is None or comparator is None:
         return None
-    comparator = word(tree.get("comparator"))
     code = word(tree.get("code"))
     unit, ucum = line(tree.get("unit")) or line(code), code if tree.get("system") == UCUM else ""
     is_contradictory = unit is not None and ucum not in ("", unit.shown) and contradict(unit.shown, ucum)
     return Amount(
         digits,
-        comparator if comparator in _COMPARATORS else "",
+        comparator,
         unit,
         ucum,
         line(code) if is_contradictory else None,
     )
+
+
+def _comparator(value: Any) -> str | None:
+    """None: there is one, and it is not known."""
+    return "" if value is None else _COMPARATORS.get(word(value) or "?")
 
 
 def span(value: Any) -> Span | None:
