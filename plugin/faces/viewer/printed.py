@@ -185,7 +185,7 @@ def _one(value: When, language: Language) -> str:
 def reference_range(value: ReferenceRange, language: Language) -> str:
     """The range, and for whom or what it is."""
     told = span(value.span, language) if value.span is not None else ""
-    if value.text is not None and value.is_contradictory:
+    if value.text is not None and (value.is_contradictory or value.says_more):
         told = _ALSO.said(language).format(value.text.shown, told)
     told = told or (value.text.shown if value.text is not None else "")
     about = [term(each, language) for each in ((value.meaning,) if value.meaning else ()) + value.applies_to]

@@ -100,3 +100,26 @@ def test_the_page_says_so_on_the_row(clinic: Clinic, language: str, units: str, 
     seen = clinic.get("part/city-lab", language=language).text.replace("\u00a0", " ")
     assert units in seen
     assert ranges in seen
+
+
+@pytest.mark.parametrize("text", ["Men: 5 - 10", "5 - 10 (women: 4 - 9)", "fasting", "5 - 10 g/dL until 3 months"])
+def test_words_of_a_range_stand_beside_its_limits(text: str) -> None:
+    """For whom or when the limits hold is what makes them true."""
+    (found,) = row(ranged(9, text)).ranges
+    assert reference_range(found, "en").replace("\u00a0", " ") == f"{text} (the source also gives 5 – 10 g/dL)"
+
+
+@pytest.mark.parametrize("text", ["5 - 10", "5,0 à 10.00 g/dL", "[5 – 10] g/dL", "de 5 à 10"])
+def test_a_text_of_the_limits_alone_is_not_printed_twice(text: str) -> None:
+    (found,) = row(ranged(9, text)).ranges
+    assert reference_range(found, "en").replace("\u00a0", " ") == "5 – 10 g/dL"
+
+
+@pytest.mark.parametrize(("text", "side"), [("< 60", "low"), ("≥ 60", "high")])
+def test_a_text_that_names_the_other_side_contradicts_its_limit(text: str, side: str) -> None:
+    limit = {side: {"value": 60, "unit": "mL/min"}}
+    (found,) = row(
+        {"valueQuantity": {"value": 60, "unit": "mL/min"}, "referenceRange": [limit | {"text": text}]}
+    ).ranges
+    assert found.is_contradictory
+    assert text in reference_range(found, "en")

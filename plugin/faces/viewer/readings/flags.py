@@ -63,6 +63,11 @@ _SEVERITY = (
 
 _NUMBERS: Final = re.compile(r"[0-9]{1,3}(?:[ \u00a0\u202f][0-9]{3})+(?![0-9])|[0-9]+(?:[.,][0-9]+)?")
 _THOUSANDS: Final = re.compile(r"[ \u00a0\u202f]")
+_WORD: Final = re.compile(r"[^\W\d_]+")
+_BETWEEN: Final = frozenset({"a", "\u00e0", "to", "et", "and", "de", "from"})
+"""Words of a text that say nothing beside its numbers."""
+_AT_MOST: Final = frozenset("<\u2264")
+_AT_LEAST: Final = frozenset(">\u2265")
 _LOW = frozenset({Level.LOW, Level.CRITICALLY_LOW})
 _HIGH = frozenset({Level.HIGH, Level.CRITICALLY_HIGH})
 _TABLE = "interpretation"
@@ -85,6 +90,7 @@ def ranges_of(tree: Tree) -> tuple[ReferenceRange, ...]:
             tuple([whom for item in records(each.get("appliesTo")) if (whom := term(item)) is not None]),
             span(each.get("age")),
             limits is not None and text is not None and _says_otherwise(text.shown, limits),
+            limits is not None and text is not None and _says_more(text.shown, limits),
         )
         if one.span is not None or one.text is not None:
             found.append(one)
@@ -98,7 +104,26 @@ def _says_otherwise(text: str, limits: Span) -> bool:
         return False
     low = limits.low.number.value if limits.low is not None else Decimal(0)
     stated = {abs(low), abs(limits.high.number.value) if limits.high is not None else Decimal(0)}
+    if (limits.high is None and not _AT_MOST.isdisjoint(text)) or (
+        limits.low is None and not _AT_LEAST.isdisjoint(text)
+    ):
+        return True  # of the one side that there is, the text says the other
     return not stated - {Decimal(0)} <= written
+
+
+def _says_more(text: str, limits: Span) -> bool:
+    """Whether a text has words, or other numbers, beside the limits and their units: for whom they are, when, or a
+    second range."""
+    rest = text
+    for side in (limits.low, limits.high):
+        if side is not None:
+            units = (side.unit.shown if side.unit is not None else "", side.ucum)
+            for unit in sorted(filter(None, units), key=len, reverse=True):
+                rest = rest.replace(unit, " ")
+    sides = {abs(side.number.value) for side in (limits.low, limits.high) if side is not None}
+    if not set(map(_decimal, _NUMBERS.findall(rest))) <= sides | {Decimal(0)}:
+        return True
+    return any(each not in _BETWEEN for each in _WORD.findall(rest.lower()))
 
 
 def _decimal(digits: str) -> Decimal:

@@ -109,7 +109,7 @@ class ReferenceRange(Struct, frozen=True):
 
     span: Span | None
     text: Text | None
-    """The source's own wording of it; preferred where there is one."""
+    """The source's own wording of it."""
     meaning: Term | None = None
     """What kind of range it is (therapeutic, before treatment); None: the normal range."""
     applies_to: tuple[Term, ...] = ()
@@ -117,6 +117,8 @@ class ReferenceRange(Struct, frozen=True):
     age: Span | None = None
     is_contradictory: bool = False
     """The text says other numbers than the span: both are printed, and no value is normal by either."""
+    says_more: bool = False
+    """The text has words or numbers beside those of the span: both are printed."""
 
 
 class Part(Struct, frozen=True):
