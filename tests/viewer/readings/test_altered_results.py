@@ -28,6 +28,7 @@ GLUCOSE = {
 }
 PLACES: list[dict[str, Any]] = [
     GLUCOSE | NEGATED,
+    GLUCOSE | {"implicitRules": "http://x.example/rules"},
     GLUCOSE | {"component": [{"code": {"text": "a"}, "valueInteger": 1} | NEGATED]},
     GLUCOSE | {"component": [{"code": {"text": "a"}, "referenceRange": [{"text": "< 5"} | NEGATED]}]},
     {"resourceType": "MedicationRequest", "dosageInstruction": [{"text": "1 a day"} | NEGATED]},

@@ -1,6 +1,6 @@
 """Resources whose sense an extension changes that we do not know (R4 2.4.2): who they are of and when is told, no more.
 
-No modifier extension is known to us. It may stand in a resource and in its backbone elements, never in a data type.
+No modifier extension is known to us, nor any rules that a resource was made under (`implicitRules`). It may stand in a resource and in its backbone elements, never in a data type.
 """
 
 from typing import Final
@@ -25,8 +25,8 @@ _DEEPEST: Final = 5
 
 
 def is_altered(tree: Tree, levels: int = _DEEPEST) -> bool:
-    """Whether a modifier extension stands in a resource or in one of its parts."""
-    if tree.get("modifierExtension"):
+    """Whether a modifier extension stands in a resource or in one of its parts, or rules that it was made under."""
+    if tree.get("modifierExtension") or tree.get("implicitRules"):
         return True
     if levels == 0:
         return False
