@@ -99,3 +99,42 @@ def test_a_number_whose_comparator_is_not_known_is_not_printed_as_if_it_had_none
     assert "cannot read" in printed_row({"status": "final", "component": [part]}, "en").parts[0].value
     order = {"resourceType": "MedicationRequest", "dosageInstruction": [{"doseAndRate": [{"doseQuantity": quantity}]}]}
     assert details(order, "en") == [("Dosage", "part of the dosage is not shown here")]
+
+
+def test_a_unit_of_digits_is_not_read_as_a_part_of_the_number() -> None:
+    """`1 428673006` would be another number."""
+    tablet = {"value": 1, "system": "http://snomed.info/sct", "code": "428673006"}
+    assert printed_row({"valueQuantity": tablet}, "en").value == "1\u00a0[428673006]"
+    assert printed_row({"valueQuantity": tablet | {"unit": "tablet"}}, "en").value == "1\u00a0tablet"
+
+
+ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+
+
+@pytest.mark.parametrize("name", ["_valueString", "_valueBoolean", "_valueDateTime", "_valueInteger", "_valueTime"])
+def test_why_a_primitive_has_no_value_is_told(name: str) -> None:
+    """An empty place would say that there is nothing."""
+    masked = {name: {"extension": [{"url": ABSENT, "valueCode": "masked"}]}}
+    assert printed_row(masked, "en").value == "no value: masked by the source"
+    assert "cannot read" in printed_row({name: {"extension": [{"url": "http://x.example"}]}}, "en").value
+    part = {"code": {"text": "CRP"}} | masked
+    assert printed_row({"component": [part]}, "fr").parts[0].value == "pas de valeur : masquée par la source"
+
+
+def test_a_value_and_why_there_is_none_are_both_told_and_nothing_is_concluded() -> None:
+    """FHIR forbids it (obs-6), as it does two values; either alone would hide the other."""
+    tree = {
+        "valueQuantity": {"value": 5, "unit": "mg/L"},
+        "referenceRange": [{"high": {"value": 3, "unit": "mg/L"}}],
+        "dataAbsentReason": coded("data-absent-reason", "error"),
+    }
+    found = printed_row(tree, "en")
+    assert found.value.replace("\u00a0", " ") == "5 mg/L, no value: measurement error"
+    assert (found.mark, found.trend) == (None, "")
+    two = {"valueQuantity": {"value": 5, "unit": "mg/L"}, "valueString": "clotted"}
+    assert printed_row(two, "en").value.replace("\u00a0", " ") == "5 mg/L, clotted"
+
+
+def test_the_unit_one_is_no_unit() -> None:
+    one = {"value": Decimal("0.065"), "unit": "1", "system": "http://unitsofmeasure.org", "code": "1"}
+    assert printed_row({"valueQuantity": one}, "en").value == "0.065"

@@ -15,6 +15,7 @@ from plugin.faces.viewer.readings.values import (
     Absent,
     Amount,
     Money,
+    Phrase,
     Ratio,
     Sampled,
     Span,
@@ -33,6 +34,7 @@ MAX_ITEMS = 100
 """Entries of one list that are read: an antibiogram has some thirty components, a panel some fifty members."""
 
 UCUM = "http://unitsofmeasure.org"
+ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 TRANSLATION = "http://hl7.org/fhir/StructureDefinition/translation"
 _COMPARATORS = {"<": "<", "<=": "<=", ">=": ">=", ">": ">", "\u2264": "<=", "\u2265": ">="}
 """As a source may write them -> FHIR's own."""
@@ -134,7 +136,7 @@ def amount(value: Any) -> Amount | None:
     if digits is None or comparator is None:
         return None
     code = word(tree.get("code"))
-    unit, ucum = line(tree.get("unit")) or line(code), code if tree.get("system") == UCUM else ""
+    unit, ucum = _unit(tree.get("unit"), code), code if tree.get("system") == UCUM else ""
     is_contradictory = unit is not None and ucum not in ("", unit.shown) and contradict(unit.shown, ucum)
     return Amount(
         digits,
@@ -143,6 +145,14 @@ def amount(value: Any) -> Amount | None:
         ucum,
         line(code) if is_contradictory else None,
     )
+
+
+def _unit(printed: Any, code: str) -> Text | None:
+    """What is printed behind a number: digits alone (a code of SNOMED CT, UCUM's `1`) would be read as a part of it."""
+    unit = line(printed) or line(code)
+    if unit is None or not unit.shown.isdigit():
+        return unit
+    return None if unit.shown == "1" else line(f"[{unit.shown}]")
 
 
 def _comparator(value: Any) -> str | None:
@@ -183,15 +193,30 @@ def numbered(value: Any) -> Amount | None:
 
 
 def value_of(tree: Tree, name: str = "value") -> Value | None:
-    """The `value[x]` of an element; else why it is absent, or that it cannot be read; None where nothing is said."""
-    found = next((each for each in _typed(tree, name) if each is not None), None)
-    if found is not None:
-        return found
-    reason = term(tree.get("dataAbsentReason"))
-    if reason is not None:
-        return Absent(reason)
-    is_there = any(key.startswith(name) and key[len(name) :][:1].isupper() for key, each in tree.items() if each)
-    return Unread() if is_there else None
+    """The `value[x]` of an element; else why it is absent, or that it cannot be read; None where nothing is said.
+
+    Two values, or a value and why there is none, are against FHIR's rules: all are told, and nothing is compared.
+    """
+    found: list[Value] = [each for each in _typed(tree, name) if each is not None]
+    if "dataAbsentReason" in tree and (reason := term(tree["dataAbsentReason"])) is not None:
+        found.append(Absent(reason))
+    if found:
+        return found[0] if len(found) == 1 else Phrase(tuple(found))
+    there = [key for key, each in tree.items() if each and _is_choice(key.removeprefix("_"), name)]
+    reasons = (_absent_by_extension(tree[key]) for key in there if key.startswith("_"))
+    return next((each for each in reasons if each is not None), Unread() if there else None)
+
+
+def _is_choice(key: str, name: str) -> bool:
+    """Whether `key` is one of `name[x]`."""
+    return key.startswith(name) and key[len(name) :][:1].isupper()
+
+
+def _absent_by_extension(element: Any) -> Absent | None:
+    """Why a primitive has no value, which stands beside where it would be."""
+    codes = [each.get("valueCode") for each in records(record(element).get("extension")) if each.get("url") == ABSENT]
+    reason = coded("absent", codes[0]) if codes else None
+    return None if reason is None else Absent(reason)
 
 
 def moment_of(tree: Tree, name: str) -> Any:
