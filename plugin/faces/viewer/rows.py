@@ -9,9 +9,12 @@ from msgspec import Struct
 from plugin.faces.pages.wording import Language
 from plugin.faces.viewer.looks import ShownFeed
 from plugin.faces.viewer.printed import moment, printed, reference_range, term
+from plugin.faces.viewer.readings import duplicates
+from plugin.faces.viewer.readings.duplicates import is_negated, is_unknown
 from plugin.faces.viewer.readings.moment import Precision
 from plugin.faces.viewer.readings.result import Basis, Flag, Hint, HintKind, Level, Part, Result, Standing
 from plugin.faces.viewer.readings.trend import Analyte, analyte_of, part_analyte_of, trend_key
+from plugin.faces.viewer.readings.values import Amount
 from plugin.faces.viewer.words import CONTRADICTORY, DETAILS, HINTS, LEVELS, STANDINGS, TYPES
 
 _TOLD_OF_REPORTS = frozenset({HintKind.REPORTED_IN, HintKind.REPORTS})
@@ -76,6 +79,8 @@ class Row(Struct, frozen=True):
     feed: str
     same: str
     """A word that results of one test at one time share, whatever their source."""
+    said: str
+    """Words, of which two such results share one where they say the same; before their point, where one could."""
     shade: str
     """"off" where something is abnormal, "worded" where that may be."""
     when: str
@@ -115,10 +120,12 @@ class Rows:
     def row(self, result: Result) -> Row:
         """One row."""
         title, value = self._title(result), printed(result.value, self.language)
+        parts, same = [self._part(result, each) for each in result.parts], _same(result, self.language)
         return Row(
             result.anchor,
             result.feed,
-            _same(result),
+            same,
+            _said(result, value, parts) if same else "",
             "off" if result.is_abnormal else "worded" if result.is_worded else "",
             self._when(result),
             _machine_time(result),
@@ -134,7 +141,7 @@ class Rows:
             bool(result.attachments),
             value,
             self.mark(result.flag, value),
-            [self._part(result, each) for each in result.parts],
+            parts,
             self._ranges(result),
             self.source(result.feed),
             ", ".join([name.shown for name in result.performers]),
@@ -244,8 +251,26 @@ def _machine_time(result: Result) -> str:
     return f"{told.order.isoformat()[:16]}Z" if told is not None and told.is_dated else ""
 
 
-def _same(result: Result) -> str:
-    if result.when is None or result.when.precision is not Precision.TIME or not result.codes:
+def _same(result: Result, language: Language) -> str:
+    """A test (an act, a medicine) at one time. Nothing where another row can never say the same of it."""
+    if result.when is None or result.when.precision is not Precision.TIME or not result.codes or is_unknown(result):
         return ""
-    told = f"{min(result.codes)}{result.when.order}".encode(errors="replace")
-    return hashlib.sha256(told).hexdigest()[:_SAME_LENGTH]
+    if result.standing in (Standing.SUPERSEDED, Standing.CANCELLED):
+        return ""
+    apart = [printed(each, language) for each in duplicates.apart(result)]
+    return _hash(result.origin.type, min(result.codes), result.when.order, is_negated(result), result.warnings, apart)
+
+
+def _said(result: Result, value: str, parts: Sequence[PartLine]) -> str:
+    """Words, of which rows that say the same share one: scale, point, value."""
+    told = result.value
+    if not isinstance(told, Amount):
+        return f"{_hash(type(told).__name__)}.{_hash(value, [each.value for each in parts])}"
+    units = (each for each in (told.ucum, "" if told.unit is None else told.unit.shown) if each)
+    # Equal numbers have one hash, whatever their digits: 1.5 is 1.50.
+    number = _hash(told.comparator, hash(told.number.value))
+    return " ".join([f"{_hash(each, told.other_unit)}.{number}" for each in dict.fromkeys(units)] or [f".{number}"])
+
+
+def _hash(*told: object) -> str:
+    return hashlib.sha256(repr(told).encode(errors="replace")).hexdigest()[:_SAME_LENGTH]

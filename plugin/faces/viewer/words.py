@@ -79,6 +79,7 @@ PAGE: Final[Mapping[str, Word | Counted]] = {
     ),
     "compared": Word("d’après l’intervalle de référence", "by the reference range"),
     "same_elsewhere": Word("Peut-être le même résultat chez", "Perhaps the same result at"),
+    "other_elsewhere": Word("Même examen, autre valeur chez", "Same test, another value at"),
     # the end
     "closed_title": Word("La consultation est terminée", "The view is closed"),
     "closed_text": Word(

@@ -10,8 +10,10 @@ from plugin.faces.viewer.readings.moment import Precision
 from plugin.faces.viewer.readings.overview import overview
 from plugin.faces.viewer.readings.result import Category, HintKind, Result
 from plugin.faces.viewer.readings.selection import Filter, fold, matching
+from tests.viewer.readings.lines import printed_row
 from tests.viewer.readings.samples import ALMA, answers, code, quantity, row, told
 
+SAME = HintKind.SAME_RESULT
 NINE = "2026-03-02T09:00:00+01:00"
 
 
@@ -51,6 +53,105 @@ def test_two_specimens_of_one_source_are_two_results() -> None:
     left, right = ({"specimen": {"reference": f"Specimen/{side}"}} for side in ("left", "right"))
     assert hints(potassium(**left), potassium(**right), feed="lab") == []
     assert hints(potassium(**left), potassium(**left), feed="lab") == [HintKind.SAME_RESULT]
+
+
+def test_two_sites_of_the_body_are_two_results() -> None:
+    left, right = ({"bodySite": {"text": side}} for side in ("left eye", "right eye"))
+    for value in ("5.0", "6.0"):
+        assert hints(potassium(**left), potassium(value=value, **right)) == []
+    assert hints(potassium(**left), potassium(**left)) == hints(potassium(**left), potassium()) == [SAME]
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "kinds"),
+    [
+        ("500", "mg/dL", [HintKind.SAME_RESULT]),
+        ("501", "mg/dL", [HintKind.OTHER_VALUE]),
+        ("5", "mmol/L", []),
+        ("90", "mmol/L", []),
+    ],
+)
+def test_values_in_two_units_are_compared_only_where_that_is_exact(
+    value: str, unit: str, kinds: list[HintKind]
+) -> None:
+    """`90 mg/dL` of glucose is `5 mmol/L`: neither another value nor surely the same."""
+    grams = potassium() | {"valueQuantity": quantity(Decimal(5), "g/L", "g/L")}
+    assert hints(grams, grams | {"valueQuantity": quantity(Decimal(value), unit, unit)}) == kinds
+
+
+def test_series_that_are_not_drawn_are_not_called_the_same() -> None:
+    lead = {"origin": {"value": 0, "unit": "mV"}, "period": 10, "dimensions": 1}
+    one, other = (
+        {"code": code("131329"), "effectiveDateTime": NINE, "valueSampledData": lead | {"data": data}}
+        for data in ("1 2", "9 8")
+    )
+    assert hints(one, other) == []
+
+
+def _order(**more: Any) -> dict[str, Any]:
+    medicine = {"coding": [{"system": "urn:x", "code": "ramipril"}]}
+    return {
+        "resourceType": "MedicationRequest",
+        "status": "active",
+        "medicationCodeableConcept": medicine,
+        "authoredOn": NINE,
+    } | more
+
+
+def _doses(text: str) -> dict[str, Any]:
+    return {"dosageInstruction": [{"text": text}]}
+
+
+def _act(status: str) -> dict[str, Any]:
+    return {"resourceType": "Procedure", "status": status, "code": code("1"), "performedDateTime": NINE}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        (_order(), _order(), True),
+        (_order(**_doses("1 a day")), _order(**_doses("1 a day")), True),
+        (_order(**_doses("1 a day")), _order(), True),
+        (_order(**_doses("1 a day")), _order(**_doses("2 a day")), False),
+        (_order(), _order(doNotPerform=True), False),
+        (_act("completed"), _act("completed"), True),
+        (_act("completed"), _act("not-done"), False),
+    ],
+)
+def test_what_differs_in_dose_or_is_denied_is_not_called_the_same(
+    one: dict[str, Any], other: dict[str, Any], is_same: bool
+) -> None:
+    listed = overview([told(one | {"id": "one"}), told(other | {"id": "other"}, feed="other")]).results
+    assert [[hint.kind for hint in each.hints] for each in listed] == [[SAME] if is_same else []] * 2
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shares", "scale"),
+    [
+        (potassium(), potassium(value="5.00"), True, True),
+        (potassium(), potassium(value="5.1"), False, True),
+        (potassium(), potassium() | {"valueQuantity": quantity(5, "mmol/L", "mmol/L")}, False, False),
+        (potassium(), potassium() | {"valueQuantity": quantity(5, "mg/l", "mg/L")}, True, True),
+        (potassium(), potassium() | {"valueQuantity": quantity(5, comparator="<")}, False, True),
+        (potassium(), {**potassium(), "valueQuantity": None, "valueString": "x"}, False, False),
+    ],
+)
+def test_a_row_tells_the_script_what_it_says(
+    one: dict[str, Any], other: dict[str, Any], shares: bool, scale: bool
+) -> None:
+    """Sources of the overview arrive one by one, and its script compares their rows."""
+    mine, theirs = printed_row(one, "en"), printed_row(other, "en")
+    assert mine.same == theirs.same != ""
+    words, others = set(mine.said.split()), set(theirs.said.split())
+    assert (not words.isdisjoint(others)) is shares
+    assert (not {each.split(".")[0] for each in words}.isdisjoint(each.split(".")[0] for each in others)) is scale
+
+
+@pytest.mark.parametrize(
+    "changed", [{"bodySite": {"text": "left"}}, {"status": "cancelled"}, {"modifierExtension": [{"url": "x"}]}]
+)
+def test_a_row_that_is_another_is_not_compared_by_the_script(changed: dict[str, Any]) -> None:
+    assert printed_row(potassium(), "en").same != printed_row(potassium(**changed), "en").same
 
 
 def test_a_shared_business_identifier_is_said() -> None:

@@ -1,6 +1,7 @@
 """Resources whose sense an extension changes that we do not know (R4 2.4.2): who they are of and when is told, no more.
 
-No modifier extension is known to us, nor any rules that a resource was made under (`implicitRules`). It may stand in a resource and in its backbone elements, never in a data type.
+No modifier extension is known to us, nor any rules that a resource was made under (`implicitRules`). An extension may
+stand in a resource and in its backbone elements, never in a data type.
 """
 
 from typing import Final

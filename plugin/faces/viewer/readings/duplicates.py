@@ -13,13 +13,19 @@ from msgspec.structs import replace
 from plugin.faces.viewer.readings.elements import Pair
 from plugin.faces.viewer.readings.moment import Precision
 from plugin.faces.viewer.readings.result import Hint, HintKind, Result, Standing
-from plugin.faces.viewer.readings.values import Altered, Amount, Term, Unread
+from plugin.faces.viewer.readings.units import shift, shifted
+from plugin.faces.viewer.readings.values import Altered, Amount, Sampled, Term, Unread, Value
 
 MAX_HINTS = 12
 """On one row. A report names all its results as members anyway."""
 MAX_ALIKE = 20
 """Rows compared with each other; more with one test and time is a source that repeats itself, and the first tell it."""
 
+_APART = ("body-site", "dosage", "dose", "dose-number", "instruction", "patient-instruction")
+"""Details that make two entries of one test, act, medicine or vaccine two, where both tell them."""
+_NEGATED = frozenset({"status/not-done", "status/not-taken", "status/declined", "verification/refuted"})
+_UNKNOWN = Altered | Unread | Sampled
+"""Values of which it is not known whether two are the same."""
 _DAYS = frozenset({Precision.DAY, Precision.TIME})
 """Dates that name a day."""
 
@@ -114,11 +120,10 @@ def _alike(one: Result, other: Result) -> HintKind | None:
     if _is_replacement(one, other) or _is_superseded(one) or _is_superseded(other):
         return None
     shared = HintKind.SAME_IDENTIFIER if one.identifiers & other.identifiers else None
-    if one.when is None or other.when is None or not _same_test(one, other) or _other_specimen(one, other):
+    if one.when is None or other.when is None or not _same_test(one, other) or _is_apart(one, other):
         return shared
-    if isinstance(one.value, Altered | Unread) or isinstance(other.value, Altered | Unread):
+    if is_unknown(one) or is_unknown(other) or (same_value := _same_value(one, other)) is None:
         return shared  # what it says is not known, so neither the same nor another thing
-    same_value = _same_value(one, other)
     if one.when.precision is Precision.TIME and other.when.precision is Precision.TIME:
         if one.when.order != other.when.order:
             return shared
@@ -138,6 +143,38 @@ def _folded(title: Term | None) -> str:
     return "" if title is None else title.text.shown.casefold()
 
 
+def _is_apart(one: Result, other: Result) -> bool:
+    """Of one test or medicine, yet two: another specimen, site or dose, or the one denies what the other says."""
+    if one.warnings != other.warnings or is_negated(one) != is_negated(other) or _other_specimen(one, other):
+        return True
+    return any(_differ(_told(one, name), _told(other, name)) for name in _APART)
+
+
+def is_unknown(result: Result) -> bool:
+    """Whether it says something that cannot be compared."""
+    return isinstance(result.value, _UNKNOWN) or any(isinstance(each.value, _UNKNOWN) for each in result.parts)
+
+
+def is_negated(result: Result) -> bool:
+    """Whether it says that something is not so, or was not done."""
+    said = (result.status, *result.remarks)
+    return any(isinstance(each, Term) and each.key in _NEGATED for each in said)
+
+
+def apart(result: Result) -> list[Value]:
+    """What makes two entries of one test or medicine two."""
+    return _told(result, *_APART)
+
+
+def _told(result: Result, *names: str) -> list[Value]:
+    return [each.value for each in result.details if each.name in names]
+
+
+def _differ(mine: list[Value], theirs: list[Value]) -> bool:
+    """Whether both tell, and not the same."""
+    return bool(mine) and bool(theirs) and mine != theirs
+
+
 def _other_specimen(one: Result, other: Result) -> bool:
     """Both tell their specimens, in one source, and share none; across sources a reference says nothing."""
     if one.feed != other.feed or not one.specimens or not other.specimens:
@@ -145,16 +182,27 @@ def _other_specimen(one: Result, other: Result) -> bool:
     return one.specimens.isdisjoint(other.specimens)
 
 
-def _same_value(one: Result, other: Result) -> bool:
-    """Equal as printed, or equal numbers in equal units: 1.5 is 1.50."""
+def _same_value(one: Result, other: Result) -> bool | None:
+    """Equal as printed, or equal numbers in equal units: 1.5 is 1.50, 1 g/L is 100 mg/dL. None: the units are two that
+    do not convert exactly."""
     mine, theirs = one.value, other.value
     if isinstance(mine, Amount) and isinstance(theirs, Amount):
-        same_unit = mine.ucum == theirs.ucum if mine.ucum and theirs.ucum else mine.unit == theirs.unit
-        same_unit = same_unit and mine.other_unit == theirs.other_unit
-        return same_unit and mine.comparator == theirs.comparator and mine.number.value == theirs.number.value
+        if mine.other_unit != theirs.other_unit:
+            return False
+        powers = _powers(mine, theirs)
+        if powers is None:
+            return None
+        return mine.comparator == theirs.comparator and shifted(mine.number.value, powers) == theirs.number.value
     if isinstance(mine, Term) and isinstance(theirs, Term) and mine.key is not None:
         return mine.key == theirs.key
     return mine == theirs and [each.value for each in one.parts] == [each.value for each in other.parts]
+
+
+def _powers(mine: Amount, theirs: Amount) -> int | None:
+    """By how many powers of ten the unit of one is that of the other."""
+    if mine.ucum and theirs.ucum:
+        return shift(mine.ucum, theirs.ucum)
+    return 0 if mine.unit == theirs.unit else None
 
 
 def _is_replacement(one: Result, other: Result) -> bool:

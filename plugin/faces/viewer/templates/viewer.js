@@ -128,20 +128,28 @@
     for (const row of results.querySelectorAll("tr[data-same]")) {
       const others = seen.get(row.dataset.same) || [];
       for (const other of others) if (other.dataset.feed !== row.dataset.feed) {
-        hint(row, other);
-        hint(other, row);
+        const told = compared(row.dataset.said.split(" "), other.dataset.said.split(" "));
+        if (!told) continue;
+        hint(row, other, told);
+        hint(other, row, told);
       }
       seen.set(row.dataset.same, [...others, row]);
     }
   };
-  const hint = (row, other) => {
+  // Of values in two units nothing is said.
+  const compared = (mine, theirs) => {
+    if (mine.some((each) => theirs.includes(each))) return list.dataset.same;
+    const scales = theirs.map((each) => each.split(".")[0]);
+    return mine.some((each) => scales.includes(each.split(".")[0])) ? list.dataset.other : "";
+  };
+  const hint = (row, other, words) => {
     if (row.querySelector(`.hint a[href="#${other.id}"]`)) return;
     const told = document.createElement("small");
     told.className = "hint";
     const link = document.createElement("a");
     link.href = "#" + other.id;
     link.textContent = other.querySelector(".s").firstChild.textContent;
-    told.append(list.dataset.same + " ", link);
+    told.append(words + " ", link);
     row.querySelector(".t").append(told);
   };
   const arrive = (item, text) => {
