@@ -256,6 +256,7 @@ DETAILS: Final[Mapping[str, Word]] = {
     "series": Word("Séries", "Series"),
     "severity": Word("Sévérité", "Severity"),
     "specimen": Word("Prélèvement", "Specimen"),
+    "substance": Word("Substance en cause", "Substance"),
     "substituted": Word("Substitué", "Substituted"),
     "substitution": Word("Type de substitution", "Kind of substitution"),
     "verification": Word("Vérification", "Verification"),

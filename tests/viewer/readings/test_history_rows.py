@@ -224,3 +224,46 @@ def test_an_imaging_study_names_each_part_of_the_body_once_and_its_side() -> Non
     tree = {"resourceType": "ImagingStudy", "series": [knee, knee, hip, {"laterality": left}]}
     assert [value for _, value in details(tree, "fr")] == ["Knee (côté gauche)", "Hip", "côté gauche"]
     assert [value for _, value in details(tree, "en")] == ["Knee (left)", "Hip", "left"]
+
+
+def test_a_subpotent_dose_of_a_vaccine_is_a_warning_with_its_reason() -> None:
+    """R4 marks it as a modifier: such a dose does not protect as one should."""
+    tree = {
+        "resourceType": "Immunization",
+        "status": "completed",
+        "isSubpotent": True,
+        "subpotentReason": [{"text": "cold chain break"}],
+    }
+    assert both(tree, "warnings") == (["Dose insuffisamment active"], ["Subpotent dose"])
+    assert both(tree, "remarks") == (["motif : cold chain break"], ["reason: cold chain break"])
+    assert both(tree | {"isSubpotent": False}, "warnings") == ([], [])
+
+
+def test_a_reaction_to_a_vaccine_is_told() -> None:
+    tree = {"resourceType": "Immunization", "reaction": [{"detail": {"display": "Anaphylaxis"}}]}
+    assert details(tree, "en") == [("Reaction", "Anaphylaxis")]
+
+
+def test_a_reaction_is_told_by_its_description_and_its_substance_too() -> None:
+    """Many sources write what happened in words alone."""
+    reaction = {
+        "substance": {"text": "amoxicillin"},
+        "description": "anaphylactic shock",
+        "note": [{"text": "intensive care"}],
+    }
+    tree = {"resourceType": "AllergyIntolerance", "code": {"text": "penicillins"}, "reaction": [reaction]}
+    assert details(tree, "en") == [
+        ("Reaction", "anaphylactic shock"),
+        ("Substance", "amoxicillin"),
+        ("Reaction", "intensive care"),
+    ]
+
+
+def test_a_medicine_without_a_code_is_told_by_what_it_is_made_of() -> None:
+    ingredients = [{"itemCodeableConcept": {"text": name}} for name in ("morphine", "ketamine")]
+    tree = {
+        "resourceType": "MedicationRequest",
+        "contained": [{"resourceType": "Medication", "id": "m", "ingredient": ingredients}],
+        "medicationReference": {"reference": "#m"},
+    }
+    assert both(tree, "title") == ("morphine + ketamine", "morphine + ketamine")

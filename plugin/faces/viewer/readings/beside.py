@@ -53,13 +53,14 @@ class Beside:
         return tuple(dict.fromkeys(each for each in found if each is not None))
 
     def concept(self, tree: Tree, name: str) -> Term | None:
-        """`…CodeableConcept`, else the code of the resource that `…Reference` names, else its display."""
+        """`…CodeableConcept`, else the code of the resource that `…Reference` names or what that is made of, else the
+        words of the reference."""
         told = term(tree.get(f"{name}CodeableConcept"))
         if told is not None:
             return told
         reference = tree.get(f"{name}Reference")
         found = self.resource(reference, tree)
-        told = None if found is None else term(found.get("code"))
+        told = None if found is None else term(found.get("code")) or _made_of(found)
         if told is not None:
             return told
         display = line(record(reference).get("display"))
@@ -89,6 +90,13 @@ class Beside:
         if found is None or found.get("resourceType") not in (*_NAMED, *_PEOPLE):
             return None
         return self._name_of(found)
+
+
+def _made_of(medicine: Tree) -> Term | None:
+    """The ingredients of a Medication without a code: one that a pharmacy made."""
+    named = (term(each.get("itemCodeableConcept")) for each in records(medicine.get("ingredient")))
+    found = line(" + ".join([each.text.shown for each in named if each is not None]))
+    return None if found is None else Term(found)
 
 
 def human_name(person: Tree) -> Text | None:

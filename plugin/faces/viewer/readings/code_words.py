@@ -283,6 +283,7 @@ _WARNING: Final[Mapping[str, Pair]] = {
     "not-to-be-done": ("À ne pas faire", "Not to be done"),
     "high-risk": ("Risque de réaction grave", "Risk of a serious reaction"),
     "severe-reaction": ("Réaction sévère", "Severe reaction"),
+    "subpotent": ("Dose insuffisamment active", "Subpotent dose"),
 }
 """For elements that are no codes, or whose code alone would not say what it is about."""
 

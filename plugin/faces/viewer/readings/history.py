@@ -28,9 +28,9 @@ from plugin.faces.viewer.readings.reading import (
     terms,
     verified_standing,
 )
-from plugin.faces.viewer.readings.remarks import order_remarks, reasons, reservations, risks, warned
+from plugin.faces.viewer.readings.remarks import order_remarks, reasons, reservations, risks, warned, weakened
 from plugin.faces.viewer.readings.result import Result, Standing
-from plugin.faces.viewer.readings.text import Text, line
+from plugin.faces.viewer.readings.text import Text, line, prose
 from plugin.faces.viewer.readings.values import Said, Term, Value
 
 
@@ -144,12 +144,14 @@ def immunization(page: Page) -> Result:
             ("route", term(tree.get("route"))),
             ("body-site", term(tree.get("site"))),
             ("location", page.beside.name(tree.get("location"), tree)),
+            *several("reaction", page.beside.names(_reaction_details(tree), tree)),
         ),
         has_narrative=page.has_narrative,
-        left_out=page.left_out("note", "protocolApplied"),
+        left_out=page.left_out("note", "protocolApplied", "reaction"),
         codes=pairs(tree.get("vaccineCode")),
         identifiers=identifiers(tree),
-        remarks=reasons(page),
+        remarks=(*reasons(page), *(Said("because", (each,)) for each in terms(tree.get("subpotentReason")))),
+        warnings=weakened(tree),
     )
 
 
@@ -304,4 +306,12 @@ def _reactions(tree: Tree) -> Iterator[tuple[str, Value | None]]:
     for each in records(tree.get("reaction")):
         for shown in terms(each.get("manifestation")):
             yield "reaction", shown
+        yield "reaction", prose(each.get("description"))
+        yield "substance", term(each.get("substance"))
         yield "severity", coded("severity", each.get("severity"))
+        yield from several("reaction", notes(each.get("note")))
+
+
+def _reaction_details(tree: Tree) -> list[Any]:
+    """Of an Immunization: the results that say what happened."""
+    return [each.get("detail") for each in records(tree.get("reaction"))]

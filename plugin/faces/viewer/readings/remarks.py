@@ -30,6 +30,11 @@ def risks(tree: Tree) -> tuple[Term, ...]:
     return tuple(told)
 
 
+def weakened(tree: Tree) -> tuple[Term, ...]:
+    """The warning that a dose of a vaccine does not protect as one should."""
+    return (_warning("subpotent"),) if tree.get("isSubpotent") is True else ()
+
+
 def reservations(tree: Tree) -> tuple[Value, ...]:
     """That an AllergyIntolerance or Condition is not, or not yet, confirmed."""
     status = tree.get("verificationStatus")

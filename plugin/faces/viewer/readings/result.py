@@ -218,6 +218,7 @@ DETAIL_NAMES = (
     "series",
     "severity",
     "specimen",
+    "substance",
     "substituted",
     "substitution",
     "verification",
