@@ -101,6 +101,29 @@ def test_a_trend_in_french_has_french_words_dates_and_numbers(measured: Clinic) 
         assert each in text
 
 
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", ["status unknown", "Code odd", "preliminary"]), ("fr", ["statut inconnu", "Code odd", "provisoire"])],
+)
+def test_a_status_other_than_final_stands_in_the_table_and_at_the_point(
+    measured: Clinic, language: str, words: list[str]
+) -> None:
+    """The overview says it on the row; a course that does not passes the value for a final one."""
+    for place, status in enumerate(("unknown", "odd", "preliminary")):
+        measured.world.lab.resources.append(potassium(f"s{place}", f"2026-03-1{place}", "5.0", status=status))
+    seen = measured.get(trend_of(measured), language=language).html
+    assert re.findall(r'<em class="status [a-z-]+">([^<]+)</em></th>', seen) == words[::-1]
+    assert [each for each in words if re.search(rf"<title>[^<]*, {each}, 5", seen)] == words
+
+
+def test_where_in_the_body_it_was_measured_stands_in_the_course(measured: Clinic) -> None:
+    """Two eyes have one code, and one course."""
+    for place, side in enumerate(("left eye", "right eye")):
+        measured.world.lab.resources.append(potassium(f"e{place}", "2026-03-10", "5.0", bodySite={"text": side}))
+    seen = measured.get(trend_of(measured)).html
+    assert all(f"<small><bdi>{side}</bdi></small></th>" in seen for side in ("left eye", "right eye"))
+
+
 def test_the_ehrs_own_results_stand_beside_the_outside_ones_marked_local(measured: Clinic) -> None:
     """Read live by the token of the launch, recorded like any look."""
     measured.world.ehr.resources.append(potassium("own", "2026-04-02", "4400", "p1", "umol/L"))

@@ -28,12 +28,12 @@ COURSES: Final[Mapping[str, Word | Counted]] = {
     ),
     "not_drawn": Counted(
         Word(
-            "{n} résultat sans nombre, sans date ou sans unité certaine est dans le tableau seulement.",
-            "{n} result without a number, a date or a certain unit is in the table only.",
+            "{n} résultat annulé, ou sans nombre, date ou unité certaine, est dans le tableau seulement.",
+            "{n} result that is cancelled, or has no number, date or certain unit, is in the table only.",
         ),
         Word(
-            "{n} résultats sans nombre, sans date ou sans unité certaine sont dans le tableau seulement.",
-            "{n} results without a number, a date or a certain unit are in the table only.",
+            "{n} résultats annulés, ou sans nombre, date ou unité certaine, sont dans le tableau seulement.",
+            "{n} results that are cancelled, or have no number, date or certain unit, are in the table only.",
         ),
     ),
     "units_apart": Word(

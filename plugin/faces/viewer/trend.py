@@ -158,12 +158,20 @@ class Figure:
 
     def status(self, entry: Entry) -> str:
         """Nothing for what is final."""
-        return "" if entry.standing is Standing.FINAL else STANDINGS[entry.standing].said(self.language)
+        if entry.standing is Standing.FINAL:
+            return ""
+        return STANDINGS[entry.standing].said(self.language) or printed(entry.status, self.language)
+
+    def sites(self, entry: Entry) -> str:
+        """Where it was measured."""
+        return ", ".join([printed(each, self.language) for each in entry.sites])
 
     def _point(self, entry: Entry) -> str:
         value, flag = self.value(entry), entry.flag
         parts = (
             self.when(entry),
+            self.status(entry),
+            self.sites(entry),
             value,
             self.rows.flag(flag),
             self.rows.words(flag, value),

@@ -289,3 +289,21 @@ def test_no_date_of_the_axis_lies_over_another_on_a_narrow_chart(days: int) -> N
         left = x - (width if each.get("text-anchor") == "end" else width / 2)
         assert left >= free
         free = left + width
+
+
+@pytest.mark.parametrize("unit", ["ML", "Ml", "ML/min"])
+def test_a_unit_without_a_code_is_not_converted_by_its_capitals(unit: str) -> None:
+    """`1500 ML` of a laboratory that writes in capitals is a litre and a half, not a thousand million."""
+    coded = unit.replace("ML", "mL").replace("Ml", "mL")
+    both = told(measured("2026-01-01", "1500", coded, coded), measured("2026-01-02", "1500", unit, None))
+    found = trends(overview([both]).results)
+    assert sorted(len(each.entries) for each in found) == [1, 1]
+    assert all(each.converted is None for series in found for each in series.entries)
+
+
+def test_a_cancelled_value_is_listed_and_not_drawn() -> None:
+    series = one_series(
+        measured("2026-01-01", "5"), measured("2026-01-02", "99", status="cancelled"), measured("2026-01-03", "6")
+    )
+    assert [each.is_drawn for each in series.entries] == [True, False, True]
+    assert "polyline" not in str(chart(series, labels()))

@@ -56,9 +56,12 @@ class Entry(Struct, frozen=True):
     converted: Number | None
     """The same in the unit of the series, where that is another one."""
     plotted: Decimal | None
-    """Where it stands on the chart; None: it has no number that a chart can show."""
+    """Where it stands on the chart; None: it has no number that a chart can show, or was cancelled."""
     flag: Flag
     standing: Standing
+    status: Term | None
+    sites: tuple[Value, ...]
+    """Where in the body it was measured, as far as the source says: of two eyes there is one course."""
     ranges: tuple[ReferenceRange, ...]
     band: Band | None
     """The normal range that its source gives, where there is just one."""
@@ -211,6 +214,8 @@ def _entry(result: Result, value: Value, flag: Flag, ranges: tuple[ReferenceRang
         plotted=None,
         flag=flag,
         standing=result.standing,
+        status=result.status,
+        sites=tuple([each.value for each in result.details if each.name == "body-site"]),
         ranges=ranges,
         band=None,
     )
@@ -257,7 +262,12 @@ def _unit_code(told: _Told, codes: Mapping[str, str]) -> str:
     if not isinstance(value, Amount):
         return ""
     words = "" if value.unit is None else value.unit.shown
-    return value.ucum or codes.get(words, words)
+    return value.ucum or codes.get(words) or (f"{{{words}}}" if _is_doubtful(words) else words)
+
+
+def _is_doubtful(words: str) -> bool:
+    """Whether a unit that has no code is another one in small letters: `ML` and `Mmol/L` are rarely mega."""
+    return shift(words, words.lower()) not in (0, None)
 
 
 def _series(analyte: Analyte, told: Sequence[_Told], rest: Sequence[_Told]) -> Series:
@@ -291,7 +301,7 @@ def _placed(entry: Entry, own: str, code: str) -> Entry:
     return replace(
         entry,
         converted=number(value) if own != code else None,
-        plotted=value if abs(value) < _LARGEST else None,
+        plotted=value if abs(value) < _LARGEST and entry.standing is not Standing.CANCELLED else None,
         band=_band(entry, own, powers),
     )
 
