@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from plugin.faces.viewer.readings.benefits import Nature
 from plugin.faces.viewer.readings.reimbursement_months import History, NoTotal, history
 from plugin.faces.viewer.readings.timeline import Labels, mark, timeline
-from plugin.faces.viewer.readings.values import Money, Term
+from plugin.faces.viewer.readings.values import Money, Term, number
 from tests.viewer.readings.samples import ALMA, answer, code, row, told
 
 TODAY = date(2026, 11, 25)
@@ -225,3 +225,17 @@ def test_an_empty_history_has_no_timeline() -> None:
 
 def test_each_nature_has_a_mark() -> None:
     assert len({str(mark(each)) for each in Nature}) == 3
+
+
+def test_what_the_insurer_added_is_a_line_and_counts() -> None:
+    added = {"addItem": [item("2026-11-02", paid(100), productOrService={"text": "added"})]}
+    (november,) = [each for each in months_of(claim(item("2026-11-02", paid(5)), **added)).months if each.lines]
+    assert [str(each.act) for each in november.lines] == ["act", "added"]
+    assert november.paid == Money(number(105), "EUR")
+    details = row(claim(item("2026-11-02", paid(5)), **added)).details
+    assert [str(each.value) for each in details if each.name == "act"] == ["added"]
+
+
+def test_a_long_claim_has_all_its_lines_in_its_total() -> None:
+    read = months_of(claim(*(item("2026-11-02", paid(1)) for _ in range(150))))
+    assert (read.lines, str(read.months[0].paid.number)) == (150, "150")  # type: ignore[union-attr]

@@ -21,6 +21,8 @@ _SICK_LEAVE = frozenset({"sick-leave", "sickleave", "sick-pay", "IJ"})
 """FHIR has no code for sick leave; insurers write these in systems of their own (IJ: French daily allowances)."""
 _LONG_TERM_ILLNESS = frozenset({"ALD", "long-term-illness"})
 """How a claim says that it falls under a long-term illness (French "affection de longue durée")."""
+_MAX_LINES = 1000
+"""Of one claim: a long stay in hospital has some hundreds."""
 _UNPAID_STATUSES = frozenset({"cancelled", "draft"})
 _UNPAID_OUTCOMES = frozenset({"error", "queued"})
 _SAID_ELSEWHERE = frozenset({"active", "cancelled"})
@@ -78,7 +80,7 @@ def reimbursements(page: Page) -> tuple[Reimbursement, ...]:
     if page.standing is Standing.MISTAKEN:
         return ()
     tree = page.tree
-    items = records(tree.get("item"))
+    items = _lines(tree)
     single = len(items) < 2
     if is_altered(tree):
         none = _Amounts()
@@ -100,7 +102,7 @@ def reimbursements(page: Page) -> tuple[Reimbursement, ...]:
 def benefit(page: Page) -> Result:
     """An ExplanationOfBenefit as a row: what was reimbursed, when, how much."""
     tree = page.tree
-    items = records(tree.get("item"))
+    items = _items(tree)
     act = next((each for item in items if (each := term(item.get("productOrService"))) is not None), None)
     amounts = _amounts(tree.get("total"), tree.get("adjudication"))
     if len(items) == 1:
@@ -124,11 +126,22 @@ def benefit(page: Page) -> Result:
             ("insurer", page.beside.name(tree.get("insurer"), tree)),
         ),
         has_narrative=page.has_narrative,
-        left_out=page.left_out("item"),
+        left_out=page.left_out("item", "addItem"),
         codes=pairs(items[0].get("productOrService")) if len(items) == 1 else (),
         identifiers=identifiers(tree),
         remarks=remarks,
     )
+
+
+def _items(tree: Tree) -> list[Tree]:
+    """Its lines, and those that the insurer added."""
+    return [*records(tree.get("item")), *records(tree.get("addItem"))]
+
+
+def _lines(tree: Tree) -> list[Tree]:
+    """The same, for a page of lines with their total: what it left out would be missing there."""
+    lists = [each for name in ("item", "addItem") if isinstance(each := tree.get(name), list)]
+    return [each for listed in lists for each in listed[:_MAX_LINES] if isinstance(each, dict)]
 
 
 class _Amounts(Struct, frozen=True):
