@@ -264,6 +264,10 @@ def test_a_c_cda_is_its_sections_as_text(desk: Desk) -> None:
         ("Hémoglobine\n  13,4 <b>".encode("cp1252"), "text/plain"),
         ("Hémoglobine\n  13,4 <b>".encode("latin-1"), "text/plain; charset=ISO-8859-1"),
         ("Hémoglobine\n  13,4 <b>".encode("utf-16"), 'text/plain; charset="utf-16"'),
+        ("Hémoglobine\n  13,4 <b>".encode("utf-16"), "text/plain"),
+        ("Hémoglobine\n  13,4 <b>".encode("utf-16-le"), "text/plain; charset=UTF-16LE"),
+        ("Hémoglobine\n  13,4 <b>".encode("iso-8859-9"), "text/plain; charset=iso-8859-9"),
+        ("Hémoglobine\n  13,4 <b>".encode("windows-1254"), "text/plain; charset=windows-1254"),
     ],
 )
 def test_a_plain_text_is_text(desk: Desk, data: bytes, kind: str) -> None:

@@ -15,7 +15,11 @@ _ENCODINGS: Final = {
     "windows-1252": "windows-1252",
     "iso-8859-15": "iso-8859-15",
     "utf-16": "utf-16",
+    **{name: name for name in ("utf-16le", "utf-16be", *(f"windows-125{last}" for last in "013456789"))},
+    **{name: name for name in (f"iso-8859-{part}" for part in (2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 14, 16))},
 }
+_MARKED: Final = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+"""How a text begins that says its encoding itself."""
 
 
 class Unreadable(Exception):
@@ -23,9 +27,11 @@ class Unreadable(Exception):
 
 
 def decoded(data: bytes, content_type: str) -> str:
-    """The text; without a charset, UTF-8 and else windows-1252, which older systems write. Raises Unreadable."""
+    """The text; without a charset as its mark says, else UTF-8, else windows-1252, which older systems write. Raises
+    Unreadable."""
     stated = _charset(content_type)
-    encodings = ("utf-8", "windows-1252") if stated is None else (_ENCODINGS.get(stated, ""),)
+    unstated = (_MARKED.get(data[:2], "utf-8"), "windows-1252")
+    encodings = unstated if stated is None else (_ENCODINGS.get(stated, ""),)
     for each in filter(None, encodings):
         try:
             text = data.decode(each)
