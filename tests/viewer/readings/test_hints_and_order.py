@@ -232,3 +232,23 @@ def test_a_month_lies_in_a_period_that_begins_within_it() -> None:
 
 def test_folding_spreads_ligatures() -> None:
     assert fold("Œdème, Æther, ﬁn") == "oedeme, aether, fin"
+
+
+@pytest.mark.parametrize(
+    ("tree", "sought"),
+    [
+        ({"valueQuantity": quantity(Decimal("12.5"))}, "12,5"),
+        ({"valueQuantity": quantity(Decimal("12.5"))}, "12.5 mg/L"),
+        ({"valueQuantity": quantity(5, comparator="<=")}, "\u2264 5"),
+        ({"valueRange": {"low": quantity(3), "high": quantity(7)}}, "7 mg/l"),
+        ({"valueRatio": {"numerator": {"value": 1}, "denominator": {"value": 128}}}, "128"),
+        ({"dataAbsentReason": code("masked", "http://terminology.hl7.org/CodeSystem/data-absent-reason")}, "masquée"),
+        ({"referenceRange": [{"high": quantity(Decimal("5.1")), "text": "fasting"}]}, "5,1 fasting"),
+        ({"component": [{"code": {"text": "a"}, "valueQuantity": quantity(Decimal("1.2"))}]}, "1,2"),
+    ],
+)
+def test_what_is_printed_as_a_value_is_found(tree: dict[str, Any], sought: str) -> None:
+    """As the page's script finds it; a number as either language writes it."""
+    found = row(potassium() | {"valueQuantity": None} | tree)
+    assert matching([found], Filter(text=sought)) == [found]
+    assert matching([found], Filter(text=f"{sought} 4711")) == []

@@ -11,8 +11,9 @@ from plugin.faces.viewer.readings.code_words import WORDS
 from plugin.faces.viewer.readings.moment import When
 from plugin.faces.viewer.readings.result import Category, Result
 from plugin.faces.viewer.readings.text import Text
-from plugin.faces.viewer.readings.values import Amount, Money, Number, Phrase, Said, Term, Value
+from plugin.faces.viewer.readings.values import Absent, Amount, Money, Number, Phrase, Ratio, Said, Span, Term, Value
 
+_SIGNS = {"<=": "\u2264", ">=": "\u2265"}
 MAX_SEARCH = 200
 """Characters of a search text that count."""
 MAX_WORDS = 10
@@ -128,6 +129,9 @@ def _texts(result: Result) -> Iterator[str]:
     for part in result.parts:
         for told in (part.title, part.value, *part.flag.words):
             yield from _value_texts(told)
+    for limits in (*result.ranges, *(each for part in result.parts for each in part.ranges)):
+        for told in (limits.text, limits.span, limits.meaning, *limits.applies_to):
+            yield from _value_texts(told)
     for link in result.members:
         yield from _value_texts(link.title)
     for text in (*result.performers, *result.notes):
@@ -147,10 +151,24 @@ def _value_texts(value: Value | Number | None) -> Iterator[str]:
             yield words.whole or words.shown
         if value.key is not None:
             yield from WORDS[value.key]
-    elif isinstance(value, Amount):
-        yield f"{value.comparator}{value.number.text} {value.unit or ''}"
+    elif isinstance(value, Amount | Money):
+        yield from _number_texts(value)
+    elif isinstance(value, Span | Ratio):
+        for side in (value.low, value.high) if isinstance(value, Span) else (value.numerator, value.denominator):
+            yield from _value_texts(side)
+    elif isinstance(value, Absent):
+        yield from _value_texts(value.reason)
     elif isinstance(value, Said | Phrase):
         for each in value.values if isinstance(value, Said) else value.parts:
             yield from _value_texts(each)
-    elif isinstance(value, Money):
-        yield f"{value.number.text} {value.currency}"
+
+
+def _number_texts(value: Amount | Money) -> Iterator[str]:
+    """As either language prints it."""
+    if isinstance(value, Money):
+        sign, unit = "", value.currency
+    else:
+        sign = _SIGNS.get(value.comparator, value.comparator)
+        unit = "" if value.unit is None else value.unit.shown
+    for digits in (value.number.text, value.number.text.replace(".", ",")):
+        yield f"{sign} {digits} {unit}"
