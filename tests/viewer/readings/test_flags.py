@@ -146,3 +146,17 @@ def test_a_range_for_some_people_only_can_spoil_the_one_for_everybody() -> None:
     spared = {"high": quantity(20), "appliesTo": [{"text": "Pregnant"}]}
     assert row(measured("9", {"high": quantity(5)}, spared)).flag.level is Level.UNSTATED
     assert row(measured("30", {"high": quantity(5)}, spared)).flag.level is Level.HIGH
+
+
+@pytest.mark.parametrize(
+    "system",
+    [
+        "http://terminology.hl7.org/CodeSystem/v2-0078",
+        "http://hl7.org/fhir/v2/0078",
+        "urn:oid:2.16.840.1.113883.12.78",
+        "urn:oid:2.16.840.1.113883.5.83",
+    ],
+)
+def test_an_interpretation_is_known_by_each_name_of_its_system(system: str) -> None:
+    found = row({"valueQuantity": quantity(5), "interpretation": [code("LL", system)]})
+    assert found.flag.level is Level.CRITICALLY_LOW

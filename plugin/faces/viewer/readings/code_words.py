@@ -327,6 +327,7 @@ _HL7 = "http://terminology.hl7.org/CodeSystem/"
 SYSTEMS: Final[Mapping[str, str]] = {
     f"{_HL7}v3-ObservationInterpretation": "interpretation",
     f"{_HL7}v2-0078": "interpretation",
+    "urn:oid:2.16.840.1.113883.12.78": "interpretation",
     "http://hl7.org/fhir/v2/0078": "interpretation",
     "urn:oid:2.16.840.1.113883.5.83": "interpretation",
     f"{_HL7}data-absent-reason": "absent",
