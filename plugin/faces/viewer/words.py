@@ -251,14 +251,18 @@ DETAILS: Final[Mapping[str, Word]] = {
     "reason": Word("Motif", "Reason"),
     "received": Word("Reçu le", "Received"),
     "recorded": Word("Noté le", "Recorded"),
+    "repeats": Word("Renouvellements", "Repeats"),
     "requester": Word("Prescripteur", "Requester"),
     "route": Word("Voie", "Route"),
     "series": Word("Séries", "Series"),
     "severity": Word("Sévérité", "Severity"),
     "specimen": Word("Prélèvement", "Specimen"),
+    "stage": Word("Stade", "Stage"),
     "substance": Word("Substance en cause", "Substance"),
+    "substitutable": Word("Substitution permise", "Substitution allowed"),
     "substituted": Word("Substitué", "Substituted"),
     "substitution": Word("Type de substitution", "Kind of substitution"),
+    "validity": Word("Valable", "Valid"),
     "verification": Word("Vérification", "Verification"),
 }
 """Of `readings.result.DETAIL_NAMES`."""

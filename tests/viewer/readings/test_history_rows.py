@@ -267,3 +267,26 @@ def test_a_medicine_without_a_code_is_told_by_what_it_is_made_of() -> None:
         "medicationReference": {"reference": "#m"},
     }
     assert both(tree, "title") == ("morphine + ketamine", "morphine + ketamine")
+
+
+def test_how_a_prescription_may_be_dispensed_is_told() -> None:
+    """Not to be substituted, and until when: a pharmacist's and a prescriber's question alike."""
+    tree = {
+        "resourceType": "MedicationRequest",
+        "substitution": {"allowedBoolean": False},
+        "dispenseRequest": {
+            "numberOfRepeatsAllowed": 0,
+            "validityPeriod": {"start": "2026-03-02", "end": "2026-03-08"},
+        },
+    }
+    assert details(tree, "en") == [
+        ("Valid", "2 Mar 2026 to 8 Mar 2026"),
+        ("Repeats", "0"),
+        ("Substitution allowed", "no"),
+    ]
+    assert ("Substitution permise", "non") in details(tree, "fr")
+
+
+def test_the_stage_of_a_problem_is_told() -> None:
+    stages = [{"summary": {"text": "IV"}, "type": {"text": "clinical"}}, {"assessment": []}]
+    assert details({"resourceType": "Condition", "stage": stages}, "fr") == [("Stade", "IV")]

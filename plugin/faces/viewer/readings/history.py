@@ -37,7 +37,7 @@ from plugin.faces.viewer.readings.values import Said, Term, Value
 def medication_request(page: Page) -> Result:
     """A prescription."""
     tree = page.tree
-    dispense = record(tree.get("dispenseRequest"))
+    dispense, substitution = record(tree.get("dispenseRequest")), record(tree.get("substitution"))
     return _medicine(
         page,
         when=when(tree.get("authoredOn")),
@@ -46,6 +46,10 @@ def medication_request(page: Page) -> Result:
             *dosages(tree.get("dosageInstruction")),
             ("quantity", amount(dispense.get("quantity"))),
             ("days-supply", duration(dispense.get("expectedSupplyDuration"))),
+            ("validity", period(dispense.get("validityPeriod"))),
+            ("repeats", numbered(dispense.get("numberOfRepeatsAllowed"))),
+            ("substitutable", truth(substitution.get("allowedBoolean"))),
+            ("substitutable", term(substitution.get("allowedCodeableConcept"))),
             ("intent", coded("intent", tree.get("intent"))),
             ("priority", coded("priority", tree.get("priority"))),
             *several("reason", terms(tree.get("reasonCode"))),
@@ -202,6 +206,7 @@ def condition(page: Page) -> Result:
         details=details(
             ("verification", term(tree.get("verificationStatus"))),
             ("severity", term(tree.get("severity"))),
+            *several("stage", (term(each.get("summary")) for each in records(tree.get("stage")))),
             (
                 "abatement",
                 age(*_ages(tree, "abatement")) or moment_of(tree, "abatement") or value_of(tree, "abatement"),
@@ -210,7 +215,7 @@ def condition(page: Page) -> Result:
             *several("body-site", terms(tree.get("bodySite"))),
         ),
         has_narrative=page.has_narrative,
-        left_out=page.left_out("note"),
+        left_out=page.left_out("note", "stage"),
         codes=pairs(tree.get("code")),
         identifiers=identifiers(tree),
         remarks=reservations(tree),

@@ -213,14 +213,18 @@ DETAIL_NAMES = (
     "reason",
     "received",
     "recorded",
+    "repeats",
     "requester",
     "route",
     "series",
     "severity",
     "specimen",
+    "stage",
     "substance",
+    "substitutable",
     "substituted",
     "substitution",
+    "validity",
     "verification",
 )
 """What a Detail can be about; a page needs a word for each."""
