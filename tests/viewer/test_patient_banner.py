@@ -129,3 +129,19 @@ def test_closing_forgets_the_name_though_the_record_fails(clinic: Clinic, monkey
     monkeypatch.setattr("plugin.recorder.Recorder.append", full)
     assert clinic.post("logout", {"form": form}).status == 503
     assert not remembered(clinic)
+
+
+@pytest.mark.parametrize(
+    ("uses", "shown"),
+    [
+        (["old", "usual"], "usual"),
+        (["maiden", "old", ""], "none"),
+        (["usual", "official"], "official"),
+        (["old"], "old"),
+        (["nickname", "usual"], "usual"),
+    ],
+)
+def test_a_name_that_is_no_longer_borne_is_not_the_patients_name(tmp_path: Path, uses: list[str], shown: str) -> None:
+    """`use` is a modifier (R4): by an old name, the banner would seem to be of somebody else."""
+    names = [({"use": use} if use else {}) | {"text": f"Alma {use or 'none'}"} for use in uses]
+    assert f"Alma {shown}" in Clinic(tmp_path, name=names).get().text

@@ -10,6 +10,8 @@ from plugin.faces.viewer.readings.text import Text, line
 from plugin.faces.viewer.readings.values import Term
 
 _NAMED = ("Organization", "Location")
+_NAMES = {"official": 0, "usual": 1, "maiden": 3, "old": 4}
+_OTHER_NAME = 2
 _PEOPLE = ("Practitioner", "Patient", "RelatedPerson")
 
 
@@ -100,9 +102,10 @@ def _made_of(medicine: Tree) -> Term | None:
 
 
 def human_name(person: Tree) -> Text | None:
-    """The official name of a person, else the first one: as text, else prefix, given, family."""
+    """The official name of a person, else the usual one, else the first one, and one that is no longer borne only
+    where there is no other: as text, else prefix, given, family."""
     names = records(person.get("name"))
-    names.sort(key=lambda each: each.get("use") != "official")
+    names.sort(key=lambda each: _NAMES.get(word(each.get("use")), _OTHER_NAME))
     if not names:
         return None
     first = names[0]
