@@ -171,6 +171,11 @@ DIV = {"status": "generated", "div": "<div>Nodule <s>stable</s></div>"}
             [("entered-in-error", "entered in error")],
         ),
         ({"status": "entered-in-error", "docStatus": "final"}, "en", [("entered-in-error", "entered in error")]),
+        (
+            {"status": "superseded", "docStatus": "entered-in-error"},
+            "en",
+            [("entered-in-error", "entered in error"), ("remark", "superseded")],
+        ),
         ({"docStatus": "final"}, "fr", []),
     ],
 )

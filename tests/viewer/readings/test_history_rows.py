@@ -6,6 +6,7 @@ import pytest
 
 from plugin.faces.pages.wording import Language
 from tests.viewer.readings.lines import amount, coded, details, printed_row
+from tests.viewer.readings.samples import row
 
 CONDITION = "condition-ver-status"
 ALLERGY = "allergyintolerance-verification"
@@ -290,3 +291,10 @@ def test_how_a_prescription_may_be_dispensed_is_told() -> None:
 def test_the_stage_of_a_problem_is_told() -> None:
     stages = [{"summary": {"text": "IV"}, "type": {"text": "clinical"}}, {"assessment": []}]
     assert details({"resourceType": "Condition", "stage": stages}, "fr") == [("Stade", "IV")]
+
+
+@pytest.mark.parametrize("status", ["current", "superseded", "entered-in-error"])
+def test_a_document_whose_content_is_an_error_is_no_result(status: str) -> None:
+    """That another one replaced it does not make it one."""
+    tree = {"resourceType": "DocumentReference", "status": status, "docStatus": "entered-in-error"}
+    assert row(tree).is_mistaken

@@ -107,10 +107,13 @@ def document(page: Page) -> Result:
     standing, status = standing_of(tree.get("docStatus")), coded("status", tree.get("docStatus"))
     remarks: tuple[Term, ...] = ()
     own = page.standing
-    if own in (Standing.SUPERSEDED, Standing.MISTAKEN) or standing is Standing.UNSTATED:
+    is_replaced = own is Standing.SUPERSEDED and standing is not Standing.MISTAKEN
+    if is_replaced or own is Standing.MISTAKEN or standing is Standing.UNSTATED:
         if status is not None and standing not in (Standing.FINAL, own):
             remarks = (status,)  # what was replaced may never have been final
         standing, status = own, page.status
+    elif own is Standing.SUPERSEDED and page.status is not None:
+        remarks = (page.status,)
     replaced = [each for each in records(tree.get("relatesTo")) if each.get("code") == "replaces"]
     return Result(
         origin=page.origin,
