@@ -177,3 +177,12 @@ def test_consents_may_stand_in_a_folder(tmp_path: Path, reference: str, status: 
     stated = {**consent(type="deny"), "patient": {"reference": reference}}
     (tmp_path / "consents" / "c.json").write_bytes(orjson.dumps(stated))
     assert world.ask(SEARCH).status == status
+
+
+def test_a_class_is_the_type_of_what_a_result_contains_too(asking: World) -> None:
+    """A report that holds the opposed results would show them."""
+    held = {"contained": [observation("in")], "result": [{"reference": "#in"}]}
+    asking.lab.resources.append({**observation("r1"), "resourceType": "DiagnosticReport", **held})
+    asking.consents.resources = [consent(type="deny", **{"class": [coded(TYPES, "Observation")]})]
+    assert asking.ask("/fhir/city-lab/DiagnosticReport?patient=p1").references == []
+    assert asking.last()["withheld"] == [{"reference": "DiagnosticReport/r1", "rule": "patient-opposition-part"}]
