@@ -10,7 +10,12 @@ from typing import Any, NamedTuple
 
 from policies.code_tables import CodeTables
 from policies.coding import Contents, Pair
-from policies.vocabulary.security_labels import ACT_CODE, CONFIDENTIALITY, SENSITIVITIES, STRICTNESS
+from policies.vocabulary.security_labels import (
+    ACT_CODE_NAMES,
+    CONFIDENTIALITY_NAMES,
+    SENSITIVITIES,
+    STRICTNESS,
+)
 
 DOCUMENTS = frozenset({"DocumentReference"})
 """Types whose content is a whole document."""
@@ -55,10 +60,10 @@ def labels_of(tables: CodeTables, resource_type: str, contents: Contents, docume
     confidentiality: set[str] = set()
     sensitivity: set[str] = set()
     for system, code in contents.codings:
-        if system == CONFIDENTIALITY:
+        if system in CONFIDENTIALITY_NAMES:
             if code in STRICTNESS:
                 confidentiality.add(code)
-        elif system == ACT_CODE:
+        elif system in ACT_CODE_NAMES:
             if code in SENSITIVITIES:
                 sensitivity.add(code)
         else:

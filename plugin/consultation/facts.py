@@ -13,7 +13,7 @@ from policies.vocabulary.circumstances import Circumstances
 from policies.vocabulary.consultation import ClinicalConsultation
 from policies.vocabulary.identity import Identity
 from policies.vocabulary.resource_types import DIRECTORY
-from policies.vocabulary.security_labels import ACT_CODE, CONFIDENTIALITY, STRICTNESS
+from policies.vocabulary.security_labels import ACT_CODE_NAMES, CONFIDENTIALITY_NAMES, STRICTNESS
 from policies.vocabulary.verdict import Deny
 from policies.withholding import Judged
 
@@ -121,6 +121,6 @@ def _kinds(resource: Mapping[str, Any]) -> Iterator[_Kind]:
 
 def _bears(labels: Labels, contents: Contents, system: str, code: str) -> bool:
     """Whether a result has a security label, of a confidentiality the same or a stricter one."""
-    if system == CONFIDENTIALITY:
+    if system in CONFIDENTIALITY_NAMES:
         return labels.confidentiality is not None and STRICTNESS[labels.confidentiality] >= STRICTNESS[code]
-    return (system == ACT_CODE and code in labels.sensitivity) or (system, code) in contents.codings
+    return code in labels.sensitivity or any((name, code) in contents.codings for name in ACT_CODE_NAMES)

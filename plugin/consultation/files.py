@@ -17,7 +17,7 @@ from plugin.consultation.feed_places import place
 from plugin.consultation.findings import File, Match
 from plugin.errors import FileUnusable, Refused
 from policies.vocabulary.consultation import Reason
-from policies.vocabulary.security_labels import CONFIDENTIALITY, STRICTNESS
+from policies.vocabulary.security_labels import CONFIDENTIALITY_NAMES, STRICTNESS
 
 UNKNOWN_TYPE = "application/octet-stream"
 """Says that nobody knows (RFC 2046 4.5.1), and so contradicts nothing."""
@@ -149,7 +149,7 @@ def _labelled(document: Tree, binary: Tree | None) -> Tree:
 
 def _strictness(label: Any) -> int:
     """Of a confidentiality code; -1 for any other label."""
-    if not isinstance(label, dict) or label.get("system") != CONFIDENTIALITY:
+    if not isinstance(label, dict) or label.get("system") not in CONFIDENTIALITY_NAMES:
         return -1
     code = label.get("code")
     return STRICTNESS.get(code, -1) if isinstance(code, str) else -1

@@ -16,9 +16,10 @@ from plugin.consultation.feed_line import FeedLine
 from plugin.consultation.feed_places import place
 from plugin.consultation.findings import NOT_ASKED, RESOURCE_TYPES, Opposition
 from plugin.errors import ConsultError
+from policies.code_systems import SYSTEMS
 from policies.vocabulary.identity import Identity
 from policies.vocabulary.purposes import ACT_REASON_NAMES, EMERGENCY, TREATMENT
-from policies.vocabulary.security_labels import ACT_CODE, CONFIDENTIALITY, STRICTNESS
+from policies.vocabulary.security_labels import ACT_CODE_NAMES, CONFIDENTIALITY_NAMES, STRICTNESS
 
 MAX_CONSENTS = 200
 """Of one patient. Whoever has more is not asked about further: "unknown"."""
@@ -26,8 +27,12 @@ MAX_PAGES = 10
 
 _PATIENT = re.compile(r"(?:https?://.+/)?Patient/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
 
-_CLASSES = frozenset({RESOURCE_TYPES, "http://loinc.org", "http://snomed.info/sct"})
-"""Systems of provision.class that can be told of a result; a class of any other system denies all."""
+_CLASSES = {
+    RESOURCE_TYPES: (RESOURCE_TYPES,),
+    **{uri: system.uris for system in (SYSTEMS["loinc"], SYSTEMS["snomed-ct"]) for uri in system.uris},
+}
+"""Systems of provision.class that can be told of a result, by each of their names -> all of these, since a result may
+have another one than the Consent. A class of any other system denies all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ class Oppositions:
             return Opposition("none")
         if not all(map(_is_of_some_results, meant)):
             return Opposition("all")
-        return Opposition("part", tuple((denial.classes, denial.labels) for denial in meant))
+        return Opposition("part", tuple((_by_every_name(denial.classes), denial.labels) for denial in meant))
 
 
 def _consents(source: ConsentSource, patient: str, call: Call) -> list[Tree] | None:
@@ -110,10 +115,15 @@ def _is_meant(denial: Denial, identity: Identity, base: str) -> bool:
     return True
 
 
+def _by_every_name(classes: frozenset[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+    return frozenset((name, code) for system, code in classes for name in _CLASSES[system])
+
+
 def _is_of_some_results(denial: Denial) -> bool:
     """Whether what narrows it can be told of a result."""
     classes = all(system in _CLASSES for system, _ in denial.classes)
     labels = all(
-        (system == CONFIDENTIALITY and code in STRICTNESS) or system == ACT_CODE for system, code in denial.labels
+        (system in CONFIDENTIALITY_NAMES and code in STRICTNESS) or system in ACT_CODE_NAMES
+        for system, code in denial.labels
     )
     return bool(denial.classes or denial.labels) and classes and labels

@@ -14,7 +14,7 @@ from plugin.consultation.attachments import CONTENT, NamedFile, is_attachment
 from plugin.consultation.feed_places import relative
 from plugin.consultation.findings import File
 from policies.vocabulary.consultation import ClinicalConsultation, PageBinding, PagePosition
-from policies.vocabulary.security_labels import ACT_CODE, CONFIDENTIALITY, STRICTNESS
+from policies.vocabulary.security_labels import ACT_CODE, CONFIDENTIALITY_NAMES, STRICTNESS
 
 HANDLING = (
     ("NOCOLLECT", "no collection"),
@@ -74,7 +74,7 @@ class Release:
             label.get("code")
             for each in self.shown
             for label in each.resource["meta"]["security"]
-            if label.get("system") == CONFIDENTIALITY
+            if label.get("system") in CONFIDENTIALITY_NAMES
         ]
         known = [code for code in codes if isinstance(code, str) and code in STRICTNESS]
         return max(known, key=STRICTNESS.__getitem__, default=None)

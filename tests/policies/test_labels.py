@@ -16,7 +16,7 @@ from policies.coding import Contents, contents
 from policies.inheritance import inherited
 from policies.labels import Labels, labels_of
 from policies.vocabulary.resource_types import COMPANIONS, PATIENT_PATHS
-from policies.vocabulary.security_labels import ACT_CODE, CONFIDENTIALITY
+from policies.vocabulary.security_labels import ACT_CODE, ACT_CODE_NAMES, CONFIDENTIALITY, CONFIDENTIALITY_NAMES
 
 TABLES = Path(labels.__file__).parent / "tables"
 SHIPPED = CodeTables(shipped())
@@ -42,6 +42,13 @@ def coded(*codings: tuple[str, str], **more: Any) -> dict[str, Any]:
 
 def marked(system: str, code: str) -> dict[str, Any]:
     return {"meta": {"security": [{"system": system, "code": code}]}}
+
+
+@pytest.mark.parametrize(("confidentiality", "act_code"), [*zip(CONFIDENTIALITY_NAMES, ACT_CODE_NAMES, strict=True)])
+def test_a_label_counts_by_every_name_of_its_system(confidentiality: str, act_code: str) -> None:
+    """By its OID, as what was a CDA document has it, and by the address of STU3: it says the same."""
+    assert judged(coded(**marked(confidentiality, "V"))).confidentiality == "V"
+    assert judged(coded(**marked(act_code, "HIV"))).sensitivity == {"HIV"}
 
 
 LINES = [line for table in SHIPPED.tables for line in table.lines]

@@ -11,7 +11,7 @@ from fhir_adapters.interface import FeedTimeout, FeedUnavailable, Tree
 from plugin import sources
 from plugin.app import create_app
 from plugin.consultation.opposition import Oppositions
-from tests.world import CONFIGURATION, EHR_BASE, World, observation
+from tests.world import CONFIGURATION, EHR_BASE, World, lab_patient, observation
 
 SEARCH = "/fhir/city-lab/Observation?patient=p1"
 REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
@@ -186,3 +186,20 @@ def test_a_class_is_the_type_of_what_a_result_contains_too(asking: World) -> Non
     asking.consents.resources = [consent(type="deny", **{"class": [coded(TYPES, "Observation")]})]
     assert asking.ask("/fhir/city-lab/DiagnosticReport?patient=p1").references == []
     assert asking.last()["withheld"] == [{"reference": "DiagnosticReport/r1", "rule": "patient-opposition-part"}]
+
+
+@pytest.mark.parametrize(
+    "narrowing",
+    [
+        {"class": [coded("http://loinc.org", "718-7")]},
+        {"class": [coded("urn:oid:2.16.840.1.113883.6.1", "718-7")]},
+        {"securityLabel": [coded("urn:oid:2.16.840.1.113883.5.25", "R")]},
+    ],
+)
+def test_a_consent_and_a_result_may_name_one_system_in_two_ways(asking: World, narrowing: dict[str, Any]) -> None:
+    """What is opposed by the address of LOINC is opposed where the laboratory writes its OID, and the reverse."""
+    concept = {"coding": [coded("urn:oid:2.16.840.1.113883.6.1", "718-7")]}
+    asking.lab.resources = [lab_patient(), labelled({**observation("by-oid"), "code": concept})]
+    asking.consents.resources = [consent(type="deny", **narrowing)]
+    assert asking.ask(SEARCH).references == []
+    assert asking.last()["withheld"] == [{"reference": "Observation/by-oid", "rule": "patient-opposition-part"}]
