@@ -72,18 +72,18 @@ def launched_ehr(ehr: Ehr) -> LaunchedEhr:
 def consent_sources(settings: Settings) -> Mapping[str, ConsentSource]:
     """Where each EHR's patients' Consents are, for those that name a place. Raises SettingsError."""
     return {
-        ehr.id: _consent_source(ehr.id, ehr.consents, f"ehr.{number}.consents")
+        ehr.id: _consent_source(ehr.id, ehr.fhir_base, ehr.consents, f"ehr.{number}.consents")
         for number, ehr in enumerate(settings.ehr)
         if ehr.consents is not None
     }
 
 
-def _consent_source(ehr_id: str, consents: ConsentServer | ConsentFolder, place: str) -> ConsentSource:
+def _consent_source(ehr_id: str, fhir_base: str, consents: ConsentServer | ConsentFolder, place: str) -> ConsentSource:
     if isinstance(consents, ConsentFolder):
         folder = _folder(ehr_id, consents.kind, consents.path, f"{place}.path")
-        return ConsentSource(FeedLine(folder), by_patient=False)
+        return ConsentSource(FeedLine(folder), by_patient=False, base=fhir_base)
     server = _server(f"consents of ehr '{ehr_id}'", ehr_id, consents.base, f"{place}.auth", consents.auth)
-    return ConsentSource(FeedLine(server), by_patient=True)
+    return ConsentSource(FeedLine(server), by_patient=True, base=server.base)
 
 
 def bundle_folders(settings: Settings) -> Iterator[tuple[str, Path]]:

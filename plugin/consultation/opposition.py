@@ -42,6 +42,8 @@ class ConsentSource:
     line: FeedLine
     by_patient: bool
     """Whether it is asked for one patient's. A folder is read whole: patients may be written in several ways there."""
+    base: str = ""
+    """Where its relative references to people lead: a server's own base; of a folder, that of the EHR."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Oppositions:
         held = [denial for consent in consents for denial in denials(consent, now)]
         if not all(denial.understood for denial in held):
             return Opposition("unknown")
-        meant = [denial for denial in held if _is_meant(denial, identity, source.line.base)]
+        meant = [denial for denial in held if _is_meant(denial, identity, source.base)]
         if not meant:
             return Opposition("none")
         if not all(map(_is_of_some_results, meant)):

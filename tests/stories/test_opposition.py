@@ -162,21 +162,37 @@ def test_without_a_source_the_fact_is_absent(world: World) -> None:
     assert world.consents.queries == []
 
 
-@pytest.mark.parametrize(
-    ("reference", "status"), [("Patient/p1", 403), (f"{EHR_BASE}/Patient/p1", 403), ("Patient/p2", 200)]
-)
-def test_consents_may_stand_in_a_folder(tmp_path: Path, reference: str, status: int) -> None:
-    """Read at every look, as a folder of results is, however the patient is written there."""
+@pytest.fixture
+def folder(tmp_path: Path) -> World:
+    """A hospital whose patients' consents stand in a folder; the laboratory has a result."""
     (tmp_path / "consents").mkdir()
     world = World(tmp_path, configured('consents = { kind = "bundle-folder", path = "consents" }\n'))
     world.lab.resources.append(observation("plain"))
     gateway = world.assembled.gateway
     oppositions = Oppositions(sources.consent_sources(world.settings))
     world.client = create_app(replace(world.assembled, gateway=replace(gateway, oppositions=oppositions))).test_client()
-    assert world.ask(SEARCH).status == 200
+    return world
+
+
+@pytest.mark.parametrize(
+    ("reference", "status"), [("Patient/p1", 403), (f"{EHR_BASE}/Patient/p1", 403), ("Patient/p2", 200)]
+)
+def test_consents_may_stand_in_a_folder(folder: World, reference: str, status: int) -> None:
+    """Read at every look, as a folder of results is, however the patient is written there."""
+    assert folder.ask(SEARCH).status == 200
     stated = {**consent(type="deny"), "patient": {"reference": reference}}
-    (tmp_path / "consents" / "c.json").write_bytes(orjson.dumps(stated))
-    assert world.ask(SEARCH).status == status
+    (folder.folder / "consents" / "c.json").write_bytes(orjson.dumps(stated))
+    assert folder.ask(SEARCH).status == status
+
+
+@pytest.mark.parametrize("user", ["Practitioner/dr-roy", f"{EHR_BASE}/Practitioner/dr-roy"])
+@pytest.mark.parametrize("base", ["", f"{EHR_BASE}/"])
+@pytest.mark.parametrize(("named", "status"), [("somebody-else", 200), ("dr-roy", 403)])
+def test_people_in_a_folder_are_those_of_the_ehr(folder: World, user: str, base: str, named: str, status: int) -> None:
+    """Tokens name a user by an address as a rule: a deny for one doctor would else refuse all of them."""
+    stated = consent(type="deny", actor=[{"reference": {"reference": f"{base}Practitioner/{named}"}}])
+    (folder.folder / "consents" / "c.json").write_bytes(orjson.dumps(stated))
+    assert folder.ask(SEARCH, token=folder.token(fhirUser=user)).status == status
 
 
 def test_a_class_is_the_type_of_what_a_result_contains_too(asking: World) -> None:
