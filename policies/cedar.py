@@ -17,6 +17,7 @@ from cedarpy import pst
 from policies.actions import GROUP_OF, Group, groups_of
 from policies.policy_text import Statement, statements
 from policies.vocabulary.verdict import NO_RULE_PERMITS, Deny, Permit
+from policies.withholding import OUTSIDE_THE_ANSWER, REFERS_TO_WITHHELD
 
 EVALUATION_FAILED = "evaluation-failed"
 """Stands as the rule of a denial when Cedar could not decide: an error is never a permit."""
@@ -25,7 +26,25 @@ EVALUATION_FAILED = "evaluation-failed"
 ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 """What a policy may be called: the name stands in records."""
 
-RESERVED = frozenset({NO_RULE_PERMITS, EVALUATION_FAILED, "core", "quota", "page-link", "log-by-search"})
+RESERVED = frozenset(
+    [
+        NO_RULE_PERMITS,
+        EVALUATION_FAILED,
+        REFERS_TO_WITHHELD,
+        OUTSIDE_THE_ANSWER,
+        "break-glass",
+        "cap",
+        "contained-out-of-scope",
+        "core",
+        "handle",
+        "log-by-search",
+        "page-link",
+        "quota",
+        "scope",
+        "shape",
+        "too-costly",
+    ]
+)
 """Names that records give to what is no policy."""
 
 LANGUAGES = ("fr", "en")

@@ -1,11 +1,14 @@
 """A bad file of the site stops the load, with its name; a good set is named by its digest."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from policies import rulebook
-from policies.cedar import RulesInvalid
+import plugin
+from plugin.consultation import break_glass, compartment
+from policies import rulebook, withholding
+from policies.cedar import RESERVED, RulesInvalid
 
 GOOD = (
     '@id("{}") @fr("F.") @en("E.") forbid (principal, action == Action::"show", resource) when {{ context.document }};'
@@ -158,6 +161,18 @@ def test_the_message_names_file_and_line(text: str, line: int, words: str, tmp_p
     (site / "b.cedar").write_text(before + text)
     with pytest.raises(RulesInvalid, match=rf"(?s)^site/b\.cedar:{line}: .*{words}"):
         rulebook.load(site, unlabelled_documents="withhold")
+
+
+def test_a_policy_cannot_take_a_name_that_the_gateway_itself_puts_into_records() -> None:
+    """A record that names it would not tell who refused: the site's rule, or the gateway."""
+    sources = Path(plugin.__file__).parent.rglob("*.py")
+    named = {name for each in sources for name in re.findall(r'rules=\("([a-z-]+)",', each.read_text(encoding="utf-8"))}
+    named |= {compartment.OUT_OF_SCOPE, compartment.CONTAINED_OUT_OF_SCOPE, break_glass.RULE}
+    named |= {withholding.REFERS_TO_WITHHELD, withholding.OUTSIDE_THE_ANSWER}
+    core = Path(rulebook.__file__).parent / "rules" / "core.cedar"
+    ids = set(re.findall(r'@id\("(.+?)"\)', core.read_text(encoding="utf-8")))
+    assert "scope" in named
+    assert named <= RESERVED | ids
 
 
 def test_a_set_that_does_not_exist_is_named() -> None:
