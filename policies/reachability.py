@@ -93,7 +93,7 @@ def _impossible(each: _Parts, site: Site | None) -> str | None:
             return "a condition is never true"
         if (not holds, repr(term)) in each.conditions:
             return "two of its conditions contradict each other"
-        wanted = _wanted(term) if holds else None
+        wanted = (_wanted(term) or _member(term)) if holds else None
         if wanted is None:
             continue
         name, allowed = wanted
@@ -102,6 +102,8 @@ def _impossible(each: _Parts, site: Site | None) -> str | None:
             possible.append(site.values[name])
         if possible and not any(allowed & every for every in possible):
             return f"'{name}' is never {' or '.join(sorted(allowed))}"
+        if _member(term) is not None:
+            continue  # a set holds several
         values[name] = values.get(name, allowed) & allowed
         if not values[name]:
             return f"'{name}' cannot be two things at once"
@@ -134,6 +136,18 @@ def _wanted(term: object) -> tuple[str, set[str]] | None:
     if term.op == "contains" and isinstance(term.left, pst.Set) and (name := _context(term.right)) is not None:
         texts = [each.value for each in term.left.elements if isinstance(each, pst.StringLit)]
         return (name, set(texts)) if len(texts) == len(term.left.elements) else None
+    return None
+
+
+def _member(term: object) -> tuple[str, set[str]] | None:
+    """The set that a term is on, and the values of which it must hold one."""
+    if not isinstance(term, pst.BinaryOp) or (name := _context(term.left)) is None:
+        return None
+    if term.op == "contains" and isinstance(term.right, pst.StringLit):
+        return name, {term.right.value}
+    if term.op == "contains_any" and isinstance(term.right, pst.Set):
+        texts = {each.value for each in term.right.elements if isinstance(each, pst.StringLit)}
+        return (name, texts) if len(texts) == len(term.right.elements) else None
     return None
 
 

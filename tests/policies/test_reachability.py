@@ -48,6 +48,14 @@ NEVER = {
         f'forbid {SHOW} when {{ ["labs", "xrays"].contains(context.category) }};',
         "'category' is never labs or xrays",
     ),
+    "a sensitivity that there is not": (
+        f'forbid {SHOW} when {{ context.sensitivity.contains("HVI") }};',
+        "'sensitivity' is never HVI",
+    ),
+    "none of these sensitivities": (
+        f'forbid {SHOW} when {{ context.sensitivity.containsAny(["HVI", "PSI"]) }};',
+        "'sensitivity' is never HVI or PSI",
+    ),
     "two values at once": (
         f'forbid {CONSULT} when {{ context.delivery == "rendered" && "structured" == context.delivery }};',
         "cannot be two things",
@@ -96,6 +104,10 @@ EFFECTIVE = {
     "an open fact": (
         f'forbid {CONSULT} when {{ context.client == "a" }};',
         f'forbid {CONSULT} when {{ context has organisation && context.organisation == "b" }};',
+    ),
+    "a set that holds two": (
+        f'forbid {SHOW} when {{ context.sensitivity.contains("HIV") && context.sensitivity.contains("PSY") }};',
+        f'forbid {SHOW} when {{ context.sensitivity.containsAny(["HVI", "STD"]) && context.document }};',
     ),
     "a permit beside a narrower refusal": (
         f'permit {CONSULT} when {{ context has purpose && context.purpose == "BTG" }};',
