@@ -60,16 +60,14 @@ def labels_of(tables: CodeTables, resource_type: str, contents: Contents, docume
     confidentiality: set[str] = set()
     sensitivity: set[str] = set()
     for system, code in contents.codings:
-        if system in CONFIDENTIALITY_NAMES:
-            if code in STRICTNESS:
-                confidentiality.add(code)
-        elif system in ACT_CODE_NAMES:
-            if code in SENSITIVITIES:
-                sensitivity.add(code)
-        else:
-            for label in tables.labels(system, code):
-                sensitivity.add(label.sensitivity)
-                confidentiality.add(label.confidentiality)
+        if system in CONFIDENTIALITY_NAMES and code in STRICTNESS:
+            confidentiality.add(code)
+        elif system in ACT_CODE_NAMES and code in SENSITIVITIES:
+            sensitivity.add(code)
+        # Of a label too: a site may have a table of its own for codes that are retired, or its source's alone.
+        for label in tables.labels(system, code):
+            sensitivity.add(label.sensitivity)
+            confidentiality.add(label.confidentiality)
     document = resource_type in DOCUMENTS
     if document and documents is not None:
         confidentiality.add(documents)

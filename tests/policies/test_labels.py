@@ -51,6 +51,17 @@ def test_a_label_counts_by_every_name_of_its_system(confidentiality: str, act_co
     assert judged(coded(**marked(act_code, "HIV"))).sensitivity == {"HIV"}
 
 
+def test_a_table_may_speak_of_labels() -> None:
+    """Of a code that was retired, or of one that the source alone uses; a line without effect would be believed."""
+    head = "# source: s\n# version: 1\n# date: 2026-11-27\n# author: a\n"
+    for system, code in ((CONFIDENTIALITY, "HIV"), (ACT_CODE, "PSY")):
+        assert judged(coded(**marked(system, code))).confidentiality is None
+        text = f"{head}# system: ours = {system}\nsystem,codes,sensitivity,confidentiality,comment\n"
+        text += f"ours,{code},HIV,V,x\n"
+        found = labels_of(CodeTables({"ours.csv": text}), "Observation", contents(coded(**marked(system, code))))
+        assert (found.confidentiality, "HIV" in found.sensitivity) == ("V", True)
+
+
 LINES = [line for table in SHIPPED.tables for line in table.lines]
 
 
