@@ -19,7 +19,7 @@ from plugin.errors import ConsultError
 from policies.code_systems import SYSTEMS
 from policies.vocabulary.identity import Identity
 from policies.vocabulary.purposes import ACT_REASON_NAMES, EMERGENCY, TREATMENT
-from policies.vocabulary.security_labels import ACT_CODE_NAMES, CONFIDENTIALITY_NAMES, STRICTNESS
+from policies.vocabulary.security_labels import ACT_CODE_NAMES, CONFIDENTIALITY_NAMES, NARROWER, STRICTNESS
 
 MAX_CONSENTS = 200
 """Of one patient. Whoever has more is not asked about further: "unknown"."""
@@ -75,7 +75,9 @@ class Oppositions:
             return Opposition("none")
         if not all(map(_is_of_some_results, meant)):
             return Opposition("all")
-        return Opposition("part", tuple((_by_every_name(denial.classes), denial.labels) for denial in meant))
+        return Opposition(
+            "part", tuple((_by_every_name(denial.classes), _with_narrower(denial.labels)) for denial in meant)
+        )
 
 
 def _consents(source: ConsentSource, patient: str, call: Call) -> list[Tree] | None:
@@ -119,6 +121,12 @@ def _is_meant(denial: Denial, identity: Identity, base: str) -> bool:
 
 def _by_every_name(classes: frozenset[tuple[str, str]]) -> frozenset[tuple[str, str]]:
     return frozenset((name, code) for system, code in classes for name in _CLASSES[system])
+
+
+def _with_narrower(labels: frozenset[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+    return labels | {
+        (system, narrower) for system, code in labels if system in ACT_CODE_NAMES for narrower in NARROWER.get(code, ())
+    }
 
 
 def _is_of_some_results(denial: Denial) -> bool:

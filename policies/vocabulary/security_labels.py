@@ -53,3 +53,10 @@ SENSITIVITIES = frozenset(
     ]
 )
 """Sensitivity codes of v3-ActCode."""
+
+NARROWER = {
+    "SPI": frozenset({"BH", "COGN", "DVD", "EMOTDIS", "MH", "PSY", "PSYTHPN", "SUD", "ETHUD", "OPIOIDUD"}),
+    "BH": frozenset({"COGN", "DVD", "EMOTDIS"}),
+    "SUD": frozenset({"ETHUD", "OPIOIDUD"}),
+}
+"""Sensitivity -> all that is one by v3-ActCode (R4): an opioid use disorder is a substance use disorder."""

@@ -16,6 +16,7 @@ from tests.world import CONFIGURATION, EHR_BASE, World, lab_patient, observation
 SEARCH = "/fhir/city-lab/Observation?patient=p1"
 REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 TYPES = "http://hl7.org/fhir/resource-types"
 SERVER = 'consents = { kind = "fhir-rest", base = "https://ehr.example/fhir" }\n'
 
@@ -219,3 +220,13 @@ def test_a_consent_and_a_result_may_name_one_system_in_two_ways(asking: World, n
     asking.consents.resources = [consent(type="deny", **narrowing)]
     assert asking.ask(SEARCH).references == []
     assert asking.last()["withheld"] == [{"reference": "Observation/by-oid", "rule": "patient-opposition-part"}]
+
+
+@pytest.mark.parametrize("opposed", ["SPI", "SUD", "OPIOIDUD"])
+def test_a_sensitivity_means_those_below_it_too(asking: World, opposed: str) -> None:
+    """What a laboratory calls more narrowly than the patient did is what the patient meant; never the reverse."""
+    security = {"meta": {"security": [coded(ACT_CODE, "OPIOIDUD")]}}
+    wider = {"meta": {"security": [coded(ACT_CODE, "SPI")]}}
+    asking.lab.resources = [lab_patient(), {**observation("narrow"), **security}, {**observation("wide"), **wider}]
+    asking.consents.resources = [consent(type="deny", securityLabel=[coded(ACT_CODE, opposed)])]
+    assert asking.ask(SEARCH).references == ([] if opposed == "SPI" else ["Observation/wide"])
