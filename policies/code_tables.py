@@ -73,7 +73,7 @@ def _site_texts(site: Path) -> dict[str, str]:
             raise TablesInvalid(f"the folder {site} holds more than tables")
         contents = {path.name: path.read_bytes() for path in paths}
     except OSError as error:
-        raise TablesInvalid(f"the folder {site} cannot be read") from error
+        raise TablesInvalid(f"{error.filename or site}: cannot be read: {error.strerror}") from error
     return {name: _decoded(name, content) for name, content in contents.items()}
 
 

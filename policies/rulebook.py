@@ -108,7 +108,7 @@ def _site_texts(site: Path) -> dict[str, str]:
             raise RulesInvalid(f"the folder {site} holds more than policies")
         contents = {f"{site.name}/{path.name}": path.read_bytes() for path in paths}
     except OSError as error:
-        raise RulesInvalid(f"the folder {site} cannot be read") from error
+        raise RulesInvalid(f"{error.filename or site}: cannot be read: {error.strerror}") from error
     return {name: _decoded(name, content) for name, content in contents.items()}
 
 

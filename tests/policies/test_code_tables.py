@@ -193,8 +193,12 @@ def test_what_a_spreadsheet_writes_is_read(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_read_stops_the_load(tmp_path: Path) -> None:
     """Missing, or with a file that is not text: named."""
-    with pytest.raises(RulesInvalid, match="cannot be read"):
+    with pytest.raises(RulesInvalid, match="none: cannot be read"):
         texts(tmp_path / "none")
+    (tmp_path / "gone.csv").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(TablesInvalid, match=r"gone\.csv: cannot be read: No such file"):
+        texts(tmp_path)
+    (tmp_path / "gone.csv").unlink()
     (tmp_path / "bad.csv").write_bytes(b"# a\n\xff\n")
     with pytest.raises(TablesInvalid, match=r"bad\.csv, line 2: is not UTF-8"):
         texts(tmp_path)
