@@ -3,8 +3,8 @@
 from enum import StrEnum
 
 ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
-ACT_REASON_NAMES = (ACT_REASON, "urn:oid:2.16.840.1.113883.5.8")
-"""The same code system, by its address and by its OID, as servers of older vocabularies write it."""
+ACT_REASON_NAMES = (ACT_REASON, "urn:oid:2.16.840.1.113883.5.8", "http://hl7.org/fhir/v3/ActReason")
+"""The same code system by its address, its OID, and the address of FHIR STU3, as older servers write it."""
 
 
 class PurposeSource(StrEnum):

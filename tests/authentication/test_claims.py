@@ -121,6 +121,7 @@ def purpose(value):
         (purpose([]), ("TREAT",), PurposeSource.CLIENT_DEFAULT),
         (purpose([{"system": ACT_REASON, "code": "COC"}]), ("COC",), PurposeSource.CLAIM),
         (purpose([{"system": "urn:oid:2.16.840.1.113883.5.8", "code": "COC"}]), ("COC",), PurposeSource.CLAIM),
+        (purpose([{"system": "http://hl7.org/fhir/v3/ActReason", "code": "COC"}]), ("COC",), PurposeSource.CLAIM),
         (purpose([{"system": ACT_REASON, "code": "TREAT"}, "HMARKT"]), ("TREAT", "HMARKT"), PurposeSource.CLAIM),
         (purpose(["TREAT", {"code": "TREAT"}]), ("TREAT",), PurposeSource.CLAIM),
         (purpose("BTG"), ("BTG",), PurposeSource.CLAIM),
