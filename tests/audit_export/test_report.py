@@ -141,6 +141,15 @@ def test_a_release_that_was_withdrawn_is_no_look() -> None:
     assert findings(Log([log.held[0], log.held[2]], 0, 2), selection, PARIS).looks == []
 
 
+def test_no_word_of_a_person_takes_a_record_out_of_the_report() -> None:
+    """Names come from tokens and reasons from forms: that one reads like the action of a withdrawal says nothing."""
+    named = look("a", person={"issuer": "https://login.example", "subject": "u", "name": "release:withdrawn"})
+    opened = bodies.break_glass()
+    opened["break_glass"] = {**opened["break_glass"], "text": "release:withdrawn"}
+    summary = page.view(found_in([named, opened]), frame())["summary"]
+    assert (summary["looks"], summary["openings"]) == (1, 1)
+
+
 def test_an_answer_without_results_says_so_and_nothing_of_what_was_withheld() -> None:
     """A withheld result is named to auditors only."""
     found = found_in([look(released=[], withheld=[{"reference": "Observation/MARK", "rule": "MARK"}], foreign=77)])

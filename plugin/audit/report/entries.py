@@ -150,10 +150,8 @@ def _wanted(
             found.begins = _moment(header, zone)
         if record.body is None:
             found.without_body += selection.in_period(header)
-        elif _WITHDRAWN_NEEDLE in record.body:  # has no patient, and may stand after the period
-            body = content.body(record)
-            if body.get("action") == _WITHDRAWN:
-                withdrawn.add(body.get("record", ""))
+        elif _WITHDRAWN_NEEDLE in record.body and (body := content.body(record)).get("action") == _WITHDRAWN:
+            withdrawn.add(body.get("record", ""))  # has no patient, and may stand after the period
         elif selection.may_accept(record.body) and selection.in_period(header):
             body = content.body(record)
             if selection.accepts(body):
