@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plugin.audit import codes
-from plugin.audit.report import page, words
+from plugin.audit.report import page, sentences, words
 from plugin.audit.report.entries import Findings, Naming, findings
 from plugin.audit.report.words import LANGUAGES, Language, Word
 from plugin.audit.selection import Selection, beginning, ending
@@ -342,12 +342,25 @@ def test_offsets_are_told(zone: str, expected: str) -> None:
         ("2026-03-01", None, "depuis le 1er mars 2026"),
         (None, "2026-03-31", "jusqu’au 31 mars 2026"),
         ("2026-03-01", "2026-03-31", "du 1er mars 2026 au 31 mars 2026"),
+        ("2026-03-01T18:00+01:00", None, "depuis le 1er mars 2026 à 18\xa0h\xa000"),
+        (None, "2026-03-31T00:30", "jusqu’au 31 mars 2026 à 0\xa0h\xa030"),
+        ("2026-10-25T02:30", "2026-10-25", "du 25 octobre 2026 à 2\xa0h\xa030 (UTC+2) au 25 octobre 2026"),
     ],
 )
 def test_the_period_is_told(since: str | None, until: str | None, fr: str) -> None:
+    """A day that is covered in part is not told as a whole one: somebody may have looked in the rest of it."""
     first = datetime.fromisoformat(beginning(since, PARIS)).astimezone(PARIS) if since else None
     last = datetime.fromisoformat(ending(until, PARIS)).astimezone(PARIS) if until else None
     assert page.view(found_in([]), frame("fr", since=first, until=last))["period"]["text"] == fr
+
+
+def test_a_day_without_midnight_is_a_whole_day() -> None:
+    """In Beirut the clock goes from 24:00 to 1:00 in spring."""
+    beirut = ZoneInfo("Asia/Beirut")
+    first, last = beginning("2026-03-29", beirut), ending("2026-03-28", beirut)
+    since, until = (datetime.fromisoformat(each).astimezone(beirut) for each in (first, last))
+    assert sentences.period(since, None, "en") == "since 29 March 2026"
+    assert sentences.period(None, until, "en") == "until 28 March 2026"
 
 
 # the page

@@ -1,11 +1,11 @@
 """The sentences of a patient's report, in French and English."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from plugin.audit.report.entries import Findings, Naming
-from plugin.audit.report.words import Language, Word, count, day, number, offset
+from plugin.audit.report.words import Language, Word, clock, count, day, number, offset
 
 PAGE: Final[Mapping[str, Word]] = {
     "title": Word("Qui a consulté vos résultats externes", "Who looked at your outside results"),
@@ -113,9 +113,9 @@ def at(date: str, time: str, language: Language) -> str:
 
 
 def period(since: datetime | None, until: datetime | None, language: Language) -> str:
-    """`until` is the first instant after the period; a whole last day is named as that day."""
-    first = day(since, language) if since is not None else None
-    last = day(until - timedelta(microseconds=1), language) if until is not None else None
+    """`until` is the first instant after the period. Whole days are named as days, anything else with its time."""
+    first = _moment(since, language) if since is not None else None
+    last = _end(until, language) if until is not None else None
     match first, last:
         case None, None:
             return Word("depuis le début du journal", "since the log began").said(language)
@@ -125,6 +125,22 @@ def period(since: datetime | None, until: datetime | None, language: Language) -
             return f"{Word('jusqu’au', 'until').said(language)} {last}"
         case _:
             return f"du {first} au {last}" if language == "fr" else f"{first} to {last}"
+
+
+def _moment(moment: datetime, language: Language) -> str:
+    begins_a_day = _before(moment).date() != moment.date()
+    date = day(moment, language)
+    return date if begins_a_day else at(date, clock(moment, language), language)
+
+
+def _end(until: datetime, language: Language) -> str:
+    last = _before(until)
+    return day(last, language) if last.date() != until.date() else _moment(until, language)
+
+
+def _before(moment: datetime) -> datetime:
+    """The last instant before: by way of UTC, since a change of the clock may skip midnight."""
+    return (moment.astimezone(UTC) - timedelta(microseconds=1)).astimezone(moment.tzinfo)
 
 
 def zone(name: str, moment: datetime, language: Language) -> str:
