@@ -291,6 +291,19 @@ def test_nobody_looked() -> None:
     assert told["summary"]["text"] == ["Personne n’a consulté vos résultats externes pendant cette période."]
 
 
+@pytest.mark.parametrize("is_purged", [True, False])
+def test_of_a_log_that_lacks_records_nobody_can_say_that_nobody_looked(is_purged: bool) -> None:
+    """The first sentence is what a patient reads; a look that was deleted after its period was a look."""
+    log = log_of([look("a"), look("b", patient="p2")])
+    log.held[0:1] = [without_body(log.held[0])] if is_purged else []
+    found = findings(log, OUR_PATIENT, PARIS)
+    sentence = "What is left of the log shows no look at your outside results in this period."
+    assert page.view(found, frame())["summary"]["text"] == [sentence]
+    text = page.as_html(found, frame())
+    assert text.count(sentence) == 2
+    assert "Nobody looked" not in text
+
+
 # words
 
 

@@ -62,6 +62,7 @@ def as_html(found: Findings, frame: Frame) -> str:
     """The report as a page for the patient, to be read on a telephone or printed."""
     told = view(found, frame)
     say = {name: word.said(frame.language) for name, word in sentences.PAGE.items()}
+    say["no_looks"] = sentences.no_looks(found, frame.language)
     return _PAGES.get_template("page.html.jinja").render(report=told, say=say, days=_by_day(told["looks"]))
 
 
@@ -105,6 +106,7 @@ def _summary(found: Findings, language: Language) -> View:
         kinds.update({category for source in entry.sources for category in source.categories})
     emergencies = sum(entry.emergency for entry in looks)
     people = len({entry.who.key for entry in looks})
+    nobody = [] if looks else [sentences.no_looks(found, language)]
     openings = sum(source.event == AuditAction.BREAK_GLASS_OPENED for entry in found.looks for source in entry.sources)
     return {
         "looks": len(looks),
@@ -112,7 +114,7 @@ def _summary(found: Findings, language: Language) -> View:
         "emergencies": emergencies,
         "openings": openings,
         "attempts": len(found.attempts),
-        "text": sentences.summary(len(looks), people, emergencies, openings, len(found.attempts), language),
+        "text": nobody + sentences.summary(len(looks), people, emergencies, openings, len(found.attempts), language),
         "kinds": [
             {"kind": words.word(words.CATEGORIES, kind, language), "looks": times}
             for kind, times in sorted(kinds.items(), key=lambda pair: (-pair[1], pair[0]))

@@ -22,6 +22,10 @@ PAGE: Final[Mapping[str, Word]] = {
         "Personne n’a consulté vos résultats externes pendant cette période.",
         "Nobody looked at your outside results in this period.",
     ),
+    "no_looks_left": Word(
+        "Ce qui reste du journal ne montre aucune consultation de vos résultats externes pendant cette période.",
+        "What is left of the log shows no look at your outside results in this period.",
+    ),
     "attempts": Word("Tentatives sans résultat", "Attempts that showed nothing"),
     "attempts_lead": Word(
         "Ces demandes ont été refusées ou n’ont pas abouti : aucune donnée n’a été montrée.",
@@ -151,8 +155,13 @@ def zone(name: str, moment: datetime, language: Language) -> str:
     return f"{name} ({now} à la date du rapport)" if language == "fr" else f"{name} ({now} on the day of this report)"
 
 
+def no_looks(found: Findings, language: Language) -> str:
+    """That nobody looked; where records of the period were deleted or are missing, only that none is left."""
+    return PAGE["no_looks_left" if found.without_body or found.missing else "no_looks"].said(language)
+
+
 def summary(looks: int, people: int, emergencies: int, openings: int, attempts: int, language: Language) -> list[str]:
-    """The first things that a patient wants to know."""
+    """The first things that a patient wants to know, but for `no_looks`."""
     told = []
     if looks:
         by = Word("par", "by").said(language)
@@ -161,8 +170,6 @@ def summary(looks: int, people: int, emergencies: int, openings: int, attempts: 
             among = Word("dont", "of which").said(language)
             sentence += f", {among} {count(emergencies, _EMERGENCY, _EMERGENCY, language)}"
         told.append(sentence + ".")
-    else:
-        told.append(PAGE["no_looks"].said(language))
     if openings:
         told.append(f"{count(openings, _OPENING, _OPENINGS, language)}.")
     if attempts:
