@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from fhir_adapters.resource import is_id
 from plugin.authentication.credential import LocalOperator
 from plugin.cli.failure import CANNOT, Failure
 from plugin.ledger.place import LedgerPlace
@@ -48,8 +49,9 @@ def place_at(settings: Settings) -> LedgerPlace:
 def patient_at(settings: Settings, text: str) -> tuple[str, str]:
     """The id of an `[[ehr]]` and of a patient there, of `EHR/ID`; or the end of the command."""
     ehr, _, identifier = text.partition("/")
-    if not identifier or ehr not in {each.id for each in settings.ehr}:
-        raise Failure(f"--patient is EHR/ID, with the id of an [[ehr]]; {text} is not", CANNOT)
+    # No record is of a patient whose id is none: of `hospital/Patient/p1` the log would say that nobody looked.
+    if not is_id(identifier) or ehr not in {each.id for each in settings.ehr}:
+        raise Failure(f"--patient is EHR/ID, with the id of an [[ehr]] and a FHIR id; {text} is not", CANNOT)
     return ehr, identifier
 
 

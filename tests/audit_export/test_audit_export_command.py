@@ -234,6 +234,8 @@ def test_a_record_that_was_edited_is_one_sentence(
         ((*FOLLOWING, "--to", ":6514"), 2, "no name of a host"),
         (("report", "--reason", "r", "--lang", "fr", "--patient", "p1"), 2, "EHR/ID"),
         (("report", "--reason", "r", "--lang", "fr", "--patient", "nowhere/p1"), 2, "EHR/ID"),
+        (("report", "--reason", "r", "--lang", "fr", "--patient", "hospital/Patient/p1"), 2, "a FHIR id"),
+        (("report", "--reason", "r", "--lang", "fr", "--patient", "hospital/ p1"), 2, "a FHIR id"),
         (("report", "--reason", "r", "--lang", "fr", "--patient", "hospital/p1", "--zone", "Mars/X"), 2, "time zone"),
     ],
 )
