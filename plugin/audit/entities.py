@@ -177,9 +177,14 @@ def callers(header: Mapping[str, Any], body: Body) -> Element:
 
 
 def operation(header: Mapping[str, Any], body: Body) -> Element:
-    """What happened to the gateway itself."""
+    """What happened to the gateway itself, or who or what was suspended there."""
+    suspension = body.get("suspension", {})
     details = _details(
         ("note", printable(body.get("note", ""))),
+        ("suspension-kind", suspension.get("kind")),
+        ("suspension-name", printable(suspension.get("name", ""))),
+        ("suspension-reason", printable(suspension.get("reason", ""))),
+        ("suspension-since", suspension.get("since")),
         ("version", body.get("gateway", {}).get("version")),
         ("feed", body.get("feed", {}).get("id")),
         *_record(header, body),

@@ -79,6 +79,8 @@ def _about(body: Body) -> list[str]:
         parts.append(f"break-glass {opening}")
     if note := body.get("note"):
         parts.append(note)
+    if suspension := body.get("suspension"):
+        parts += [suspension.get("name", _NOBODY), f"because: {suspension.get('reason', _NOBODY)}"]
     return parts
 
 

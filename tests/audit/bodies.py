@@ -222,10 +222,19 @@ OPERATIONS = (
     AuditAction.SINK_FORKED,
     AuditAction.SPACE_LOW,
     AuditAction.CLOCK_DRIFTED,
-    AuditAction.ACCESS_SUSPENDED,
-    AuditAction.ACCESS_RESUMED,
     AuditAction.POLICY_LOADED,
 )
+
+SUSPENSION = {
+    "kind": "person",
+    "name": "https://login.hospital.example u-123",
+    "reason": "case 7",
+    "since": "2026-03-02T08:15:03.120000Z",
+}
+OF_ACCESS: dict[str, Body] = {
+    str(action): operation(action, suspension=SUSPENSION)
+    for action in (AuditAction.ACCESS_SUSPENDED, AuditAction.ACCESS_RESUMED)
+}
 
 HOLD = {"id": "h1", "reason": "case 7", "patient": "https://ehr.hospital.example/fhir/Patient/p1", "first": 3}
 OF_THE_LEDGER: dict[str, Body] = {
@@ -261,6 +270,7 @@ OF_THE_LEDGER: dict[str, Body] = {
 
 ONE_OF_EACH: dict[str, Body] = {
     **OF_THE_LEDGER,
+    **OF_ACCESS,
     **{
         f"{action} {interaction}": consultation(action, interaction)
         for action in CONSULTATION_OUTCOMES

@@ -11,6 +11,7 @@ from hypothesis import given
 from plugin import errors
 from plugin.audit.audit_event import to_audit_event
 from plugin.audit.deleted import deleted_event
+from plugin.audit.text import line
 from plugin.event import AuditAction
 from tests.audit import bodies
 from tests.audit.balp_profile import claimed_problems, problems
@@ -294,6 +295,16 @@ def test_what_happens_to_the_gateway_is_told_by_the_gateway(action: str, kind: s
     assert (event["type"]["code"], event["subtype"][0]["code"]) == (kind, subtype)
     assert agent(event, "110150")["who"]["identifier"]["value"] == bodies.BASE
     assert details(event)["note"] == "two workers"
+
+
+@pytest.mark.parametrize("action", bodies.OF_ACCESS)
+def test_a_suspension_says_whom_and_why(action: str) -> None:
+    """Who lost the file of suspensions suspends them again by the log (runbook)."""
+    body = bodies.ONE_OF_EACH[action]
+    (about,) = to_audit_event(bodies.header(), body)["entity"]
+    facts = {each["type"]: each["valueString"] for each in about["detail"]}
+    assert {name: facts[f"suspension-{name}"] for name in bodies.SUSPENSION} == bodies.SUSPENSION
+    assert line(bodies.header(), body).endswith("https://login.hospital.example u-123  because: case 7")
 
 
 def test_the_elements_stand_in_the_order_of_fhir() -> None:
