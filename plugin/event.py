@@ -107,7 +107,7 @@ class RetentionClass(StrEnum):
     CALLERS = "callers"
     OPERATION = "operation"
     LEDGER = "ledger"
-    """What explains the ledger itself: purges, holds, keys, recoveries. Has no period and is never purged."""
+    """What explains the ledger itself: purges, holds, keys, recoveries, withdrawn releases. Never purged."""
 
 
 class CodingBody(TypedDict, total=False):

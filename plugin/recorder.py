@@ -167,17 +167,19 @@ class Recorder:
             lost = len(self._doubtful) - len(there)
             for record in there:
                 request = record.rpartition(".")[0]
-                self._operation({"action": AuditAction.RELEASE_WITHDRAWN, "record": record, "request": request})
+                # Never purged: without it, what it withdraws would read as a look that took place.
+                withdrawn: Body = {"action": AuditAction.RELEASE_WITHDRAWN, "record": record, "request": request}
+                self._outage(withdrawn, RetentionClass.LEDGER)
                 self._doubtful.remove(record)
             if lost or self._beyond:
-                self._operation({"action": AuditAction.LEDGER_GAP, "note": _gap(lost, self._beyond)})
+                gap: Body = {"action": AuditAction.LEDGER_GAP, "note": _gap(lost, self._beyond)}
+                self._outage(gap, RetentionClass.OPERATION)
             self._doubtful.clear()
             self._beyond = 0
 
-    def _operation(self, body: Body) -> None:
-        self._append(
-            {"outcome": Outcome.UNAVAILABLE, "reason": "no-store", **body}, GATEWAY_TENANT, RetentionClass.OPERATION
-        )
+    def _outage(self, body: Body, retention_class: RetentionClass) -> None:
+        whole: Body = {"outcome": Outcome.UNAVAILABLE, "reason": "no-store", **body}
+        self._append(whole, GATEWAY_TENANT, retention_class)
 
     def _append(self, body: Body, tenant: str, retention_class: RetentionClass) -> Position:
         whole: Mapping[str, object] = {**body, "gateway": {**self._gateway, **body.get("gateway", {})}}

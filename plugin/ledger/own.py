@@ -14,7 +14,7 @@ import msgspec
 from plugin.ledger.record import StoredRecord
 
 OWN_CLASS = "ledger"
-"""The retention class of these records; nothing else has it."""
+"""The retention class of these records, and of whatever else must outlive what it explains. It has no period."""
 PREFIX, END = "ledger:", "ledger;"
 """Their actions are from the first to before the second: an index holds just these."""
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import orjson
 import pytest
 
 from fhir_adapters.interface import (
@@ -31,6 +32,7 @@ from plugin.errors import (
 )
 from plugin.event import AuditAction
 from plugin.ledger.errors import LedgerError, LedgerUnavailable, StorageFailed
+from plugin.ledger.reader import Reader
 from plugin.recorder import Recorder
 from plugin.state.callers import Callers
 from plugin.strangers import Strangers
@@ -236,6 +238,8 @@ def test_a_ledger_that_wrote_but_said_no_releases_nothing_and_the_release_is_wit
     assert (withdrawn["action"], withdrawn["record"]) == ("release:withdrawn", written["record"])
     assert withdrawn["request"] == answer.headers["X-Request-Id"]
     assert released["action"] == "consultation:released"
+    headers = [orjson.loads(each.header) for each in Reader(world.settings.ledger.path).records()]
+    assert headers[1]["class"] == "ledger", "it outlives what it withdraws, which would read as a look"
 
 
 def test_what_is_owed_stays_owed_until_it_is_written(world: World, ledger: FaultyLedger) -> None:
