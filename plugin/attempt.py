@@ -36,7 +36,7 @@ from policies.vocabulary.consultation import (
 )
 from policies.vocabulary.emergency import EmergencyAccess
 from policies.vocabulary.identity import Identity
-from policies.vocabulary.interactions import SCOPE_LETTERS, Delivery, Interaction
+from policies.vocabulary.interactions import CONSULTING, SCOPE_LETTERS, Delivery, Interaction
 from policies.vocabulary.resource_types import PATIENT_PATHS
 from policies.vocabulary.search_parameters import offered
 from policies.vocabulary.session import SessionAct, SessionStep
@@ -316,7 +316,8 @@ def _asked_of_log(asked: AuditConsultation, read: tuple[int, int] | None) -> Ask
     if asked.search is not None:
         body["query"] = asked.search.text
         body["continued"] = asked.search.mark is not None
-    if asked.search is None or read is not None:
+    is_of_a_range = asked.search is None and asked.objection is None and asked.interaction in CONSULTING
+    if read is not None or is_of_a_range:
         body["log_first"], last = read if read is not None else (asked.first, asked.last)
         if last is not None:
             body["log_last"] = last

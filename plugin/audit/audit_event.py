@@ -13,7 +13,7 @@ from plugin.audit import codes, custody, entities
 from plugin.audit.agents import agents, gateway
 from plugin.audit.codes import Element, Roles
 from plugin.event import AuditAction, Body, Outcome
-from policies.vocabulary.interactions import Interaction
+from policies.vocabulary.interactions import CONSULTING, Interaction
 
 # Plain strings: looking members up in their enum took a tenth of the time of an event, and exports are long.
 _SUCCESS = str(Outcome.SUCCESS)
@@ -22,6 +22,7 @@ _CALLERS = str(AuditAction.CALLERS_REFUSED)
 _READ = str(Interaction.READ)
 _SEARCH = str(Interaction.SEARCH_TYPE)
 _DELETE = str(Interaction.DELETE)
+_LOOKING = frozenset(map(str, CONSULTING))
 _CONSULTATIONS = frozenset(
     {
         _RELEASED,
@@ -90,11 +91,7 @@ def _pattern(header: Mapping[str, Any], body: Body) -> _Pattern:
     if action in _CONSULTATIONS:
         return _consultation(header, body)
     if action in _LOG_READINGS:
-        # "R" by DICOM PS3.15 A.5.3.2, which knows no other action for the use of an audit log.
-        question = body.get("asked", {})
-        about = [entities.query(question.get("query") or "AuditEvent"), entities.log(header, body)]
-        subtype = codes.RETRIEVE_AUDIT_EVENT
-        return _Pattern(codes.LOG_USED, subtype, codes.READ_ACTION, codes.SEND_ROLES, about, answered=True)
+        return _log_reading(header, body)
     if action == _CALLERS:
         about = [entities.callers(header, body)]
         return _Pattern(codes.USER_AUTHENTICATION, None, codes.EXECUTE, codes.SEND_ROLES, about, answered=True)
@@ -134,6 +131,19 @@ def _consultation(header: Mapping[str, Any], body: Body) -> _Pattern:
         about,
         answered=True,
     )
+
+
+def _log_reading(header: Mapping[str, Any], body: Body) -> _Pattern:
+    question, log = body.get("asked", {}), entities.log(header, body)
+    interaction = question.get("interaction") or _SEARCH
+    if interaction in _LOOKING:
+        # "R" by DICOM PS3.15 A.5.3.2, which knows no other action for the use of an audit log.
+        about = [entities.query(question.get("query") or "AuditEvent"), log]
+        subtype = codes.RETRIEVE_AUDIT_EVENT
+        return _Pattern(codes.LOG_USED, subtype, codes.READ_ACTION, codes.SEND_ROLES, about, answered=True)
+    # Who tried to delete from the log, say, did not retrieve it.
+    verb, subtype_or_none = codes.ACTIONS.get(interaction, codes.EXECUTE), codes.INTERACTIONS.get(interaction)
+    return _Pattern(codes.REST, subtype_or_none, verb, _roles(interaction), [log], answered=True)
 
 
 def _roles(interaction: str) -> Roles:

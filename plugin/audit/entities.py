@@ -153,6 +153,7 @@ def log(header: Mapping[str, Any], body: Body) -> Element:
         ("log-reason", printable(question.get("log_reason", ""))),
         ("log-first", _count(question.get("log_first"))),
         ("log-last", _count(question.get("log_last"))),
+        ("operation", question.get("operation")),
         ("granted-scopes", " ".join(body.get("token", {}).get("scopes", ()))),
         ("required-scope", question.get("scope")),
         ("purpose-source", body.get("purpose", {}).get("source")),

@@ -203,6 +203,8 @@ def _shapes(action: AuditAction) -> list[_Shape]:
         return [_Shape.of(action, each) for each in CONSULTING]
     if action.startswith("consultation:"):
         return [_Shape.of(action, each) for each in Interaction]
+    if action in {AuditAction.LOG_DENIED, AuditAction.LOG_FAILED}:
+        return [_Shape.of(action), *(_Shape.of(action, each) for each in Interaction if each not in CONSULTING)]
     return [_Shape.of(action)]
 
 

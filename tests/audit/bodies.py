@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from plugin.event import AuditAction, Outcome
-from policies.vocabulary.interactions import Interaction
+from policies.vocabulary.interactions import CONSULTING, Interaction
 
 BASE = "https://vitrine.hospital.example"
 JTI = "urn:ietf:params:oauth:jti:6a1f"
@@ -282,6 +282,12 @@ ONE_OF_EACH: dict[str, Body] = {
     **{
         str(action): log_reading(action)
         for action in (AuditAction.LOG_READ, AuditAction.LOG_DENIED, AuditAction.LOG_FAILED)
+    },
+    **{
+        f"{action} {interaction}": log_reading(action, asked={"interaction": str(interaction)})
+        for action in (AuditAction.LOG_DENIED, AuditAction.LOG_FAILED)
+        for interaction in Interaction
+        if interaction not in CONSULTING
     },
     "log by token": log_reading(
         person={"issuer": "https://login.hospital.example", "subject": "a-1", "kind": "professional"},

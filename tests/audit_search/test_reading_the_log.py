@@ -175,6 +175,27 @@ def test_nobody_writes_to_the_log(world: World) -> None:
     assert len(world.bodies()) == 3 + 6 + 1
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "action", "verb"),
+    [
+        ("POST", "/fhir/AuditEvent", "C", "create"),
+        ("DELETE", "/fhir/AuditEvent/1", "D", "delete"),
+        ("GET", "/fhir/AuditEvent/1/_history", "R", "history-instance"),
+    ],
+)
+def test_what_was_tried_at_the_log_is_told_as_what_it_was(
+    world: World, method: str, path: str, action: str, verb: str
+) -> None:
+    """Whoever tried to delete from the log did not retrieve it, and read nothing from position 0 on."""
+    world.ask(path, token=auditor(world), method=method)
+    found, *_ = search(world, f"?subtype={verb}").json["entry"]
+    event = found["resource"]
+    assert (event["type"]["code"], event["action"], event["outcome"]) == ("rest", action, "4")
+    details = {each["type"]: each["valueString"] for each in event["entity"][0]["detail"]}
+    assert (event["entity"][0]["name"], details["action"]) == ("Security Audit Log", "log:denied")
+    assert "log-first" not in details
+
+
 def test_without_a_token_there_is_a_challenge_and_no_record(world: World) -> None:
     before = len(world.named())
     assert world.ask("/fhir/AuditEvent?patient=p1", token="").status == 401
