@@ -102,6 +102,16 @@ def test_records_of_one_request_are_one_entry() -> None:
     assert [each["source"] for each in entry["what"]] == ["City laboratory", "imaging"]
 
 
+def test_what_the_ehr_itself_holds_is_no_outside_result() -> None:
+    """A page of the viewer reads the patient's name there; the id of that feed is no word for a patient."""
+    own = {"feed": {"id": "ehr.local"}, "released": [{"reference": "Patient/p1", "category": "other"}]}
+    name, both = look("a", interaction="read", **own), look("b", number=2, **own)
+    told = page.view(found_in([name, look("b"), both]), frame())
+    assert told["looks"][1]["what"][0]["source"] == "your own file at the organisation itself"
+    summary = told["summary"]
+    assert (summary["looks"], summary["kinds"]) == (1, [{"kind": "test results", "looks": 1}])
+
+
 def test_the_newest_look_comes_first() -> None:
     told = page.view(found_in([look("a"), look("b"), look("c")]), frame())
     times = [each["time"] for each in told["looks"]]

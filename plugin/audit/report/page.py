@@ -18,7 +18,7 @@ from plugin.audit.characters import printable
 from plugin.audit.report import sentences, words
 from plugin.audit.report.entries import Entry, Findings, Naming, Source, Who
 from plugin.audit.report.words import Language, Word
-from plugin.event import AuditAction
+from plugin.event import LOCAL_FEED, AuditAction
 
 View = dict[str, Any]
 
@@ -99,11 +99,13 @@ def view(found: Findings, frame: Frame) -> View:
 
 def _summary(found: Findings, language: Language) -> View:
     kinds: Counter[str] = Counter()
-    # That emergency access was opened, or ended, stands among the looks and shows nothing by itself.
-    looks = [entry for entry in found.looks if any(source.event is None for source in entry.sources)]
+    # That emergency access was opened, or ended, stands among the looks and shows nothing by itself; neither are the
+    # EHR's own data, of which a page of the viewer has the patient's name at least, outside results.
+    looks = [entry for entry in found.looks if any(map(_is_outside, entry.sources))]
     for entry in looks:
         # Looks are counted, not resources: a patient asks how often something was seen.
-        kinds.update({category for source in entry.sources for category in source.categories})
+        outside = filter(_is_outside, entry.sources)
+        kinds.update({category for source in outside for category in source.categories})
     emergencies = sum(entry.emergency for entry in looks)
     people = len({entry.who.key for entry in looks})
     nobody = [] if looks else [sentences.no_looks(found, language)]
@@ -120,6 +122,10 @@ def _summary(found: Findings, language: Language) -> View:
             for kind, times in sorted(kinds.items(), key=lambda pair: (-pair[1], pair[0]))
         ],
     }
+
+
+def _is_outside(source: Source) -> bool:
+    return source.event is None and source.feed != LOCAL_FEED
 
 
 def _entry(entry: Entry, frame: Frame, *, is_look: bool) -> View:
@@ -204,6 +210,8 @@ def _tried(source: Source, frame: Frame) -> View:
 
 def _title(source: Source, frame: Frame) -> str | None:
     """What the feed is called, else its id. Feeds that are no longer configured have only that."""
+    if source.feed == LOCAL_FEED:
+        return sentences.OWN_FILE.said(frame.language)
     return words.word(frame.titles, source.feed, frame.language) if source.feed else None
 
 

@@ -53,6 +53,7 @@ PAGE: Final[Mapping[str, Word]] = {
     "colon": Word("\N{NO-BREAK SPACE}: ", ": "),
 }
 
+OWN_FILE: Final = Word("votre propre dossier dans l’établissement", "your own file at the organisation itself")
 NOT_STATED: Final = Word("non précisé", "not stated")
 NOTHING_SHOWN: Final = Word("aucune donnée montrée", "no data shown")
 ORGANISATION_UNKNOWN: Final = Word("établissement non précisé", "organisation not stated")
