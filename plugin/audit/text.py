@@ -87,7 +87,7 @@ def _about(body: Body) -> list[str]:
 def _question(body: Body) -> str:
     asked = body.get("asked", {})
     if reason := asked.get("log_reason"):
-        return f"because: {reason}"
+        return " ".join(part for part in (asked.get("query"), f"because: {reason}") if part)
     what = asked.get("query") or "/".join(part for part in (asked.get("type"), asked.get("id")) if part)
     parts = [asked.get("interaction"), asked.get("operation"), what]
     parts += [f"{name} {number}" for name in ("file", "page") if (number := asked.get(name)) is not None]

@@ -35,9 +35,11 @@ def test_a_refusal_says_why() -> None:
 
 
 def test_callers_and_readings_of_the_log_have_their_own_words() -> None:
-    """A count, and the reason that the operator gave."""
+    """A count; what the operator searched for, and the reason that was given."""
     assert "41 callers of facade: invalid-token" in line(bodies.header(), bodies.callers())
-    assert "because: yearly review" in line(bodies.header(), bodies.log_reading())
+    assert "AuditEvent?_position=ge0 because: yearly review" in line(bodies.header(), bodies.log_reading())
+    whole = bodies.log_reading(asked={"interaction": "search-type", "log_reason": "yearly review"})
+    assert "via vitrine-cli  because: yearly review" in line(bodies.header(), whole)
 
 
 @pytest.mark.parametrize("name", ["\x1b[2Jroot", "two\nlines", "a\u202eb", "\u2028"])
