@@ -3,6 +3,7 @@
 An agent is made only of what the record says; a fact that the record lacks is absent, never invented.
 """
 
+import re
 from functools import lru_cache
 
 import orjson
@@ -14,6 +15,8 @@ from plugin.event import Body, CodingBody, PersonBody
 from policies.vocabulary.purposes import ACT_REASON
 
 GATEWAY_NAME = "Vitrine"
+_URI, _CODE = re.compile(r"\S+"), re.compile(r"\S+(\s\S+)*")
+"""Forms of R4's primitive types (2.24.0.1)."""
 
 
 def agents(body: Body, roles: Roles) -> list[Element]:
@@ -88,7 +91,7 @@ def _person(stated: bytes, *, with_token: bool) -> Element:
     if with_token:
         kinds.append(codes.OAUTH_USER)
     agent["type"] = {"coding": kinds}
-    if roles := [{"coding": [found]} for role in person.get("roles", ()) if (found := _coding(role))]:
+    if roles := [found for each in person.get("roles", ()) if (found := _role(each))]:
         agent["role"] = roles
     name = printable(person.get("name") or "")
     if subject:
@@ -107,6 +110,15 @@ def _person(stated: bytes, *, with_token: bool) -> Element:
 @lru_cache(maxsize=64)  # there are few purposes
 def _purposes(purposes: tuple[str, ...]) -> list[Element]:
     return [{"coding": [{"system": ACT_REASON, "code": code}]} for code in purposes]
+
+
+def _role(role: CodingBody) -> Element | None:
+    """As a Coding; as text where the token's words have not the form of a uri or a code, which would void the event."""
+    system, code = role.get("system"), role.get("code")
+    if (system and _URI.fullmatch(system) is None) or (code and _CODE.fullmatch(code) is None):
+        return {"text": printable("|".join(filter(None, (system, code))))}
+    found = _coding(role)
+    return {"coding": [found]} if found else None
 
 
 def _coding(role: CodingBody) -> Element:

@@ -94,6 +94,7 @@ def _active_participant(agent: Element) -> str:
     }
     kinds = (agent.get("type") or {}, *agent.get("role", ()))
     roles = [_coded("RoleIDCode", coding) for kind in kinds for coding in kind.get("coding", ())]
+    roles += [_code("RoleIDCode", NIL, kind["text"], kind["text"]) for kind in kinds if "text" in kind]
     roles += [_code("RoleIDCode", codes.URI, policy, _POLICY) for policy in agent.get("policy", ())]
     return _tag("ActiveParticipant", attributes, *roles)
 

@@ -9,6 +9,7 @@ from fhir.resources.R4B.auditevent import AuditEvent
 from hypothesis import given
 
 from plugin import errors
+from plugin.audit.atna import audit_message
 from plugin.audit.audit_event import to_audit_event
 from plugin.audit.deleted import deleted_event
 from plugin.audit.text import line
@@ -152,6 +153,15 @@ def test_the_user_agent_is_the_person_of_the_token() -> None:
     assert agent(event, "PROV")["who"] == {"identifier": {"value": "750000001"}, "display": "Hôpital central"}
     server = agent(event, "110152")
     assert server["network"] == {"address": f"{bodies.BASE}/fhir", "type": "5"}
+
+
+@pytest.mark.parametrize(("system", "code"), [("ward roles", "nurse"), ("urn:roles", "ward  nurse")])
+def test_a_role_in_words_that_no_coding_may_have_is_told_as_text(system: str, code: str) -> None:
+    """Roles are the issuer's words; one that is no uri or code must not make the event of a look invalid."""
+    person = {"issuer": "https://login.example", "subject": "u-1", "roles": [{"system": system, "code": code}]}
+    event = event_of(bodies.consultation(person=person))
+    assert agent(event, "IRCP")["role"] == [{"text": f"{system}|{code}"}]
+    assert f'originalText="{system}|{code}"' in audit_message(event)
 
 
 def test_the_patient_and_the_request_id_are_named_as_promised() -> None:
