@@ -314,6 +314,18 @@ def test_of_a_log_that_lacks_records_nobody_can_say_that_nobody_looked(is_purged
     assert "Nobody looked" not in text
 
 
+def test_a_log_that_follows_a_lost_one_says_so() -> None:
+    """As long as the period reaches back to before it."""
+    log = log_of([bodies.OF_THE_LEDGER["ledger:recovered"], look("b", patient="p2")])
+    told = page.view(findings(log, OUR_PATIENT, PARIS), frame())
+    assert told["summary"]["text"] == ["What is left of the log shows no look at your outside results in this period."]
+    lost = "An earlier log was lost: this report says nothing of what happened before."
+    assert lost in told["log"]["notes"]
+    later = page.view(findings(log, replace(OUR_PATIENT, since=beginning("2026-03-03", PARIS)), PARIS), frame())
+    assert later["summary"]["text"] == ["Nobody looked at your outside results in this period."]
+    assert lost not in later["log"]["notes"]
+
+
 # words
 
 

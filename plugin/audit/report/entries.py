@@ -21,6 +21,7 @@ from policies.vocabulary.purposes import EMERGENCY
 
 _LOOK = str(AuditAction.CONSULTATION_RELEASED)
 _WITHDRAWN = str(AuditAction.RELEASE_WITHDRAWN)
+_RECOVERED = str(AuditAction.LEDGER_RECOVERED)
 _WITHDRAWN_NEEDLE = orjson.dumps(_WITHDRAWN)
 _TOLD_BY_LOOKS = frozenset(
     {
@@ -106,6 +107,8 @@ class Findings:
     missing: int = 0
     begins: datetime | None = None
     """Time of the first record that was read."""
+    follows_a_lost: bool = False
+    """The period reaches back to before that record, by which this log followed a lost one."""
 
 
 def findings(source: LogRange, selection: Selection, zone: tzinfo) -> Findings:
@@ -148,6 +151,8 @@ def _wanted(
         header = content.header(record)
         if found.begins is None:
             found.begins = _moment(header, zone)
+            reaches_back = selection.since is None or selection.since < header["time"]
+            found.follows_a_lost = reaches_back and content.body(record).get("action") == _RECOVERED
         if record.body is None:
             found.without_body += selection.in_period(header)
         elif _WITHDRAWN_NEEDLE in record.body and (body := content.body(record)).get("action") == _WITHDRAWN:

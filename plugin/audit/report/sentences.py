@@ -90,6 +90,10 @@ _SCOPE = Word(
     "Le rapport ne porte que sur les résultats externes consultés par ce service, et non sur tout votre dossier.",
     "The report covers only the outside results that were looked at through this service, not your whole file.",
 )
+_LOST = Word(
+    "Un journal antérieur a été perdu\N{NO-BREAK SPACE}: ce rapport ne dit rien de ce qui a eu lieu avant.",
+    "An earlier log was lost: this report says nothing of what happened before.",
+)
 _DELETED = (
     Word(
         "enregistrement du journal, tous patients confondus, a été effacé après la durée de conservation.",
@@ -157,8 +161,9 @@ def zone(name: str, moment: datetime, language: Language) -> str:
 
 
 def no_looks(found: Findings, language: Language) -> str:
-    """That nobody looked; where records of the period were deleted or are missing, only that none is left."""
-    return PAGE["no_looks_left" if found.without_body or found.missing else "no_looks"].said(language)
+    """That nobody looked; where records of the period were deleted, lost or are missing, only that none is left."""
+    lacks_some = found.without_body or found.missing or found.follows_a_lost
+    return PAGE["no_looks_left" if lacks_some else "no_looks"].said(language)
 
 
 def summary(looks: int, people: int, emergencies: int, openings: int, attempts: int, language: Language) -> list[str]:
@@ -186,6 +191,8 @@ def notes(found: Findings, naming: Naming, language: Language) -> list[str]:
         told.append(
             f"Le journal lu commence le {begins}." if language == "fr" else f"The log that was read begins on {begins}."
         )
+    if found.follows_a_lost:
+        told.append(_LOST.said(language))
     if found.without_body:
         told.append(count(found.without_body, *_DELETED, language))
     if found.missing:
