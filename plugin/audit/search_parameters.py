@@ -53,6 +53,11 @@ def split(value: str, separator: str = ",") -> list[str]:
     return [*parts, value[start:]]
 
 
+def escaped(text: str) -> str:
+    """The text as a part of a value, so that nothing in it separates anything."""
+    return re.sub(r"([\\,|$])", r"\\\1", text)
+
+
 def plain(value: str) -> str:
     """A value without its escapes."""
     return re.sub(r"\\([\\,|$])", r"\1", value)

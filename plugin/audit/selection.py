@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import orjson
 
+from plugin.audit.search_parameters import escaped
 from plugin.event import Body
 from plugin.ledger.record import encode_time
 
@@ -59,10 +60,15 @@ class Selection:
         return True
 
     def query(self) -> str:
-        """The selection in the words of a FHIR search, for the record of the reading; `AuditEvent` if it is empty."""
-        told = [("agent", f"{issuer}|{subject}") for issuer, subject in sorted(self.persons)]
+        """The selection as a search of the log that finds the same, for the record of the reading.
+
+        `AuditEvent` if it is empty.
+        """
+        told: list[tuple[str, str]] = []
+        if self.persons:
+            told.append(("agent.identifier", ",".join(f"{escaped(i)}|{escaped(s)}" for i, s in sorted(self.persons))))
         if self.patient is not None:
-            told.append(("patient", "/".join(self.patient)))
+            told += [("site", self.patient[0]), ("patient", self.patient[1])]
         if self.since is not None:
             told.append(("date", f"ge{self.since}"))
         if self.until is not None:

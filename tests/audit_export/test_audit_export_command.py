@@ -258,7 +258,7 @@ def test_a_report_tells_the_patient_and_is_recorded(used: World) -> None:
     told = orjson.loads(done.stdout)
     assert (len(told["looks"]), len(told["attempts"]), told["naming"]) == (2, 1, "role")
     assert told["looks"][0]["what"][0]["source"] == "Laboratoire de ville"
-    assert used.last()["asked"]["query"] == "AuditEvent?patient=hospital%2Fp1"
+    assert used.last()["asked"]["query"] == "AuditEvent?site=hospital&patient=p1"
 
 
 def test_a_report_of_another_patient_is_empty_and_a_page(used: World) -> None:

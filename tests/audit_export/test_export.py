@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
+from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -14,8 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugin.audit import export, table
+from plugin.audit import content, export, table
+from plugin.audit.audit_event import to_audit_event
 from plugin.audit.export import CHUNK, FORMS, Export
+from plugin.audit.search import read_parameters
+from plugin.audit.search_columns import Question
 from plugin.audit.selection import Selection, beginning, ending
 from plugin.errors import LogUnreadable
 from plugin.ledger.record import StoredRecord
@@ -106,8 +110,27 @@ def test_traces_of_chosen_people_are_all_there_and_nobody_elses() -> None:
     assert [orjson.loads(line)["id"] for line in lines[1:-1]] == ["0", "3", "4"]
     assert facts(lines[-1])["not-selected"] == 2
     assert facts(lines[0])["selection"] == (
-        "AuditEvent?agent=https%3A%2F%2Flogin.example%7Cu-1&agent=https%3A%2F%2Flogin.example%7Cu-3"
+        "AuditEvent?agent.identifier=https%3A%2F%2Flogin.example%7Cu-1%2Chttps%3A%2F%2Flogin.example%7Cu-3"
     )
+
+
+@given(subject=st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=40))
+def test_what_was_selected_is_recorded_as_the_search_that_finds_the_same(subject: str) -> None:
+    """An auditor of the auditors types it again: either person, about this patient of this EHR, in this period."""
+    log = [body_of(subject), body_of("u-2"), body_of("nobody-else"), {**body_of("u-2"), "patient": "p2"}]
+    chosen = Selection(
+        persons=frozenset({("https://login.example", subject), ("https://login.example", "u-2")}),
+        patient=("hospital", "p1"),
+        since="2026-03-02T08:15:04.000000Z",
+        until="2026-03-02T09:00:00.000000Z",
+    )
+    pairs = parse_qsl(chosen.query().partition("?")[2], strict_parsing=True)
+    ehr = str(log[0]["ehr"]["fhir_base"])
+    questions = [Question.of(name, value, [ehr]) for name, value in read_parameters(pairs, [ehr]).parameters]
+    for each in log_of(log).held:
+        header, body = content.header(each), content.body(each)
+        wanted = chosen.in_period(header) and chosen.accepts(body)
+        assert all(question.accepts(to_audit_event(header, body)) for question in questions) == wanted
 
 
 @given(subject=st.text(min_size=1))
