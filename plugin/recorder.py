@@ -168,8 +168,15 @@ class Recorder:
             for record in there:
                 request = record.rpartition(".")[0]
                 # Never purged: without it, what it withdraws would read as a look that took place.
-                withdrawn: Body = {"action": AuditAction.RELEASE_WITHDRAWN, "record": record, "request": request}
-                self._outage(withdrawn, RetentionClass.LEDGER)
+                self._outage(
+                    {
+                        "action": AuditAction.RELEASE_WITHDRAWN,
+                        "record": record,
+                        "request": request,
+                        "note": f"the answer of record {record} was never handed over: its commit seemed to fail",
+                    },
+                    RetentionClass.LEDGER,
+                )
                 self._doubtful.remove(record)
             if lost or self._beyond:
                 gap: Body = {"action": AuditAction.LEDGER_GAP, "note": _gap(lost, self._beyond)}

@@ -237,6 +237,7 @@ def test_a_ledger_that_wrote_but_said_no_releases_nothing_and_the_release_is_wit
     assert written["action"] == "consultation:released"
     assert (withdrawn["action"], withdrawn["record"]) == ("release:withdrawn", written["record"])
     assert withdrawn["request"] == answer.headers["X-Request-Id"]
+    assert written["record"] in withdrawn["note"], "what lists and tables show of it"
     assert released["action"] == "consultation:released"
     headers = [orjson.loads(each.header) for each in Reader(world.settings.ledger.path).records()]
     assert headers[1]["class"] == "ledger", "it outlives what it withdraws, which would read as a look"
