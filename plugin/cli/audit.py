@@ -30,6 +30,7 @@ from plugin.errors import ConsultError, RecordUnavailable, ShapeRefused
 from plugin.event import AuditAction, Outcome
 from plugin.ledger.errors import LedgerError, LedgerExists
 from plugin.ledger.record import StoredRecord
+from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
 from policies.vocabulary.consultation import AuditConsultation
 
@@ -98,7 +99,7 @@ OUTCOMES = {
 
 @audit.command()
 @REASON
-@click.option("--patient", metavar="ID", help="The EHR's id of the patient, or the patient's whole address there.")
+@click.option("--patient", metavar="EHR/ID", help="As for a report; an ID alone is meant at every [[ehr]].")
 @click.option("--person", metavar="ISSUER|SUBJECT", help="Who looked; a subject alone is found too, slowly.")
 @click.option("--since", metavar="TIME", help="A FHIR date or time, such as 2026-03 or 2026-03-01T08:00Z; included.")
 @click.option("--until", metavar="TIME", help="The same; included to its end.")
@@ -118,8 +119,9 @@ def search(
     form: str,
 ) -> None:
     """Show all records that meet every condition, oldest first. Where there is none, nothing is printed."""
+    settings = settings_at(path)
     given = {
-        "patient": patient,
+        "patient": None if patient is None else _patient(settings, patient),
         "agent.identifier": person,
         "outcome": ",".join(OUTCOMES[each] for each in outcome) or None,
     }
@@ -130,7 +132,6 @@ def search(
         raise Failure("--where: all records are shown, oldest first", CANNOT)
     for option, value in (("--since", since), ("--until", until)):
         _check_time(option, value)
-    settings = settings_at(path)
     try:
         wanted = replace(
             read_parameters(pairs, [each.fhir_base for each in settings.ehr]), newest_first=False, count=None
@@ -145,6 +146,13 @@ def search(
 
 for command in (verify, checkpoint, prove, export, report, purge, hold, rotate, recover, upgrade):
     audit.add_command(command)
+
+
+def _patient(settings: Settings, text: str) -> str:
+    """`EHR/ID`, as lists show it, as the patient's address there; anything else as it is."""
+    ehr, _, identifier = text.partition("/")
+    bases = {each.id: each.fhir_base for each in settings.ehr}
+    return f"{bases[ehr]}/Patient/{identifier}" if ehr in bases else text
 
 
 def _check_time(option: str, value: str | None) -> None:

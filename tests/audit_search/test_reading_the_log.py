@@ -257,6 +257,14 @@ def test_an_operator_searches_at_the_machine_and_says_why(world: World) -> None:
     assert record["asked"]["query"].endswith("&outcome=0&date=ge2026&date=le2099&_sort=date")
 
 
+def test_a_patient_is_named_at_the_machine_as_lists_show_them(world: World) -> None:
+    """Two EHRs may have a patient p1 each, who are two people."""
+    assert "patient hospital/p1" in command(world, "--reason", "r", "--patient", "hospital/p1").stdout
+    assert "patient=https%3A%2F%2Fehr.example%2Ffhir%2FPatient%2Fp1&" in world.last()["asked"]["query"]
+    assert "0 records" in command(world, "--reason", "r", "--patient", "hospital/p2").stderr
+    assert command(world, "--reason", "r", "--patient", "elsewhere/p1").exit_code == 2
+
+
 def test_an_operators_other_conditions_are_those_of_the_log(world: World) -> None:
     assert "2 records" in command(world, "--reason", "r", "--where", "entity=Observation/o1").stderr
     assert "0 records" in command(world, "--reason", "r", "--where", "policy=urn:none").stderr
