@@ -154,6 +154,8 @@ def log(header: Mapping[str, Any], body: Body) -> Element:
         ("log-first", _count(question.get("log_first"))),
         ("log-last", _count(question.get("log_last"))),
         ("operation", question.get("operation")),
+        ("unrecorded-parameters", _count(question.get("unrecorded_parameters"))),
+        ("continued", "true" if question.get("continued") else None),
         ("granted-scopes", " ".join(body.get("token", {}).get("scopes", ()))),
         ("required-scope", question.get("scope")),
         ("purpose-source", body.get("purpose", {}).get("source")),

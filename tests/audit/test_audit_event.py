@@ -283,6 +283,13 @@ def test_reading_the_log_is_an_event_of_its_own_kind() -> None:
     assert claims(event) == []
 
 
+def test_a_further_page_of_the_log_is_told_as_one() -> None:
+    """As of a feed: else two pages of one search are two searches, and a refused parameter was never there."""
+    asked = {"interaction": "search-type", "query": "AuditEvent?_count=5", "continued": True}
+    told = details(event_of(bodies.log_reading(asked={**asked, "unrecorded_parameters": 2})))
+    assert (told["continued"], told["unrecorded-parameters"]) == ("true", "2")
+
+
 def test_reading_the_log_by_token_claims_the_use_of_the_token() -> None:
     """The Query profile is for type `rest`, so it is not claimed."""
     event = event_of(bodies.ONE_OF_EACH["log by token"])
