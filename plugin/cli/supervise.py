@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -62,7 +63,7 @@ def supervise(settings: Settings, path: Path, listen: tuple[str, int], anew: thr
     threading.Thread(target=operations.serve_forever, daemon=True, name="operations").start()
     with (
         watched(watch),
-        verified(_verification(settings, place, path, alarms)),
+        verified(_verification(settings, place, path, alarms, watch.verified)),
         delivered(settings, watch, workers.seconds_left),
         reloaded(settings, path, anew),
     ):
@@ -84,11 +85,13 @@ def _alarms(settings: Settings) -> Alarms:
         raise Failure(str(error), CANNOT) from error
 
 
-def _verification(settings: Settings, place: LedgerPlace, path: Path, alarms: Alarms) -> Verification | None:
+def _verification(
+    settings: Settings, place: LedgerPlace, path: Path, alarms: Alarms, found: Callable[[str | None], None]
+) -> Verification | None:
     seconds = settings.ledger.verify_seconds()
     if seconds is None:
         return None
-    return Verification(place, command(path), timedelta(seconds=seconds), alarms)
+    return Verification(place, command(path), timedelta(seconds=seconds), alarms, found)
 
 
 def _checked(settings: Settings) -> tuple[assembly.Assembled, list[str]]:

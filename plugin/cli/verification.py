@@ -48,13 +48,18 @@ class Verification:
         command: Sequence[str],
         every: timedelta,
         alarms: Alarms,
+        found: Callable[[str | None], None],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`command` verifies: exit 0 unbroken, with a sentence on stdout; 1 broken and 2 could not tell, on stderr."""
+        """`command` verifies: exit 0 unbroken, with a sentence on stdout; 1 broken and 2 could not tell, on stderr.
+
+        `found` is told each time what is wrong, or None.
+        """
         self._ledger = ledger
         self._command = command
         self._every = every
         self._alarms = alarms
+        self._found = found
         self._now = now
         self._not_before: datetime | None = None
 
@@ -84,6 +89,7 @@ class Verification:
         if stopped.is_set():
             return
         note = said[:MAX_NOTE]
+        self._found(None if code == 0 else f"the last verification of the log: {note}")
         if code == 0:
             VERIFICATIONS.labels("unbroken").inc()
             VERIFIED_AT.set(self._now().timestamp())

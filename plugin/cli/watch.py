@@ -69,6 +69,10 @@ class Watch:
         with self._changing:
             return self._lasting.get(_STATE)
 
+    def verified(self, problem: str | None) -> None:
+        """What a verification of the whole log found: a sentence, or that nothing is wrong."""
+        self._begins("verification", problem)
+
     def look(self) -> None:
         """Look at space, state, clock and log."""
         self._look_at_space()

@@ -32,12 +32,13 @@ class Site:
         self.alerts = Alerts([self.listener], "https://vitrine.example")
         self.alarms = Alarms(world.settings, self.alerts)
         self.now = datetime.now(UTC)
+        self.found = []
         world.assembled.recorder.operational("gateway:started", "x")
 
     def verification(self, command=None):
         path = self.world.folder / "vitrine.toml"
-        line = command or verification.command(path)
-        return Verification(FilePlace(self.world.settings.ledger.path), line, DAY, self.alarms, lambda: self.now)
+        place, line = FilePlace(self.world.settings.ledger.path), command or verification.command(path)
+        return Verification(place, line, DAY, self.alarms, self.found.append, lambda: self.now)
 
     def actions(self):
         return [orjson.loads(each.body)["action"] for each in Reader(self.world.settings.ledger.path).records()]
@@ -97,6 +98,14 @@ def test_one_that_cannot_tell_is_an_alarm_and_tried_again_after_an_hour(site):
     assert site.actions().count("ledger:unverified") == 2
     assert site.world.last()["note"] == "the disk is gone"
     assert {kind for kind, _ in site.heard()} == {AlertKind.LEDGER_UNVERIFIED}
+
+
+def test_what_is_wrong_stands_until_a_verification_finds_nothing_wrong(site):
+    """A warning of `/readyz` for as long as it lasts, as every alarm is (runbook)."""
+    for days, command in enumerate([saying(1, err="vitrine: broken at position 3"), saying(0, "3 records")]):
+        site.now = datetime.now(UTC) + timedelta(days=2 * days)
+        site.verification(command).look(GO)
+    assert site.found == ["the last verification of the log: broken at position 3", None]
 
 
 def test_a_command_that_cannot_be_started_could_not_tell(site):

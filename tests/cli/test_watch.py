@@ -103,6 +103,10 @@ def test_on_sound_ground_nothing_is_told(watch, alarms, hands):
     watch.sinks([SinkStatus("file x", 3)], delivering=True)
     watch.heard("witness.example", 1.0)
     assert (alarms.raised, alarms.told, watch.warnings(), watch.refusing()) == ([], [], [], None)
+    watch.verified("the log is broken")
+    assert watch.warnings() == ["the log is broken"]
+    watch.verified(None)
+    assert watch.warnings() == []
 
 
 def test_little_space_is_an_alarm_when_it_begins_and_a_warning_while_it_lasts(watch, alarms, disk):
