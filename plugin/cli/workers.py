@@ -1,5 +1,6 @@
 """The HTTP server: granian with its limits, workers forked from the zygote. What they run is `plugin.cli.worker`."""
 
+import resource
 import threading
 import time
 from collections.abc import Callable
@@ -16,12 +17,21 @@ from plugin.cli.zygote import STOP_SECONDS, Zygote, ZygoteEnded
 THREADS = 24
 """Of one worker: three times those that may work at once, since most of them wait for a feed."""
 BACKLOG = 256
+CONNECTIONS = 1_000
+"""Of one worker at a time, silent ones too. Granian's default is a worker's share of the backlog: as many clients that
+say nothing would keep everybody out."""
 HEADER_BUFFER = 65_536
 """Bytes that a request line with its headers may take before the server drops the connection."""
 HEADER_SECONDS = 30
 """How long a client may take over them, and how long a connection is kept for its next request."""
 LEFT_SECONDS = 9.0
 """Of the ten that a stop may take in all: for the workers, and for the last checkpoints after them."""
+
+
+def _connections() -> int:
+    """CONNECTIONS, or half of the descriptors that a process may have: it needs others, too."""
+    may_have, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return CONNECTIONS if may_have == resource.RLIM_INFINITY else min(CONNECTIONS, may_have // 2)
 
 
 class Workers(MPServer):
@@ -40,6 +50,7 @@ class Workers(MPServer):
             workers=workers,
             blocking_threads=THREADS,
             backlog=BACKLOG,
+            backpressure=_connections(),
             http=HTTPModes.http1,  # the limits below are those of HTTP/1.1
             http1_settings=HTTP1Settings(max_buffer_size=HEADER_BUFFER, header_read_timeout=HEADER_SECONDS * 1000),
             websockets=False,

@@ -159,13 +159,16 @@ def test_what_is_not_http_is_closed(gateway, said):
 
 
 def test_clients_that_never_end_a_request_keep_nobody_waiting(gateway):
-    """They hold a connection, never a thread."""
+    """They hold a connection, never a thread, and there are more of these than anybody opens by mistake."""
     slow = []
     try:
-        for _ in range(100):
+        for _ in range(300):
             slow.append(socket.create_connection(("127.0.0.1", gateway.port)))
             slow[-1].sendall(b"GET /fhir/city-lab/Observation HTTP/1.1\r\nHost: x\r\nX-Slow: ")
         assert gateway.ask(OBSERVATION).status == 200
+        slow[0].setblocking(False)
+        with pytest.raises(BlockingIOError):  # it is still waited for: the look did not come after it
+            slow[0].recv(1)
     finally:
         for each in slow:
             each.close()
