@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 
 import structlog
@@ -29,7 +29,7 @@ def delivered(settings: Settings, watch: Watch, seconds_left: Callable[[], float
 
     Does nothing without sinks.
 
-    A sink that contradicts the ledger at the first contact stops the gateway, as at a start.
+    A sink that contradicts the ledger at the first contact since the start stops the gateway, as at a start.
     """
     if not settings.ledger.sinks:
         yield
@@ -46,10 +46,12 @@ def delivered(settings: Settings, watch: Watch, seconds_left: Callable[[], float
         telling.join()
 
 
-def _deliveries(settings: Settings, watch: Watch) -> Deliveries:
+def _deliveries(settings: Settings, watch: Watch, met: Container[str] = ()) -> Deliveries:
+    """`met`: the names of sinks that took a checkpoint since the start, before these deliveries."""
+
     def forked(name: str, sentence: str, first: bool) -> None:
         watch.forked(name, sentence)
-        if first:
+        if first and name not in met:
             os.kill(os.getpid(), signal.SIGTERM)
 
     return assembly.deliveries(settings, forked, watch.heard)
@@ -64,10 +66,13 @@ def _watch(
 ) -> None:
     """Tell of trouble until the stop. After `audit rotate`, go on with the new key."""
     told: dict[str, SinkStatus] = {}
+    met: set[str] = set()
     while not stopped.wait(WATCH_SECONDS):
         _tell(deliveries, told)
         watch.sinks(deliveries.status(), delivering=deliveries.running())
-        renewed = _renewed(settings, watch, deliveries)
+        # A witness that was not told of the new key refuses it: no reason to end what it has followed since the start.
+        met.update(status.name for status in deliveries.status() if status.size is not None)
+        renewed = _renewed(settings, watch, deliveries, met)
         if renewed is not None:
             deliveries.stop(0)  # the new ones bring what is newest
             renewed.start()
@@ -76,10 +81,10 @@ def _watch(
     _tell(deliveries, told)
 
 
-def _renewed(settings: Settings, watch: Watch, deliveries: Deliveries) -> Deliveries | None:
+def _renewed(settings: Settings, watch: Watch, deliveries: Deliveries, met: Container[str]) -> Deliveries | None:
     """Deliveries under the ledger's key, if it is another now; None also where that cannot be told."""
     try:
-        renewed = _deliveries(settings, watch)
+        renewed = _deliveries(settings, watch, met)
     except SettingsError:  # whoever appends finds out what is wrong with the ledger
         return None
     return None if renewed.key.text == deliveries.key.text else renewed

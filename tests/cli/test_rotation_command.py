@@ -3,6 +3,10 @@
 import errno
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import orjson
@@ -21,6 +25,7 @@ from plugin.ledger.notes import NoteFile
 from plugin.ledger.reader import Reader
 from plugin.ledger.sqlite import SqliteStore
 from plugin.settings.file import load
+from tests.ledger.witness import Witness
 from tests.world import World
 
 WHY = ("--reason", "yearly")
@@ -141,6 +146,65 @@ def test_the_delivery_of_a_gateway_that_serves_goes_on_with_the_new_key(
     newest = NoteFile(settings.ledger.sinks[0].path).largest(VerifierKey.parse(again.stdout))  # type: ignore[union-attr]
     assert newest is not None
     assert newest[0].size == Reader(settings.ledger.path).head().size
+
+
+@pytest.mark.slow
+def test_a_witness_that_was_not_told_of_the_new_key_is_an_alarm_and_ends_no_gateway_that_serves(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It refuses (403), as it would refuse a forged log; but it has followed this one since the start."""
+    witness = Witness(VerifierKey.parse(vkey(world)))
+    with served(witness) as (url, seen, refused):
+        path = world.folder / "vitrine.toml"
+        known = f'sinks = [{{ kind = "witness", url = "{url}", vkey = "{witness.key.text}" }}, '
+        path.write_text(path.read_text().replace("sinks = [", known))
+        settings = load(path)
+        ended: list[object] = []
+        monkeypatch.setattr(checkpoints.os, "kill", lambda *signal: ended.append(signal))
+        monkeypatch.setattr(checkpoints, "WATCH_SECONDS", 0.05)
+        alarms = Alarms(settings, Alerts([], settings.public_base))
+        watch = Watch(alarms, assembly.free_space(settings), settings.ledger.path, lambda: iter(()))
+        with checkpoints.delivered(settings, watch, lambda: 60.0):
+            assert seen.wait(10)
+            threading.Event().wait(0.3)  # the taken checkpoint is noticed
+            witness.status = 403
+            for _ in range(2):
+                refused.clear()
+                command = [sys.executable, "-m", "plugin.cli", "--config", str(path), "audit", "rotate", *WHY]
+                subprocess.run(command, capture_output=True, check=True)
+                assert refused.wait(10)
+    assert ended == []
+    actions = [orjson.loads(each.body or b"{}")["action"] for each in Reader(settings.ledger.path).records()]
+    assert "sink:forked" in actions
+
+
+@contextmanager
+def served(witness: Witness) -> Iterator[tuple[str, threading.Event, threading.Event]]:
+    """The witness on loopback: its address, and what is set when it takes and when it refuses a checkpoint."""
+    seen, refused = threading.Event(), threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            answer = witness.post(f"{witness.url}/add-checkpoint", body, "text/plain")
+            self.send_response(answer.status)
+            self.send_header("Content-Type", answer.content_type)
+            self.send_header("Content-Length", str(len(answer.body)))
+            self.end_headers()
+            self.wfile.write(answer.body)
+            if answer.status in (200, 403):
+                (seen if answer.status == 200 else refused).set()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", seen, refused
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_a_rotation_needs_a_reason(world: World) -> None:
