@@ -117,7 +117,8 @@ class Watch:
         free = self._space.free()
         SPACE_FREE.set(free)
         low = f"{free >> 20} MiB are free where the log is kept" if self._space.low() else None
-        if self._begins("space", low and f"{low}: {'everybody' if self._space.spent() else 'strangers'} are refused"):
+        who = "everybody is" if self._space.spent() else "strangers are"
+        if self._begins("space", low and f"{low}: {who} refused"):
             self._alarms.raise_(AlertKind.SPACE_LOW, AuditAction.SPACE_LOW, f"{low}: requests are refused")
 
     def _look_at_head(self) -> None:

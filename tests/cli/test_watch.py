@@ -111,11 +111,13 @@ def test_on_sound_ground_nothing_is_told(watch, alarms, hands):
 
 def test_little_space_is_an_alarm_when_it_begins_and_a_warning_while_it_lasts(watch, alarms, disk):
     """And again the next time."""
-    for free in (LOW - 10, FLOOR - 10, 10**6, LOW - 10):
+    some, all_ = ["strangers are refused"], ["everybody is refused"]
+    for free, said in ((LOW - 10, some), (FLOOR - 10, all_), (10**6, []), (LOW - 10, some)):
         disk.free = free
         watch.look()
         assert bool(watch.warnings()) is (free < LOW)
         assert (watch.refusing() is not None) is (free < FLOOR)
+        assert [line.partition(": ")[2] for line in watch.warnings()] == said
     assert [(kind, action) for kind, action, _ in alarms.raised] == [(AlertKind.SPACE_LOW, AuditAction.SPACE_LOW)] * 2
 
 
