@@ -1,6 +1,7 @@
 """The gateway's own certificate for a server that asks for one (mutual TLS), read and compared with its key."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -56,6 +57,11 @@ class ClientIdentity:
         form = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
         if key.public_key().public_bytes(*form) != own.public_key().public_bytes(*form):
             raise IdentityUnusable("key", "the key is not that of the certificate")
+
+    @property
+    def ends_at(self) -> datetime:
+        """Until when the gateway's own certificate is good."""
+        return _certificates("certificates", self.certificates, "the certificate is")[0].not_valid_after_utc
 
     @property
     def pem(self) -> bytes:

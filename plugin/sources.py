@@ -96,6 +96,17 @@ def bundle_folders(settings: Settings) -> Iterator[tuple[str, Path]]:
             yield f"ehr.{number}.consents.path", ehr.consents.path
 
 
+def own_certificates(settings: Settings) -> Iterator[tuple[str, ClientIdentity]]:
+    """The gateway's own certificates, each with the key of its file. Raises SettingsError."""
+    shown: list[tuple[str, object]] = [(f"feed.{number}", entry) for number, entry in enumerate(settings.feed)]
+    shown += [(f"ehr.{number}", ehr) for number, ehr in enumerate(settings.ehr)]
+    shown += [(f"ehr.{number}.consents", ehr.consents) for number, ehr in enumerate(settings.ehr)]
+    for place, entry in shown:
+        identity = own_certificate(f"{place}.auth", getattr(entry, "auth", None))
+        if identity is not None:
+            yield f"{place}.auth.certificate_file", identity
+
+
 def _folder(feed_id: str, kind: str, path: Path, key: str) -> Feed:
     """One that is not there may come with a mount; what is there and no folder will never be one."""
     is_something_else = False
@@ -141,7 +152,7 @@ def own_credential(name: str, key: str, auth: Auth) -> Credential:
             return NoCredential()
 
 
-def own_certificate(key: str, auth: Auth) -> ClientIdentity | None:
+def own_certificate(key: str, auth: Auth | None) -> ClientIdentity | None:
     """The gateway's own certificate for a server that asks for one. Raises SettingsError."""
     if not isinstance(auth, MtlsAuth):
         return None

@@ -1,6 +1,7 @@
 """`vitrine config`: make a configuration to start from, and say what is wrong with one."""
 
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -15,6 +16,9 @@ from plugin.settings.errors import SettingsError
 from plugin.settings.feed import IdentifierMatch
 from plugin.settings.file import load
 from plugin.settings.ledger import FileSinkSettings
+
+CERTIFICATE_NOTICE = timedelta(days=30)
+"""Before the end of a certificate of our own: what a new one takes where somebody must be asked for it."""
 
 TEMPLATE = """\
 # Vitrine, a consult-only gateway. Every key is described in docs/configuration.md; unknown keys stop the start.
@@ -119,6 +123,11 @@ def warnings_of(settings: Settings) -> list[str]:
         f"{key}: there is no folder {folder} that can be read; until there is one, nothing is shown that depends on it"
         for key, folder in sources.bundle_folders(settings)
         if not os.access(folder, os.R_OK | os.X_OK)
+    ]
+    found += [
+        f"{key}: the certificate is good until {identity.ends_at:%Y-%m-%d %H:%M} UTC; the next counts from a restart on"
+        for key, identity in sources.own_certificates(settings)
+        if identity.ends_at < datetime.now(UTC) + CERTIFICATE_NOTICE
     ]
     if settings.demo:
         found.append("demo: test identities are accepted")

@@ -1,11 +1,14 @@
 """`vitrine config check` says what a start would: by the key, as it stands in the file."""
 
+from datetime import timedelta
+
 import pytest
 
 from plugin import assembly
 from plugin.settings.errors import SettingsError
 from plugin.settings.file import load
 from tests.cli.test_commands import NO, YES, vitrine
+from tests.feeds.authority import Authority
 
 CLAIM = 'match = "claim"\n'
 SERVER = f'[[feed]]\nid = "lab"\nkind = "fhir-rest"\nbase = "https://lab.example/fhir"\n{CLAIM}'
@@ -93,6 +96,16 @@ def test_a_sink_whose_folder_is_not_there_yet_is_a_warning(place):
     said = checked(place, f"[ledger]\nsinks = [{sinks}]\n", code=YES)
     assert "warning: ledger.sinks.1.path: " in said
     assert "ledger.sinks.0" not in said
+
+
+@pytest.mark.parametrize(("days", "warned"), [(-1, True), (29, True), (40, False)])
+def test_a_certificate_of_our_own_that_ends_soon_or_has_ended_is_a_warning(place, days, warned):
+    """The server that it is shown to only hangs up, so the feed would be one that cannot be reached."""
+    certificate, key = Authority("ours", place.folder).signed("vitrine", until=timedelta(days=days))
+    (place.folder / "own.crt").write_text(certificate)
+    secret(place, "own.key", key)
+    auth = 'auth = { kind = "mtls", certificate_file = "own.crt", key_file = "own.key" }\n'
+    assert ("warning: feed.1.auth.certificate_file: " in checked(place, SERVER + auth, code=YES)) is warned
 
 
 def test_a_sink_that_is_a_folder_is_refused_by_its_key(place):
