@@ -56,6 +56,7 @@ class Refreshed(Generic[T]):
         self._turn = threading.Lock()
         self._held: _Held[T] | None = None
         self._failed_at: float | None = None
+        self._reason: str | None = None
         self._renewals = float(RENEWALS_AT_ONCE)
         self._renewals_at = monotonic()
 
@@ -105,9 +106,18 @@ class Refreshed(Generic[T]):
         try:
             self._held = _Held(self._load(), asked_at)
             self._failed_at = None
+            self._tell(None)
         except (FeedError, DocumentRefused, IssuerUnreachable) as error:
             self._failed_at = self._monotonic()
-            _log.warning("issuer not usable", what=self._what, reason=str(error))
+            self._tell(str(error))
+
+    def _tell(self, reason: str | None) -> None:
+        """Log what is wrong if it is something else than before, and its end. It is tried again every two seconds."""
+        before, self._reason = self._reason, reason
+        if reason not in (before, None):
+            _log.warning("issuer not usable", what=self._what, reason=reason)
+        elif before is not None and reason is None:
+            _log.info("issuer usable again", what=self._what)
 
     def _may_renew(self) -> bool:
         now = self._monotonic()

@@ -100,7 +100,6 @@ class Watch:
             late = f"{status.name} has lacked the newest checkpoint for {age:.0f} s" if age > STALE_SECONDS else None
             if self._begins(f"sink {status.name}", late):
                 self._alarms.tell(AlertKind.SINK_STALE, "sinks")
-            if late is not None:
                 log.warning("a sink is stale", sink=status.name, seconds=round(age))
         ended = None if delivering else "checkpoints are not delivered any more: restart the gateway"
         if self._begins("deliveries", ended):

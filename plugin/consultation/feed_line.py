@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Self, TypeVar
 
+import structlog
+
 from fhir_adapters.breaker import Breaker, Bulkhead
 from fhir_adapters.interface import (
     Call,
@@ -36,6 +38,8 @@ WAITING_FOR_EHR = 16
 """All threads but those at the EHR: each look whose patient is not known yet needs it, and a morning begins so."""
 QUESTIONS_AT_ONCE = 6
 """That a page which needs several searches puts to its feed at a time, as a browser would."""
+
+log = structlog.get_logger()
 
 Thing = TypeVar("Thing")
 Answer = TypeVar("Answer")
@@ -90,17 +94,26 @@ class FeedLine:
         with self._waiting():
             if not self._breaker.allows():
                 raise self.unavailable("breaker-open")
-            answered = False
+            silence: str | None = "a defect"
             try:
                 answer = question()
-                answered = True
+                silence = None
             except FeedError as error:
                 # A feed that answers wrongly is there: only silence opens the breaker.
-                answered = not isinstance(error, FeedUnavailable | FeedTimeout)
+                silence = str(error) if isinstance(error, FeedUnavailable | FeedTimeout) else None
                 raise self.failure(error) from error
             finally:
-                self._breaker.heard(answered=answered)
+                self._heard(silence)
             return answer
+
+    def _heard(self, silence: str | None) -> None:
+        """`silence`: why there was no answer. The process log says when it begins to be believed, and when it ends."""
+        if not self._breaker.heard(answered=silence is None):
+            return
+        if silence is None:
+            log.info("a source that was left alone answers again", source=self.id)
+        else:
+            log.warning("a source does not answer and is left alone for some seconds", source=self.id, problem=silence)
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:

@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from structlog.testing import capture_logs
 
 from fhir_adapters.interface import FeedTimeout
 from plugin.authentication.refreshed import Refreshed
@@ -101,3 +102,22 @@ def test_a_failed_renewal_leaves_the_value(source, value):
     seen = value.current()
     source.fails = True
     assert value.renewed(seen) is seen
+
+
+def test_an_outage_is_one_line_of_the_log_and_its_end_another(source, value, clock):
+    """It is tried every two seconds, in each process."""
+    source.go.set()
+    with capture_logs() as lines:
+        source.fails = True
+        for _ in range(3):
+            with pytest.raises(IssuerUnreachable):
+                value.current()
+            clock.now += 5
+        source.fails = False
+        for _ in range(2):
+            value.current()
+            clock.now += 400
+    assert [(each["event"], each["log_level"]) for each in lines] == [
+        ("issuer not usable", "warning"),
+        ("issuer usable again", "info"),
+    ]

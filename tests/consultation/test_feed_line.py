@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
 import pytest
+from structlog.testing import capture_logs
 
 from fhir_adapters.breaker import FAILURES_TO_OPEN, OPEN_SECONDS, Breaker, Bulkhead
 from fhir_adapters.interface import Call, Deadline, FeedAnswerInvalid, FeedError, FeedTimeout, FeedUnavailable
@@ -84,6 +85,25 @@ def test_a_recovered_feed_is_asked_again_within_thirty_seconds(line: FeedLine, f
     assert clock.now <= 30
     assert line.read("Observation", "o1", CALL) is None
     assert line.read("Observation", "o1", CALL) is None
+
+
+def test_the_process_log_says_once_that_a_feed_is_left_alone_and_why_and_once_that_it_answers(
+    line: FeedLine, feed: MemoryFeed, clock: Clock
+) -> None:
+    """Who looks for why nothing is shown finds the hour and the cause; a long outage is no flood of lines."""
+    with capture_logs() as lines:
+        fail(line, feed, FeedUnavailable("lab could not be reached"), FAILURES_TO_OPEN)
+        for _ in range(3):
+            clock.now += OPEN_SECONDS
+            fail(line, feed, FeedUnavailable("lab could not be reached"), 1)
+        clock.now += OPEN_SECONDS
+        feed.failure = None
+        for _ in range(2):
+            line.search("Observation", (), CALL)
+    assert [(each["log_level"], each["source"], each.get("problem")) for each in lines] == [
+        ("warning", line.id, "lab could not be reached"),
+        ("info", line.id, None),
+    ]
 
 
 def test_only_one_question_tries(clock: Clock) -> None:
