@@ -18,6 +18,17 @@ from plugin.ledger import writer
 from plugin.ledger.file_place import FilePlace
 
 PROCESSES, THREADS = 2, 8
+END = ";"
+
+
+def acknowledge(file: int, name: str) -> None:
+    """On a line of its own, with an end: what is killed while it writes may leave a part of a name."""
+    os.write(file, f"\n{name}{END}".encode())
+
+
+def acknowledged_in(text: str) -> list[str]:
+    """The names that were written whole."""
+    return [line.removesuffix(END) for line in text.split("\n") if line.endswith(END)]
 
 
 def append_for_ever(path: Path, key: Path, acknowledged: int) -> None:
@@ -29,7 +40,7 @@ def append_for_ever(path: Path, key: Path, acknowledged: int) -> None:
         while True:
             name = f"{os.getpid()}-{time.time_ns()}-{thread}-{number}.0"
             ledger.append({"record": name}, tenant="hospital", retention_class="consultation")
-            os.write(acknowledged, f"{name}\n".encode())
+            acknowledge(acknowledged, name)
             number += 1
 
     threads = [threading.Thread(target=work, args=(thread,)) for thread in range(THREADS)]
@@ -60,7 +71,7 @@ def one_round(path: Path, key: Path, acknowledged: int, moment: float) -> None:
     successor.check_start()
     name = f"successor-{time.time_ns()}.0"
     successor.append({"record": name}, tenant="hospital", retention_class="operation")
-    os.write(acknowledged, f"{name}\n".encode())
+    acknowledge(acknowledged, name)
     successor.close()
 
 
