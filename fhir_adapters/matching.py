@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from fhir_adapters.escapes import plain, split
 from fhir_adapters.interface import Tree
 from fhir_adapters.moments import Sought, Stretch, sought, stretches
 from fhir_adapters.search_table import SEARCH_PARAMETERS, Kind, Parameter
@@ -22,7 +23,6 @@ Test = Callable[[Tree, Identities], bool]
 MAX_ALTERNATIVES = 200
 """Values joined by commas in one parameter: a page's worth of ids."""
 
-_ESCAPE = re.compile(r"\\([\\,|$])")
 _REFERENCE = re.compile(
     r"(?:(?P<base>https?://.+)/)?(?P<type>[A-Z][A-Za-z]+)/(?P<id>[A-Za-z0-9\-.]{1,64})(?:/_history/.+)?"
 )
@@ -66,52 +66,34 @@ def _test(parameter: Parameter, text: str) -> Test:
 
 def _alternatives(text: str) -> list[str]:
     """The values between commas, still escaped."""
-    parts = _split(text, ",")
+    parts = split(text, ",")
     if "" in parts or len(parts) > MAX_ALTERNATIVES:
         raise UnsupportedSearch("a search value is empty, or there are too many")
-    return parts
-
-
-def _split(text: str, mark: str) -> list[str]:
-    """The parts between the `mark`s that no backslash escapes (R4 3.1.1.4.1), still escaped."""
-    parts = [""]
-    characters = iter(text)
-    for character in characters:
-        if character == "\\":
-            parts[-1] += character + next(characters, "")
-        elif character == mark:
-            parts.append("")
-        else:
-            parts[-1] += character
     return parts
 
 
 def _alternative(kind: Kind, part: str) -> Callable[[Any, Identities], bool]:
     match kind:
         case Kind.ID:
-            wanted = _plain(part)
+            wanted = plain(part)
             return lambda value, _: value == wanted
         case Kind.TOKEN:
             return _token(part)
         case Kind.DATE:
             return _date(part)
         case Kind.PATIENT:
-            return _reference(_plain(part), "Patient")
+            return _reference(plain(part), "Patient")
         case Kind.REFERENCE:
-            return _reference(_plain(part), None)
-
-
-def _plain(part: str) -> str:
-    return _ESCAPE.sub(r"\1", part)
+            return _reference(plain(part), None)
 
 
 def _token(part: str) -> Callable[[Any, Identities], bool]:
     """`code`, `system|code`, `|code` (without a system), `system|` (any code of it)."""
-    first, *rest = _split(part, "|")
+    first, *rest = split(part, "|")
     if len(rest) > 1:
         raise UnsupportedSearch("a search value has more parts than system and code")
-    system = _plain(first) if rest else None
-    code = _plain(rest[0] if rest else first)
+    system = plain(first) if rest else None
+    code = plain(rest[0] if rest else first)
     if not code and not system:
         raise UnsupportedSearch("a search value names neither system nor code")
 
@@ -143,7 +125,7 @@ def _codings(value: Any) -> Iterator[tuple[Any, str | None]]:
 
 def _date(part: str) -> Callable[[Any, Identities], bool]:
     try:
-        wanted: Sought = sought(_plain(part))
+        wanted: Sought = sought(plain(part))
     except ValueError:
         raise UnsupportedSearch("a search value is not a date") from None
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
+from fhir_adapters.escapes import split
 from plugin.audit import content
 from plugin.audit.audit_event import to_audit_event
 from plugin.audit.search_columns import Question, criteria
-from plugin.audit.search_parameters import PARAMETERS, ValueInvalid, split, tester
+from plugin.audit.search_parameters import PARAMETERS, ValueInvalid, tester
 from plugin.errors import LogUnreadable, Refused
 from plugin.event import AuditAction
 from plugin.ledger.criteria import Criteria, Hit, Mark, SearchTooLong

@@ -7,10 +7,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fhir_adapters.escapes import plain, split
 from plugin.audit import codes
 from plugin.audit.audit_event import to_audit_event
 from plugin.audit.codes import Element
-from plugin.audit.search_parameters import PARAMETERS, Test, Token, ValueInvalid, day, patients, plain, split, tester
+from plugin.audit.search_parameters import PARAMETERS, Test, Token, ValueInvalid, day, patients, tester
 from plugin.event import AuditAction, Body, Outcome
 from plugin.ledger.criteria import Condition, Containing, Criteria, NoneOf, OneOf
 from plugin.ledger.record import encode_time

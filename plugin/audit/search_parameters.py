@@ -11,6 +11,7 @@ from typing import Any
 from unicodedata import combining, normalize
 
 from fhir_adapters import moments
+from fhir_adapters.escapes import plain, split
 from plugin.audit.codes import Element
 
 Test = Callable[[Element], bool]
@@ -38,29 +39,6 @@ class Kind:
     found: Callable[[Element], Iterator[Any]]
     """What of an event is compared: (system, code) pairs, dates, texts or references."""
     documentation: str
-
-
-def split(value: str, separator: str = ",") -> list[str]:
-    """The parts of a value at each separator that no backslash escapes (R4 3.1.1.4.7); escapes are left in."""
-    parts, start, index = [], 0, 0
-    while index < len(value):
-        if value[index] == "\\":
-            index += 1
-        elif value[index] == separator:
-            parts.append(value[start:index])
-            start = index + 1
-        index += 1
-    return [*parts, value[start:]]
-
-
-def escaped(text: str) -> str:
-    """The text as a part of a value, so that nothing in it separates anything."""
-    return re.sub(r"([\\,|$])", r"\\\1", text)
-
-
-def plain(value: str) -> str:
-    """A value without its escapes."""
-    return re.sub(r"\\([\\,|$])", r"\1", value)
 
 
 @dataclass(frozen=True, slots=True)

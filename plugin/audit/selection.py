@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import orjson
 
-from plugin.audit.search_parameters import escaped
+from fhir_adapters.escapes import escaped
 from plugin.event import Body
 from plugin.ledger.record import encode_time
 

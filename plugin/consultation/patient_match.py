@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
+from fhir_adapters.escapes import escaped
 from fhir_adapters.interface import Call, Tree
 from fhir_adapters.moments import period
 from plugin.authentication.remembered import Remembered
@@ -189,7 +190,7 @@ def _candidates(feed: FeedLine, identifiers: Sequence[tuple[str, str]], call: Ca
     Where it was not, a second patient of the same identifier may be among the rest. A patient whose fullUrl is of
     another server is left out: here, that id means somebody else.
     """
-    query = ",".join(f"{_escaped(system)}|{_escaped(value)}" for system, value in identifiers)
+    query = ",".join(f"{escaped(system)}|{escaped(value)}" for system, value in identifiers)
     page = feed.search("Patient", (("identifier", query),), call)
     found = list(page.entries)
     for _ in range(MAX_CANDIDATE_PAGES - 1):
@@ -210,13 +211,6 @@ def _same_person(ours: Sequence[tuple[str, str]], theirs: Sequence[tuple[str, st
     equal = {system for system, _ in set(ours) & set(theirs)}
     shared = {system for system, _ in ours} & {system for system, _ in theirs}
     return bool(equal) and shared == equal
-
-
-def _escaped(text: str) -> str:
-    """R4 3.1.1.4.0.1: what separates values is escaped inside one."""
-    for character in "\\$,|":
-        text = text.replace(character, f"\\{character}")
-    return text
 
 
 def _identifiers(patient: Mapping[str, Any], systems: Sequence[str]) -> tuple[tuple[str, str], ...]:
