@@ -48,12 +48,18 @@ def keys_of(model: type[BaseModel]) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("command", leaves(main), ids=" ".join)
-def test_every_command_has_help_that_says_what_it_does(command: tuple[str, ...]) -> None:
+def found(command: tuple[str, ...]) -> click.Command:
+    """The command of that name."""
     here: click.Command = main
     for name in command:
         assert isinstance(here, click.Group)
         here = under(here, name)
+    return here
+
+
+@pytest.mark.parametrize("command", leaves(main), ids=" ".join)
+def test_every_command_has_help_that_says_what_it_does(command: tuple[str, ...]) -> None:
+    here = found(command)
     assert here.help
     assert all(isinstance(each, click.Argument) or getattr(each, "help", None) for each in here.params)
 
@@ -61,10 +67,7 @@ def test_every_command_has_help_that_says_what_it_does(command: tuple[str, ...])
 @pytest.mark.parametrize("command", leaves(main), ids=" ".join)
 def test_every_command_is_documented_with_its_options(command: tuple[str, ...]) -> None:
     """Who runs it at night has the page, and not the machine."""
-    here: click.Command = main
-    for name in command:
-        assert isinstance(here, click.Group)
-        here = under(here, name)
+    here = found(command)
     row = re.search(rf"^\| `{' '.join(command)}(?: [^`]*)?` \|(.*?) \|", COMMANDS.replace(r"\|", "/"), re.MULTILINE)
     assert row is not None
     known = {max(each.opts, key=len) for each in here.params if isinstance(each, click.Option)}

@@ -125,8 +125,7 @@ def number(value: Number, language: Language) -> str:
 
 def amount(value: Amount, language: Language) -> str:
     """`< 5,0 mg/L`"""
-    sign = {"<=": "≤", ">=": "≥"}.get(value.comparator, value.comparator)
-    told = f"{sign}{_SPACE}{number(value.number, language)}" if sign else number(value.number, language)
+    told = f"{value.sign}{_SPACE}{number(value.number, language)}" if value.sign else number(value.number, language)
     if value.unit is None:
         return told
     unit = value.unit.shown

@@ -255,7 +255,7 @@ def _same(result: Result, language: Language) -> str:
     """A test (an act, a medicine) at one time. Nothing where another row can never say the same of it."""
     if result.when is None or result.when.precision is not Precision.TIME or not result.codes or is_unknown(result):
         return ""
-    if result.standing in (Standing.SUPERSEDED, Standing.CANCELLED):
+    if duplicates.is_superseded(result):
         return ""
     apart = [printed(each, language) for each in duplicates.apart(result)]
     return _hash(result.origin.type, min(result.codes), result.when.order, is_negated(result), result.warnings, apart)

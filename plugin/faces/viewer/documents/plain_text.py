@@ -1,5 +1,6 @@
 """A plain text file as pages of text. No markup, no library: bytes are decoded and cut."""
 
+import codecs
 from email.message import Message
 from typing import Final
 
@@ -18,8 +19,8 @@ _ENCODINGS: Final = {
     **{name: name for name in ("utf-16le", "utf-16be", *(f"windows-125{last}" for last in "013456789"))},
     **{name: name for name in (f"iso-8859-{part}" for part in (2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 14, 16))},
 }
-_MARKED: Final = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-"""How a text begins that says its encoding itself."""
+_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""How a text in UTF-16 begins that says so itself."""
 
 
 class Unreadable(Exception):
@@ -30,7 +31,7 @@ def decoded(data: bytes, content_type: str) -> str:
     """The text; without a charset as its mark says, else UTF-8, else windows-1252, which older systems write. Raises
     Unreadable."""
     stated = _charset(content_type)
-    unstated = (_MARKED.get(data[:2], "utf-8"), "windows-1252")
+    unstated = ("utf-16" if data.startswith(_MARKS) else "utf-8", "windows-1252")
     encodings = unstated if stated is None else (_ENCODINGS.get(stated, ""),)
     for each in filter(None, encodings):
         try:

@@ -8,7 +8,18 @@ from typing import Any
 from msgspec import Struct
 
 from plugin.faces.viewer.readings.altered import is_altered
-from plugin.faces.viewer.readings.elements import Tree, amount, coded, money, pairs, record, records, term, word
+from plugin.faces.viewer.readings.elements import (
+    MAX_ITEMS,
+    Tree,
+    amount,
+    coded,
+    money,
+    pairs,
+    record,
+    records,
+    term,
+    word,
+)
 from plugin.faces.viewer.readings.moment import When, period, when
 from plugin.faces.viewer.readings.reading import Page, details, identifiers
 from plugin.faces.viewer.readings.result import Link, Result, Standing, anchor
@@ -22,7 +33,8 @@ _SICK_LEAVE = frozenset({"sick-leave", "sickleave", "sick-pay", "IJ"})
 _LONG_TERM_ILLNESS = frozenset({"ALD", "long-term-illness"})
 """How a claim says that it falls under a long-term illness (French "affection de longue durée")."""
 _MAX_LINES = 1000
-"""Of one claim: a long stay in hospital has some hundreds."""
+"""Of one claim, on the page that has their total: what it left out would be missing there. A long stay in hospital has
+some hundreds."""
 _UNPAID_STATUSES = frozenset({"cancelled", "draft"})
 _UNPAID_OUTCOMES = frozenset({"error", "queued"})
 _SAID_ELSEWHERE = frozenset({"active", "cancelled"})
@@ -80,7 +92,7 @@ def reimbursements(page: Page) -> tuple[Reimbursement, ...]:
     if page.standing is Standing.MISTAKEN:
         return ()
     tree = page.tree
-    items = _lines(tree)
+    items = _items(tree, _MAX_LINES)
     single = len(items) < 2
     if is_altered(tree):
         none = _Amounts()
@@ -133,15 +145,9 @@ def benefit(page: Page) -> Result:
     )
 
 
-def _items(tree: Tree) -> list[Tree]:
+def _items(tree: Tree, most: int = MAX_ITEMS) -> list[Tree]:
     """Its lines, and those that the insurer added."""
-    return [*records(tree.get("item")), *records(tree.get("addItem"))]
-
-
-def _lines(tree: Tree) -> list[Tree]:
-    """The same, for a page of lines with their total: what it left out would be missing there."""
-    lists = [each for name in ("item", "addItem") if isinstance(each := tree.get(name), list)]
-    return [each for listed in lists for each in listed[:_MAX_LINES] if isinstance(each, dict)]
+    return [*records(tree.get("item"), most), *records(tree.get("addItem"), most)]
 
 
 class _Amounts(Struct, frozen=True):

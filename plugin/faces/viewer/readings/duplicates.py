@@ -117,7 +117,7 @@ def _pairs_of(group: Sequence[int]) -> Iterator[tuple[int, int]]:
 def _alike(one: Result, other: Result) -> HintKind | None:
     if one.reference == other.reference and one.feed == other.feed:
         return None
-    if _is_replacement(one, other) or _is_superseded(one) or _is_superseded(other):
+    if _is_replacement(one, other) or is_superseded(one) or is_superseded(other):
         return None
     shared = HintKind.SAME_IDENTIFIER if one.identifiers & other.identifiers else None
     if one.when is None or other.when is None or not _same_test(one, other) or _is_apart(one, other):
@@ -209,5 +209,6 @@ def _is_replacement(one: Result, other: Result) -> bool:
     return one.feed == other.feed and (other.reference in one.replaces or one.reference in other.replaces)
 
 
-def _is_superseded(result: Result) -> bool:
+def is_superseded(result: Result) -> bool:
+    """Whether it does not stand any more: another replaces it, or it was cancelled."""
     return result.standing in (Standing.SUPERSEDED, Standing.CANCELLED)

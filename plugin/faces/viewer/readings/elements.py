@@ -46,11 +46,11 @@ def record(value: Any) -> Tree:
     return value if isinstance(value, dict) else {}
 
 
-def records(value: Any) -> list[Tree]:
-    """The objects of a list, at most MAX_ITEMS."""
+def records(value: Any, most: int = MAX_ITEMS) -> list[Tree]:
+    """The objects of a list, of which no more than `most` entries are read."""
     if not isinstance(value, list):
         return []
-    return [each for each in value[:MAX_ITEMS] if isinstance(each, dict)]
+    return [each for each in value[:most] if isinstance(each, dict)]
 
 
 def left_out(*values: Any) -> int:

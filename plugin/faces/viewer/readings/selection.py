@@ -13,7 +13,6 @@ from plugin.faces.viewer.readings.result import Category, Result
 from plugin.faces.viewer.readings.text import Text
 from plugin.faces.viewer.readings.values import Absent, Amount, Money, Number, Phrase, Ratio, Said, Span, Term, Value
 
-_SIGNS = {"<=": "\u2264", ">=": "\u2265"}
 MAX_SEARCH = 200
 """Characters of a search text that count."""
 MAX_WORDS = 10
@@ -168,7 +167,7 @@ def _number_texts(value: Amount | Money) -> Iterator[str]:
     if isinstance(value, Money):
         sign, unit = "", value.currency
     else:
-        sign = _SIGNS.get(value.comparator, value.comparator)
+        sign = value.sign
         unit = "" if value.unit is None else value.unit.shown
     for digits in (value.number.text, value.number.text.replace(".", ",")):
         yield f"{sign} {digits} {unit}"

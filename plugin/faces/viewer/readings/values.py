@@ -83,6 +83,11 @@ class Amount(Struct, frozen=True, gc=False):
     """Its UCUM code where that says another unit than the printed one: it is not known which of the two counts."""
 
     @property
+    def sign(self) -> str:
+        """The comparator as a page prints it."""
+        return {"<=": "≤", ">=": "≥"}.get(self.comparator, self.comparator)
+
+    @property
     def is_comparable(self) -> bool:
         """Whether the number can be compared with others."""
         return self.other_unit is None
