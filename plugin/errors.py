@@ -204,6 +204,7 @@ REFUSALS: dict[Reason, tuple[str, int, str]] = {
     Reason.ACCESS_DENIED: ("forbidden", 403, "Access is refused."),
     Reason.INSUFFICIENT_SCOPE: ("forbidden", 403, "The token does not grant {about}."),
     Reason.NOT_FOUND: ("not-found", 404, "There is nothing to show at this address."),
+    Reason.PURGED: ("deleted", 410, "This record was removed when its retention period was over."),
     Reason.QUOTA: ("throttled", 429, "Too many consultations; a view is not an extractor."),
     Reason.TOO_COSTLY: ("too-costly", 403, "The answer is larger than one look may be; narrow the search."),
     Reason.BREAK_GLASS_OPEN: ("conflict", 409, "Emergency access to this patient is open already."),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from plugin.audit.search import Reach, page, stream
+from plugin.audit.search import Reach, page, purged, stream
 from plugin.errors import LogUnreadable
 from plugin.ledger.errors import LedgerError
 from plugin.ledger.reader import Reader
@@ -61,6 +61,10 @@ class LogFeed:
             return LogRelease(0, everything.size - 1, lambda first, last: _within(everything.records(), first, last))
         found = page(self._ledger, wanted, reach)
         return _chosen(found.records, found.next)
+
+    def purged(self, wanted: LogSearch, reach: Reach) -> bool:
+        """Whether what `wanted` names by its position was there, and was purged. Raises LogUnreadable."""
+        return purged(self._ledger, wanted, reach)
 
     def records(self, first: int, last: int | None) -> LogRelease:
         """Records `first` to `last`, both included; None is the newest now. Raises LogUnreadable."""

@@ -21,6 +21,8 @@ from plugin.errors import LogUnreadable, Refused
 from plugin.event import AuditAction
 from plugin.ledger.criteria import Criteria, Hit, Mark, SearchTooLong
 from plugin.ledger.errors import LedgerError
+from plugin.ledger.purge import PURGED, purges
+from plugin.ledger.reader import Reader
 from plugin.ledger.record import StoredRecord
 from plugin.ledger.search import Searcher
 from plugin.ledger.store import Opening
@@ -181,6 +183,21 @@ def stream(ledger: Path | Opening, wanted: LogSearch, reach: Reach) -> LogStream
     search = _Compiled.of(wanted, reach)
     try:
         return LogStream(Searcher(ledger).size(), ledger, wanted.newest_first, search)
+    except LedgerError as error:
+        raise LogUnreadable from error
+
+
+def purged(ledger: Path | Opening, wanted: LogSearch, reach: Reach) -> bool:
+    """Whether a record of the reader's own tenant that `wanted` names by `_id` was purged. Raises LogUnreadable.
+
+    Of the gateway's own records the header does not tell whether this reader might have seen them.
+    """
+    positions = _Compiled.of(wanted, reach).criteria.positions or ()
+    try:
+        reader = Reader(ledger)
+        removed, _ = purges(reader.own(PURGED))
+        headers = (each for at in positions if removed.at(at) for each in reader.records(at, at))
+        return any(reach.tenant in {None, content.header(each)["tenant"]} for each in headers)
     except LedgerError as error:
         raise LogUnreadable from error
 

@@ -36,7 +36,8 @@ def look(
         with admission.place():
             release = log.search(asked.search, reach)
         if asked.interaction is Interaction.READ and release.last < release.first:
-            raise Refused(Reason.NOT_FOUND, rules=verdict.rules)
+            absent = Reason.PURGED if log.purged(asked.search, reach) else Reason.NOT_FOUND
+            raise Refused(absent, rules=verdict.rules)
     else:
         release = log.find(asked.name) if asked.name else log.records(asked.first, asked.last)
     attempt.log_read = (release.first, release.last)

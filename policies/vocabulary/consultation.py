@@ -38,6 +38,7 @@ class Reason(StrEnum):
     ACCESS_DENIED = "access-denied"
     INSUFFICIENT_SCOPE = "insufficient-scope"
     NOT_FOUND = "not-found"
+    PURGED = "purged"
     QUOTA = "quota"
     TOO_COSTLY = "too-costly"
     # the session of a viewer

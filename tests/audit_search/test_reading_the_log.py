@@ -1,5 +1,6 @@
 """An auditor reads the log by token, an operator at the machine: what they see, and what stands in the log of it."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,12 @@ from click.testing import CliRunner
 
 from plugin.cli import main
 from plugin.event import RetentionClass
+from plugin.ledger import writer
+from plugin.ledger.key import SigningKey, load_private_key
+from plugin.ledger.reader import Reader
+from plugin.ledger.sqlite import SqliteStore
 from tests.audit.bodies import consultation, log_reading
+from tests.ledger.retaining import purge
 from tests.world import CONFIGURATION, PUBLIC_BASE, Asked, World, observation
 
 AUDITORS = CONFIGURATION.replace(
@@ -209,6 +215,20 @@ def test_an_auditor_sees_the_own_tenant_only(world: World) -> None:
         recorder.append(body, tenant=tenant, retention_class=RetentionClass.CONSULTATION)
     assert ids(search(world)) == ["2", "1", "0"]
     assert world.ask("/fhir/AuditEvent/3", token=auditor(world)).status == 404
+
+
+def test_a_purged_record_was_there_once(world: World) -> None:
+    """A position that the log never had is not found; what the header tells of another tenant's is not given away."""
+    recorder, settings = world.assembled.recorder, world.settings.ledger
+    recorder.append(consultation(), tenant="clinic", retention_class=RetentionClass.CONSULTATION)
+    key = SigningKey(Reader(settings.path).meta().origin, load_private_key(settings.key_file))
+    ledger = writer.Ledger(SqliteStore(settings.path), key)
+    assert purge(ledger, settings.path, {"consultation": "1 days"}, datetime.now(UTC) + timedelta(days=2)) == 3
+    ledger.close()
+    for position, told in ((0, (410, "purged")), (3, (404, "not-found")), (99, (404, "not-found"))):
+        answer = world.ask(f"/fhir/AuditEvent/{position}", token=auditor(world))
+        assert (answer.status, answer.reason) == told
+        assert world.last()["reason"] == told[1]
 
 
 def test_a_ledger_that_cannot_be_written_shows_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,6 +104,7 @@ REASONS: Final[Mapping[str, Word]] = {
     "access-denied": _RULES,
     "insufficient-scope": _RIGHTS,
     "not-found": Word("rien à montrer", "there was nothing to show"),
+    "purged": Word("élément du journal déjà supprimé", "the record of the log was removed already"),
     "quota": Word("trop de consultations en peu de temps", "too many consultations in a short time"),
     "too-costly": Word("trop de résultats demandés à la fois", "too many results asked for at once"),
     "purpose-stated": Word("la finalité était déjà déclarée", "the purpose had been stated already"),
