@@ -60,6 +60,12 @@ VERIFIED_AT = Gauge(
     multiprocess_mode=ONE,
 )
 VERIFICATIONS = Counter("vitrine_ledger_verifications", "Scheduled verifications, by what they found.", ["result"])
+CERTIFICATE_END = Gauge(
+    "vitrine_certificate_end_timestamp_seconds",
+    "Until when a certificate of our own is good, by its key in the configuration.",
+    ["key"],
+    multiprocess_mode=ONE,
+)
 SPACE_FREE = Gauge("vitrine_ledger_space_free_bytes", "Free where the log and the state are.", multiprocess_mode=ONE)
 CLOCK_OFFSET = Gauge(
     "vitrine_clock_offset_seconds", "By how much this machine's clock is ahead.", ["against"], multiprocess_mode=ONE

@@ -1,12 +1,13 @@
 """`vitrine config`: make a configuration to start from, and say what is wrong with one."""
 
 import os
-from datetime import UTC, datetime, timedelta
+from itertools import starmap
 from pathlib import Path
 
 import click
 
 from plugin import assembly, sources
+from plugin.cli.certificates import ending, ends_of
 from plugin.cli.failure import CANNOT, NO, Failure
 from plugin.cli.given import settings_at
 from plugin.consultation.patient_match import INS_TEST_SYSTEMS
@@ -16,9 +17,6 @@ from plugin.settings.errors import SettingsError
 from plugin.settings.feed import IdentifierMatch
 from plugin.settings.file import load
 from plugin.settings.ledger import FileSinkSettings
-
-CERTIFICATE_NOTICE = timedelta(days=30)
-"""Before the end of a certificate of our own: what a new one takes where somebody must be asked for it."""
 
 TEMPLATE = """\
 # Vitrine, a consult-only gateway. Every key is described in docs/configuration.md; unknown keys stop the start.
@@ -124,11 +122,7 @@ def warnings_of(settings: Settings) -> list[str]:
         for key, folder in sources.bundle_folders(settings)
         if not os.access(folder, os.R_OK | os.X_OK)
     ]
-    found += [
-        f"{key}: the certificate is good until {identity.ends_at:%Y-%m-%d %H:%M} UTC; the next counts from a restart on"
-        for key, identity in sources.own_certificates(settings)
-        if identity.ends_at < datetime.now(UTC) + CERTIFICATE_NOTICE
-    ]
+    found += filter(None, starmap(ending, ends_of(settings).items()))
     if settings.demo:
         found.append("demo: test identities are accepted")
     else:

@@ -7,6 +7,7 @@ import click
 from fhir_adapters.interface import Call, Deadline, FeedError
 from plugin import sources
 from plugin.audit.characters import printable
+from plugin.cli.certificates import ending
 from plugin.cli.failure import CANNOT, NO, Failure
 from plugin.cli.given import settings_at
 from plugin.settings.errors import SettingsError
@@ -40,8 +41,11 @@ def check(path: Path, feed_id: str | None) -> None:
 def _reached(entry: FeedEntry, place: str) -> bool:
     try:
         source = sources.feed(entry, place)
+        own = sources.own_certificate(f"{place}.auth", getattr(entry, "auth", None))
     except SettingsError as error:
         raise Failure(str(error), CANNOT) from error
+    if own is not None and (soon := ending(f"{place}.auth.certificate_file", own.ends_at)):
+        click.echo(f"warning: {soon}", err=True)
     try:
         offer = source.check(Call(Deadline.after(CHECK_SECONDS), "feed-check"))
     except FeedError as error:

@@ -14,6 +14,7 @@ import structlog
 from plugin import assembly
 from plugin.alerts import alerts_of
 from plugin.cli.alarms import Alarms
+from plugin.cli.certificates import ends_of
 from plugin.cli.checkpoints import delivered
 from plugin.cli.config import warnings_of
 from plugin.cli.failure import CANNOT, Failure, cannot_listen
@@ -53,7 +54,7 @@ def supervise(settings: Settings, path: Path, listen: tuple[str, int], anew: thr
     # Before anything is opened or a thread begins: what the workers are forked from has neither.
     zygote = Zygote()
     alarms = _alarms(settings)
-    watch = Watch(alarms, assembly.free_space(settings), place.glance, partial(unusable, settings.state_dir))
+    watch = _watch(settings, place, alarms)
     operations = _operations(settings, listen, place, watch)
     assembled, warnings = _checked(settings)
     workers = Workers(zygote, anew, listen, settings.processes, LIBRARIES)
@@ -83,6 +84,15 @@ def _alarms(settings: Settings) -> Alarms:
         return Alarms(settings, alerts_of(settings.alerts, settings.public_base))
     except SettingsError as error:
         raise Failure(str(error), CANNOT) from error
+
+
+def _watch(settings: Settings, place: LedgerPlace, alarms: Alarms) -> Watch:
+    try:
+        certificates = ends_of(settings)
+    except SettingsError as error:
+        raise Failure(str(error), CANNOT) from error
+    unwritable = partial(unusable, settings.state_dir)
+    return Watch(alarms, assembly.free_space(settings), place.glance, unwritable, certificates)
 
 
 def _verification(

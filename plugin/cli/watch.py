@@ -1,17 +1,21 @@
-"""What the supervising process looks at while it runs: free space, the clock, the sinks. Gauges, warnings, alarms.
+"""What the supervising process looks at while it runs: free space, clock, sinks, certificates.
+
+It keeps gauges, warns and raises alarms.
 
 Each trouble is an alarm once, when it begins, and a warning of `/readyz` for as long as it lasts.
 """
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 
 import structlog
 
 from plugin.alerts import AlertKind
 from plugin.cli.alarms import Alarms
+from plugin.cli.certificates import ending
 from plugin.event import AuditAction
 from plugin.ledger.checkpoint import Checkpoint
 from plugin.ledger.clock import DATE_SECONDS, FUTURE_SECONDS, STEP_SECONDS, Clock
@@ -21,7 +25,7 @@ from plugin.ledger.reader import Reader
 from plugin.ledger.space import FreeSpace
 from plugin.ledger.store import Opening
 from plugin.ledger.tree import Tree
-from plugin.telemetry import CLOCK_OFFSET, SINK_AGE, SINK_FORKS, SPACE_FREE
+from plugin.telemetry import CERTIFICATE_END, CLOCK_OFFSET, SINK_AGE, SINK_FORKS, SPACE_FREE
 
 LOOK_SECONDS = 15.0
 STALE_SECONDS = 180.0
@@ -43,13 +47,15 @@ class Watch:
         space: FreeSpace,
         ledger: Opening,
         unusable: Callable[[], Iterator[str]],
+        certificates: Mapping[str, datetime] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """`unusable`: names the files of the shared state that cannot be written."""
+        """`unusable` names the files of the shared state that cannot be written; `certificates`: see `certificates`."""
         self._alarms = alarms
         self._space = space
         self._ledger = ledger
         self._unusable = unusable
+        self._certificates = certificates or {}
         self._clock = clock or Clock()
         self._lasting: dict[str, str] = {}
         self._changing = threading.Lock()
@@ -74,8 +80,9 @@ class Watch:
         self._begins("verification", problem)
 
     def look(self) -> None:
-        """Look at space, state, clock and log."""
+        """Look at space, certificates, state, clock and log."""
         self._look_at_space()
+        self._look_at_certificates()
         unusable = next(self._unusable(), None)
         self._begins(_STATE, unusable and f"state that requests need cannot be written: {unusable}")
         step = self._clock.step()
@@ -119,6 +126,12 @@ class Watch:
         who = "everybody is" if self._space.spent() else "strangers are"
         if self._begins("space", low and f"{low}: {who} refused"):
             self._alarms.raise_(AlertKind.SPACE_LOW, AuditAction.SPACE_LOW, f"{low}: requests are refused")
+
+    def _look_at_certificates(self) -> None:
+        for key, ends_at in self._certificates.items():
+            CERTIFICATE_END.labels(key).set(ends_at.timestamp())
+            if self._begins(f"certificate {key}", soon := ending(key, ends_at)):
+                log.warning(soon)
 
     def _look_at_head(self) -> None:
         try:

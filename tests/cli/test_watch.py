@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -22,7 +23,7 @@ from plugin.ledger.clock import Clock, ahead_of_date
 from plugin.ledger.courier import SinkStatus
 from plugin.ledger.reader import Reader
 from plugin.ledger.space import FreeSpace
-from plugin.telemetry import CLOCK_OFFSET, SINK_AGE
+from plugin.telemetry import CERTIFICATE_END, CLOCK_OFFSET, SINK_AGE
 from tests.stories.test_space import FLOOR, LOW, Disk
 
 TWO_PROCESSES = """
@@ -38,6 +39,9 @@ CLOCK_OFFSET.labels("steady").set(-3)
 SPACE_FREE.set(7)
 """
 """A process that supervises, and a worker that was forked."""
+
+
+YEAR = timedelta(days=365)
 
 
 class Remembered:
@@ -91,7 +95,7 @@ def watch(world, alarms, disk, hands):
         space,
         world.settings.ledger.path,
         lambda: iter(hands.unusable),
-        Clock(lambda: hands.wall, lambda: hands.steady),
+        clock=Clock(lambda: hands.wall, lambda: hands.steady),
     )
 
 
@@ -107,6 +111,25 @@ def test_on_sound_ground_nothing_is_told(watch, alarms, hands):
     assert watch.warnings() == ["the log is broken"]
     watch.verified(None)
     assert watch.warnings() == []
+
+
+def test_a_certificate_of_our_own_that_comes_to_its_end_is_told_while_the_gateway_serves(world, alarms, disk):
+    """Once in the process log, and to `/readyz` for as long; its moment is a gauge from the start on."""
+    now = datetime.now(UTC)
+    watch = Watch(
+        alarms,
+        FreeSpace([world.folder], low=LOW, floor=FLOOR, statvfs=disk.statvfs),
+        world.settings.ledger.path,
+        lambda: iter(()),
+        {"feed.0.auth.certificate_file": now + timedelta(days=29), "ehr.0.auth.certificate_file": now + YEAR},
+    )
+    with capture_logs() as lines:
+        watch.look()
+        watch.look()
+    (told,) = watch.warnings()
+    assert told.startswith("feed.0.auth.certificate_file: the certificate is good until ")
+    assert [line["event"] for line in lines if line["log_level"] == "warning"] == [told]
+    assert CERTIFICATE_END.labels("ehr.0.auth.certificate_file")._value.get() == (now + YEAR).timestamp()
 
 
 def test_little_space_is_an_alarm_when_it_begins_and_a_warning_while_it_lasts(watch, alarms, disk):
