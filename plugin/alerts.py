@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import orjson
@@ -28,12 +28,16 @@ from plugin.settings.values import pair
 from plugin.telemetry import ALERTS, ALERTS_NOT_TOLD
 
 MAX_WAITING = 100
-"""Alerts that wait for a receiver that is slow: more of them tell nobody anything new."""
+"""Alerts that wait for one receiver: more of them tell nobody anything new."""
 RECEIVER_SECONDS = 10.0
 """How long a receiver may take."""
-TRIES = 3
 PAUSE_SECONDS = 5.0
-"""Between two tries."""
+"""After a first failure. It doubles with each further one, up to LONGEST_PAUSE."""
+LONGEST_PAUSE = 60.0
+FLUSH_SECONDS = 1.0
+"""Given to alerts under way when a process stops."""
+KEEP_SECONDS = 3600.0
+"""For so long an alert is tried again. An older one nobody waits for; the log and `/readyz` still have the matter."""
 MAX_ANSWER = 1 << 12
 """Bytes of an answer that are read: only its status counts."""
 UNTOLD = "withheld"
@@ -123,13 +127,9 @@ class Alerts:
     """Raises alerts. Safe to call from several threads; nobody who raises one waits for a receiver."""
 
     def __init__(self, receivers: Sequence[Receiver], base: str, *, pause: float = PAUSE_SECONDS) -> None:
-        """`base`, our `public_base`, says which gateway it is. The thread starts with the first alert, not before."""
-        self._receivers = receivers
+        """`base`, our `public_base`, says which gateway it is. Threads start with the first alert, not before."""
+        self._lines = [_Line(receiver, pause) for receiver in receivers]
         self._base = base
-        self._pause = pause
-        self._waiting: queue.Queue[tuple[bytes, datetime]] = queue.Queue(MAX_WAITING)
-        self._starting = threading.Lock()
-        self._thread: threading.Thread | None = None
 
     def raise_(self, kind: AlertKind, reference: str) -> None:
         """Tell of what happened; returns at once and raises nothing.
@@ -141,54 +141,86 @@ class Alerts:
         told = reference if _REFERENCE.fullmatch(reference) else UNTOLD
         ALERTS.labels(kind).inc()
         log.critical("an alert was raised", alert=str(kind), reference=told)
-        if not self._receivers:
-            return
-        alert = {"alert": kind, "reference": told, "gateway": self._base, "time": _instant(moment)}
-        try:
-            self._waiting.put_nowait((orjson.dumps(alert), moment))
-        except queue.Full:
-            self._not_told("all", "too many alerts wait")
-            return
-        self._begin()
+        alert = orjson.dumps({"alert": kind, "reference": told, "gateway": self._base, "time": _instant(moment)})
+        for line in self._lines:
+            line.add(alert, moment)
 
     def flush(self, seconds: float) -> bool:
         """Wait until everything was told, at most so long; False if something still waits."""
         until = time.monotonic() + seconds
-        while self._waiting.unfinished_tasks and time.monotonic() < until:
-            time.sleep(0.02)
-        return not self._waiting.unfinished_tasks
+        return all(line.flush(until) for line in self._lines)
 
-    def _begin(self) -> None:
+
+class _Line:
+    """The alerts that one receiver is still to be told. It has a thread of its own: no other receiver waits for it."""
+
+    def __init__(self, receiver: Receiver, pause: float) -> None:
+        self._receiver = receiver
+        self._pause = pause
+        self._waiting: queue.Queue[_Waiting] = queue.Queue(MAX_WAITING)
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._failures = 0
+        """One after another, up to now."""
+
+    def add(self, alert: bytes, moment: datetime) -> None:
+        """Have it told, unless too many wait."""
+        self._wait(_Waiting(alert, moment, time.monotonic() + KEEP_SECONDS))
         with self._starting:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
                 self._thread.start()
 
+    def flush(self, until: float) -> bool:
+        """Wait until nothing waits, or for that moment of `time.monotonic`; False if something still does."""
+        while self._waiting.unfinished_tasks and time.monotonic() < until:
+            time.sleep(0.02)
+        return not self._waiting.unfinished_tasks
+
     def _run(self) -> None:
         while True:
-            alert, moment = self._waiting.get()
+            alert = self._waiting.get()
             try:
-                for receiver in self._receivers:
-                    self._tell(receiver, alert, moment)
+                self._tell(alert)
             finally:
                 self._waiting.task_done()
+            if self._failures:
+                time.sleep(min(self._pause * 2 ** (self._failures - 1), LONGEST_PAUSE))
 
-    def _tell(self, receiver: Receiver, alert: bytes, moment: datetime) -> None:
-        for remaining in reversed(range(TRIES)):
-            try:
-                receiver.tell(alert, moment)
-            except AlertNotTold as error:
-                if not remaining:
-                    self._not_told(receiver.name, str(error))
-                    return
-                time.sleep(self._pause)
+    def _tell(self, alert: "_Waiting") -> None:
+        """One that is not taken waits again, behind the others: they may be."""
+        try:
+            self._receiver.tell(alert.text, alert.moment)
+        except AlertNotTold as error:
+            ALERTS_NOT_TOLD.inc()
+            if not self._failures:
+                log.error("an alert could not be delivered", receiver=self._receiver.name, problem=str(error))
+            self._failures = min(self._failures + 1, MAX_WAITING)
+            if time.monotonic() < alert.until:
+                self._wait(alert)
             else:
-                return
+                self._give_up(str(error))
+        else:
+            if self._failures:
+                log.info("alerts are delivered again", receiver=self._receiver.name)
+            self._failures = 0
 
-    @staticmethod
-    def _not_told(receiver: str, problem: str) -> None:
-        ALERTS_NOT_TOLD.inc()
-        log.error("an alert could not be delivered", receiver=receiver, problem=problem)
+    def _wait(self, alert: "_Waiting") -> None:
+        try:
+            self._waiting.put_nowait(alert)
+        except queue.Full:
+            ALERTS_NOT_TOLD.inc()
+            self._give_up("too many alerts wait")
+
+    def _give_up(self, problem: str) -> None:
+        log.error("an alert was given up", receiver=self._receiver.name, problem=problem)
+
+
+class _Waiting(NamedTuple):
+    text: bytes
+    moment: datetime
+    until: float
+    """Of `time.monotonic`: then it is given up."""
 
 
 def alerts_of(settings: AlertSettings, base: str) -> Alerts:

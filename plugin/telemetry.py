@@ -37,7 +37,7 @@ BATCHES = Histogram(
 REFUSED_RECORDS = Counter("vitrine_ledger_refused", "Records that the log did not take; nothing was released for them.")
 QUOTA_REFUSALS = Counter("vitrine_quota_refusals", "Looks that were refused because they were beyond a quota.")
 ALERTS = Counter("vitrine_alerts", "Alerts that were raised, by kind.", ["kind"])
-ALERTS_NOT_TOLD = Counter("vitrine_alerts_not_told", "Alerts that a receiver was not told of.")
+ALERTS_NOT_TOLD = Counter("vitrine_alerts_not_told", "How often a receiver did not take an alert.")
 
 ONE: Final = "max"
 """Of a gauge that the supervising process alone sets: in the files of the others it is absent, or 0."""

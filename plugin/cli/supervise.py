@@ -12,7 +12,7 @@ from wsgiref.simple_server import WSGIServer
 import structlog
 
 from plugin import assembly
-from plugin.alerts import alerts_of
+from plugin.alerts import FLUSH_SECONDS, alerts_of
 from plugin.cli.alarms import Alarms
 from plugin.cli.certificates import ends_of
 from plugin.cli.checkpoints import delivered
@@ -34,8 +34,6 @@ from plugin.settings.errors import SettingsError
 from plugin.state.usable import unusable
 from plugin.telemetry import LIBRARIES, configure_logging
 
-FLUSH_SECONDS = 1.0
-"""Given to alerts under way when the gateway stops."""
 SPARE_SECONDS = 0.5
 """Beyond those that a stop is given, for sinks that used up theirs."""
 

@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 
 from plugin import assembly
+from plugin.alerts import FLUSH_SECONDS
 from plugin.app import create_app
 from plugin.cli.failure import CANNOT
 from plugin.cli.follow import Follower
@@ -112,6 +113,7 @@ def _at_stop(assembled: assembly.Assembled, debts: Debts) -> None:
     if left is not None:
         _leave_debt(assembled, debts)
         left.unlink(missing_ok=True)
+    assembled.alerts.flush(FLUSH_SECONDS)
 
 
 def _leave_debt(assembled: assembly.Assembled, debts: Debts) -> Path | None:

@@ -3,12 +3,15 @@
 import json
 import socket
 import threading
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from plugin import alerts as module
 from plugin.alerts import UNTOLD, AlertKind, AlertNotTold, Alerts, alerts_of
@@ -41,6 +44,14 @@ class Listener:
 
 def raised(kind: AlertKind) -> float:
     return ALERTS.labels(kind)._value.get()
+
+
+def until(happened: Callable[[], bool]) -> None:
+    """Wait for what another thread does."""
+    give_up_at = time.monotonic() + PATIENCE
+    while not happened():
+        assert time.monotonic() < give_up_at
+        time.sleep(0.001)
 
 
 def not_told() -> float:
@@ -77,13 +88,14 @@ def test_raising_never_fails(reference):
     Alerts([], BASE).raise_(AlertKind.QUOTA_REACHED, reference)
 
 
-def test_a_receiver_that_hangs_holds_up_nobody_and_the_queue_is_bounded():
-    """A flood of alerts behind a dead receiver costs bounded memory; what did not fit is counted."""
-    listener, before = Listener(), not_told()
+def test_a_receiver_that_hangs_holds_up_nobody_and_its_queue_is_bounded():
+    """A flood of alerts behind a dead receiver costs bounded memory; what did not fit is counted. Others are told."""
+    listener, well, before = Listener(), Listener(), not_told()
     listener.open.clear()
-    alerts = Alerts([listener], BASE)
+    alerts = Alerts([listener, well], BASE)
     for number in range(module.MAX_WAITING + 10):
         alerts.raise_(AlertKind.QUOTA_REACHED, f"r.{number}")
+        until(lambda told=number + 1: len(well.heard) == told)
     assert not alerts.flush(0.0)
     assert not_told() >= before + 9
     listener.open.set()
@@ -91,15 +103,33 @@ def test_a_receiver_that_hangs_holds_up_nobody_and_the_queue_is_bounded():
     assert len(listener.heard) in {module.MAX_WAITING, module.MAX_WAITING + 1}
 
 
-def test_a_receiver_that_fails_is_tried_again_then_counted_and_the_next_is_told():
-    """One receiver's trouble is not another's."""
-    shaky, dead, well = Listener(1), Listener(1_000), Listener()
-    before = not_told()
-    alerts = Alerts([shaky, dead, well], BASE, pause=0.0)
-    alerts.raise_(AlertKind.SINK_STALE, "sink-0")
-    assert alerts.flush(PATIENCE)
-    assert (len(shaky.heard), len(dead.heard), len(well.heard)) == (1, 0, 1)
-    assert not_told() == before + 1
+def test_an_alert_waits_for_a_receiver_that_is_out_for_a_while():
+    """It is tried again, less and less often, and each try that failed is counted; the outage is told once."""
+    shaky, well, before = Listener(12), Listener(), not_told()
+    alerts = Alerts([shaky, well], BASE, pause=0.0)
+    with capture_logs() as lines:
+        alerts.raise_(AlertKind.SINK_STALE, "sink-0")
+        assert alerts.flush(PATIENCE)
+        until(lambda: lines[-1]["event"] == "alerts are delivered again")
+    assert (len(shaky.heard), len(well.heard)) == (1, 1)
+    assert not_told() == before + 12
+    assert [line["event"] for line in lines if line.get("receiver") == "listener"] == [
+        "an alert could not be delivered",
+        "alerts are delivered again",
+    ]
+
+
+def test_an_alert_that_nobody_takes_for_an_hour_is_given_up(monkeypatch):
+    """And is said to be lost. The next one is tried all the same."""
+    monkeypatch.setattr(module, "KEEP_SECONDS", 0.0)
+    dead = Listener(2)
+    alerts = Alerts([dead], BASE, pause=0.0)
+    with capture_logs() as lines:
+        for number in range(3):
+            alerts.raise_(AlertKind.SINK_STALE, f"sink-{number}")
+            assert alerts.flush(PATIENCE)
+    assert [each["reference"] for each in dead.heard] == ["sink-2"]
+    assert sum(line["event"] == "an alert was given up" for line in lines) == 2
 
 
 def settings(**receiver: object) -> AlertSettings:
@@ -107,7 +137,7 @@ def settings(**receiver: object) -> AlertSettings:
 
 
 @pytest.mark.parametrize(("status", "failures"), [(204, 0), (500, 1), (302, 1)])
-def test_a_web_server_gets_a_post_of_json_with_the_token(tmp_path, status, failures):
+def test_a_web_server_gets_a_post_of_json_with_the_token(tmp_path, monkeypatch, status, failures):
     """Any 2xx means taken; a redirect is not followed, since it would carry the token elsewhere."""
     asked = []
 
@@ -125,6 +155,7 @@ def test_a_web_server_gets_a_post_of_json_with_the_token(tmp_path, status, failu
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(module, "KEEP_SECONDS", 0.0)
     token = tmp_path / "token"
     token.write_text("s3cret\n")
     token.chmod(0o600)
