@@ -24,7 +24,7 @@ from plugin.audit.selection import Selection
 from plugin.errors import ConsultError
 from plugin.ledger.filesystem import sync_folder
 from plugin.ledger.record import StoredRecord
-from plugin.ledger.syslog import in_words
+from plugin.ledger.syslog import farewell, frame, in_words
 
 BATCH = 500
 """Records of one connection: what is sent again after a failure, and what is held meanwhile."""
@@ -138,25 +138,9 @@ class TlsSyslogReceiver:
                 connection.settimeout(SEND_SECONDS)
                 for line in lines:
                     connection.sendall(frame(line))
-                _farewell(connection)
+                farewell(connection)
         except OSError as error:
             raise ReceiverUnavailable(f"{where} did not take the batch: {in_words(error)}") from error
-
-
-def frame(message: bytes) -> bytes:
-    """RFC 5425, section 4.3: length in octets, a space, the message."""
-    return b"%d %s" % (len(message), message)
-
-
-def _farewell(connection: ssl.SSLSocket) -> None:
-    """Say goodbye and wait until the receiver does. Raises OSError unless it ended the connection in order."""
-    try:
-        connection.unwrap().close()
-    except ssl.SSLEOFError:
-        pass  # closed without a goodbye, as many do, after reading: with bytes unread it would have been a reset
-    except OSError as error:
-        if error.errno != 0:  # zero is another name for the same; a timeout has none
-            raise
 
 
 @dataclass(frozen=True, slots=True)

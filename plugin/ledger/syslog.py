@@ -10,8 +10,6 @@ from enum import StrEnum
 
 _MAX_HOST = 255
 """Characters of HOSTNAME (RFC 5424 section 6)."""
-
-
 _CERTIFICATE = {
     9: "is not valid yet",
     10: "has expired",
@@ -50,7 +48,7 @@ class Collector:
         if self._transport is Transport.UDP:
             self._send_datagram(message)
         else:
-            self._send_stream(b"%d %s" % (len(message), message))
+            self._send_stream(frame(message))
 
     def _send_datagram(self, message: bytes) -> None:
         family, kind, proto, _, address = socket.getaddrinfo(*self._address, type=socket.SOCK_DGRAM)[0]
@@ -65,7 +63,23 @@ class Collector:
                 return
             with self._tls.wrap_socket(plain, server_hostname=self._address[0]) as connection:
                 connection.sendall(frame)
-                connection.unwrap()  # the collector saw the end, so it had the whole message
+                farewell(connection)
+
+
+def frame(message: bytes) -> bytes:
+    """RFC 5425, section 4.3: length in octets, a space, the message."""
+    return b"%d %s" % (len(message), message)
+
+
+def farewell(connection: ssl.SSLSocket) -> None:
+    """Say goodbye and wait until the other side does: then it had all. Raises OSError unless it ended in order."""
+    try:
+        connection.unwrap().close()
+    except ssl.SSLEOFError:
+        pass  # closed without a goodbye, as many do, after reading: with bytes unread it would have been a reset
+    except OSError as error:
+        if error.errno != 0:  # zero is another name for the same; a timeout has none
+            raise
 
 
 def in_words(error: OSError) -> str:

@@ -61,8 +61,9 @@ def certificate(tmp_path_factory):
 class Collector(threading.Thread):
     """Takes one connection and keeps what comes on it."""
 
-    def __init__(self, certificate=None, tls=None) -> None:
+    def __init__(self, certificate=None, tls=None, *, polite=True) -> None:
         super().__init__(daemon=True)
+        self.polite = polite
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.tls = tls
@@ -78,7 +79,7 @@ class Collector(threading.Thread):
             connection = self.tls.wrap_socket(connection, server_side=True) if self.tls else connection
             while part := connection.recv(65536):
                 self.data += part
-            if self.tls:
+            if self.tls and self.polite:
                 connection.unwrap()
         except OSError:
             pass
@@ -116,6 +117,15 @@ def test_over_tls_the_collector_is_verified(offer, certificate):
         SyslogSink("127.0.0.1", stranger.port).deliver(offer)
     stranger.join(60)
     assert stranger.data == b""
+
+
+def test_a_collector_may_end_tls_without_a_goodbye(offer, certificate):
+    """Many do. They had it all: a sink that called this a failure would be stale for ever, and its alarm false."""
+    collector = Collector(certificate, polite=False)
+    trusted = ssl.create_default_context(cafile=certificate)
+    SyslogSink("127.0.0.1", collector.port, Transport.TLS, trusted).deliver(offer)
+    collector.join(60)
+    states(collector.data.partition(b" ")[2], offer)
 
 
 @pytest.mark.parametrize(
