@@ -9,10 +9,10 @@ from contextlib import suppress
 
 from plugin.errors import RecordUnavailable
 from plugin.event import AuditAction, Body, GatewayBody, Outcome, RetentionClass
-from plugin.ledger.errors import LedgerBroken, LedgerError, StorageFailed
+from plugin.ledger.errors import LedgerBroken, LedgerError, LedgerUnavailable, StorageFailed
 from plugin.ledger.key import SigningKey
 from plugin.ledger.record import Position
-from plugin.ledger.writer import Ledger
+from plugin.ledger.writer import TURN_SECONDS, Ledger
 from plugin.state.owed import Owed
 from plugin.telemetry import count_commit, count_refused_record
 
@@ -52,7 +52,10 @@ class Recorder:
         self._doubtful: list[str] = []
         self._beyond = 0
         """How many more there were when `_doubtful` was full."""
+        self._owing = threading.Lock()
+        """Held while what is owed is read or changed, and never while the ledger is asked."""
         self._settling = threading.Lock()
+        """Held by the one that settles: as long as the ledger takes."""
 
     def append(self, body: Body, *, tenant: str, retention_class: RetentionClass, repeated: bool = False) -> Position:
         """Make `body` durable; where it stands. Raises RecordUnavailable: then nothing may be released.
@@ -93,14 +96,14 @@ class Recorder:
 
     def owed(self) -> Owed:
         """What is not settled, for a process that ends."""
-        with self._settling:
+        with self._owing:
             return Owed(list(self._doubtful), self._beyond)
 
     def owe(self, owed: Owed) -> None:
         """Settle this as well."""
         for record in owed.records:
             self._doubt(record)
-        with self._settling:
+        with self._owing:
             self._beyond += owed.beyond
 
     def decide_by(self, digest: str) -> None:
@@ -138,7 +141,7 @@ class Recorder:
 
     def _tell_clock(self) -> None:
         """Times never go back silently. The body before is durable whatever becomes of this record."""
-        with self._settling:
+        with self._owing:
             back, self._back = self._back, 0.0
         if not back:
             return
@@ -153,36 +156,46 @@ class Recorder:
             self._on_damage(str(error))
 
     def _doubt(self, record: str) -> None:
-        with self._settling:
+        with self._owing:
             if len(self._doubtful) < MAX_DOUBTFUL:
                 self._doubtful.append(record)
             else:
                 self._beyond += 1
 
     def _settle(self) -> None:
+        """Only one at a time, and who comes meanwhile is soon refused: a ledger that says nothing may take long."""
         if not self._doubtful and not self._beyond:
             return
-        with self._settling:
-            there = [record for record in self._doubtful if self._ledger.contains(record)]
-            lost = len(self._doubtful) - len(there)
-            for record in there:
-                request = record.rpartition(".")[0]
-                # Never purged: without it, what it withdraws would read as a look that took place.
-                self._outage(
-                    {
-                        "action": AuditAction.RELEASE_WITHDRAWN,
-                        "record": record,
-                        "request": request,
-                        "note": f"the answer of record {record} was never handed over: its commit seemed to fail",
-                    },
-                    RetentionClass.LEDGER,
-                )
+        if not self._settling.acquire(timeout=TURN_SECONDS):
+            raise LedgerUnavailable("what an outage left owing is still being recorded")
+        try:
+            self._settle_alone()
+        finally:
+            self._settling.release()
+
+    def _settle_alone(self) -> None:
+        owed = self.owed()
+        there = [record for record in owed.records if self._ledger.contains(record)]
+        for record in there:
+            # Never purged: without it, what it withdraws would read as a look that took place.
+            self._outage(
+                {
+                    "action": AuditAction.RELEASE_WITHDRAWN,
+                    "record": record,
+                    "request": record.rpartition(".")[0],
+                    "note": f"the answer of record {record} was never handed over: its commit seemed to fail",
+                },
+                RetentionClass.LEDGER,
+            )
+            with self._owing:
                 self._doubtful.remove(record)
-            if lost or self._beyond:
-                gap: Body = {"action": AuditAction.LEDGER_GAP, "note": _gap(lost, self._beyond)}
-                self._outage(gap, RetentionClass.OPERATION)
-            self._doubtful.clear()
-            self._beyond = 0
+        lost = len(owed.records) - len(there)
+        if lost or owed.beyond:
+            gap: Body = {"action": AuditAction.LEDGER_GAP, "note": _gap(lost, owed.beyond)}
+            self._outage(gap, RetentionClass.OPERATION)
+        with self._owing:
+            del self._doubtful[:lost]  # what came meanwhile stands behind them
+            self._beyond -= owed.beyond
 
     def _outage(self, body: Body, retention_class: RetentionClass) -> None:
         whole: Body = {"outcome": Outcome.UNAVAILABLE, "reason": "no-store", **body}

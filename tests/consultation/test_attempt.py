@@ -1,6 +1,7 @@
 """One attempt, one record, whatever becomes of it; and nothing is released that is not recorded first."""
 
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -56,6 +57,12 @@ class FaultyLedger:
 
     real: Any
     faults: list[tuple[str, LedgerError]] = field(default_factory=list)
+    asked: threading.Event = field(default_factory=threading.Event)
+    answers: threading.Event = field(default_factory=threading.Event)
+    """Unset, it says nothing while it is asked whether a record is there."""
+
+    def __post_init__(self) -> None:
+        self.answers.set()
 
     def observe(self, on_commit: Any) -> None:
         self.real.observe(on_commit)
@@ -70,6 +77,8 @@ class FaultyLedger:
         return position
 
     def contains(self, record: str) -> bool:
+        self.asked.set()
+        self.answers.wait(60)
         return bool(self.real.contains(record))
 
 
@@ -269,6 +278,29 @@ def test_what_is_owed_is_paid_without_another_look(world: World, ledger: FaultyL
     assert recorder.settle() is None
     assert recorder.settle() is None, "nothing more is owed"
     assert [body["action"] for body in world.bodies()] == ["ledger:gap"]
+
+
+def test_a_ledger_that_says_nothing_holds_up_one_look_and_not_all_one_after_another(
+    world: World, ledger: FaultyLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks what became of an earlier record waits for the ledger; the others are refused, and a stop that leaves
+    what is owed to the next process waits for nobody."""
+    monkeypatch.setattr(recorder_module, "TURN_SECONDS", 0.1)
+    recorder = world.assembled.gateway.recorder
+    ledger.faults = [("before", LedgerUnavailable("gone"))]
+    refusal(world.ask(READ), 503, "no-store")
+    ledger.answers.clear()
+    settling = threading.Thread(target=recorder.settle)
+    settling.start()
+    assert ledger.asked.wait(60)
+    for _ in range(3):
+        refusal(world.ask(READ), 503, "no-store")
+    assert len(recorder.owed().records) == 4
+    ledger.answers.set()
+    settling.join(60)
+    assert len(recorder.owed().records) == 3, "those that came meanwhile"
+    assert world.ask(READ).status == 200
+    assert [body.get("note", "")[:9] for body in world.bodies()] == ["1 records", "3 records", ""]
 
 
 def test_a_refusal_that_cannot_be_recorded_is_a_503_too(world: World, ledger: FaultyLedger) -> None:
