@@ -33,10 +33,13 @@ def prove(reader: Reader, position: int, key: VerifierKey, kept: Path | None = N
     Without such a one, under the newest checkpoint. Raises ValueError if there is no such record, LedgerBroken if what
     is stored does not lead to the signed root, and LedgerUnreadable.
     """
+    cosigned = _cosigned(kept, position, key)  # before the tree is looked at, which grows: so it continues this
     with reader.tree() as tree:
-        stated, note = _cosigned(kept, position, key) or _own(tree.head.checkpoint, key)
+        stated, note = cosigned or _own(tree.head.checkpoint, key)
         proof = tree.prove(position, stated, note)
-    (record,) = reader.records(position, position)
+    record = next(reader.records(position, position), None)
+    if record is None:
+        raise LedgerBroken(f"record {position} is missing")
     try:
         proof.verify(record.header, key)
     except ProofInvalid as error:

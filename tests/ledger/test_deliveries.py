@@ -3,6 +3,7 @@
 import shutil
 import threading
 import time
+from contextlib import contextmanager
 from itertools import chain, repeat
 
 import pytest
@@ -435,6 +436,22 @@ def test_a_long_file_is_read_backwards_in_order(post):
     post.file.write_text(f"\n{note}" * 3000 + "\n")
     assert post.file.stat().st_size > 3 << 18
     assert post.held() == [3] * 3000
+
+
+def test_a_checkpoint_that_is_cosigned_while_a_record_is_proved_breaks_no_log(post):
+    """The log grows and is delivered meanwhile: the tree that is looked at does not have that checkpoint yet."""
+
+    class Slow(Reader):
+        @contextmanager
+        def tree(self):
+            with super().tree() as tree:
+                post.place.fill(1)
+                post.deliveries().deliver()
+                yield tree
+
+    post.place.fill(2)
+    found = evidence.prove(Slow(post.place.path), 1, post.key, FilePlace(post.place.path).kept)
+    assert found.proof.verify(found.header, post.key).size == 2
 
 
 def test_evidence_is_under_the_newest_cosigned_checkpoint(post):

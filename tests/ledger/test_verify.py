@@ -148,6 +148,9 @@ def test_nothing_is_proved_that_does_not_hold(large):
     assert evidence.prove(Reader(large.path), 299, key).header
     with pytest.raises(LedgerBroken, match="the header of record 300"):
         evidence.prove(Reader(large.path), 300, key)
+    large.edit("DELETE FROM records WHERE position = 7")
+    with pytest.raises(LedgerBroken, match="record 7 is missing"):
+        evidence.prove(Reader(large.path), 7, key)
 
 
 @pytest.mark.parametrize("sql", [
