@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from fhir_adapters.resource import is_id
 from plugin.cli.custody import record, recorder_at, stated
 from plugin.cli.failure import CANNOT, NO, Failure, failing
 from plugin.cli.given import POSITION, patient_at, settings_at
@@ -26,6 +27,7 @@ from plugin.settings.document import Settings
 from plugin.settings.ledger import RetentionClass
 from policies.vocabulary.consultation import AuditConsultation
 
+_ADDRESS = re.compile(r"https?://\S+[^\s/]/Patient/([^/]+)")
 _ISSUER = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
 
 WHY = click.option("--reason", required=True, metavar="TEXT", help="Why; recorded.")
@@ -207,8 +209,11 @@ def _person(issuer: str, subject: str) -> str:
 
 
 def _address(settings: Settings, patient: str) -> str:
-    """As the search column of a record has it."""
+    """As the search column of a record has it. The EHR of a whole address may be configured no more."""
     if "://" in patient:
+        found = _ADDRESS.fullmatch(patient)
+        if found is None or not is_id(found.group(1)):
+            raise Failure(f"--patient: {patient} is no address of a patient, <fhir_base>/Patient/<id>", CANNOT)
         return patient
     ehr, identifier = patient_at(settings, patient)
     bases = {each.id: each.fhir_base for each in settings.ehr}

@@ -210,6 +210,10 @@ def test_commands_that_say_too_little_change_nothing(world: World) -> None:
         (("--tenant", "nosuch"), "nosuch is not"),
         (("--person", "a", "b"), "--person is ISSUER SUBJECT"),
         (("--person", "https://login.example", " "), "--person is ISSUER SUBJECT"),
+        (("--patient", "https://ehr.example/fhir/p3"), "is no address of a patient"),
+        (("--patient", "https://ehr.example/fhir/Patient/p3/"), "is no address of a patient"),
+        (("--patient", "https://ehr.example/fhir/Patient/p3 "), "is no address of a patient"),
+        (("--patient", "https://ehr.example/fhir//Patient/p3"), "is no address of a patient"),
         (("--first", str(10**30)), "is not in the range"),
     ],
 )
