@@ -4,8 +4,6 @@ What goes is overwritten in the file (`secure_delete`), and SQLite's log is empt
 and on media that keep what was overwritten.
 """
 
-import fcntl
-import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +11,7 @@ from pathlib import Path
 
 import apsw
 
+from plugin.ledger.claim import claimed
 from plugin.ledger.errors import LedgerMissing, LedgerUnavailable
 from plugin.ledger.record import SEARCH_COLUMNS
 from plugin.ledger.retention import Ranges, extend
@@ -37,20 +36,11 @@ class SqliteEraser:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """See `Eraser.alone`. A lock on a file beside the ledger: nobody may open the ledger's own but SQLite."""
-        beside = self._path.with_name(f"{self._path.name}.purging")
-        try:
-            descriptor = os.open(beside, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise LedgerUnavailable(f"{beside}: {error.strerror}") from error
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise LedgerUnavailable("another purge or change of key of this ledger is under way") from error
+        """See `Eraser.alone`."""
+        with claimed(self._path, "purging") as mine:
+            if not mine:
+                raise LedgerUnavailable("another purge or change of key of this ledger is under way")
             yield
-        finally:
-            os.close(descriptor)
 
     def erase(self, batches: Iterable[Sequence[int]]) -> int:
         """See `Eraser.erase`."""
