@@ -263,6 +263,8 @@ class Forwarder:
     def _forward_new(self, wait: Callable[[float], bool]) -> bool:
         """Send what there is; True if told to stop before all of it was received."""
         size = self._size()
+        if size < self.next and not self._origin:
+            raise ForwardError(f"there is nothing to begin with at position {self.next}: the log has {size} records")
         if size < self.next:
             raise ForwardError(
                 f"the log has {size} records, but {self.next} were sent: verify it, it may have been cut or replaced"

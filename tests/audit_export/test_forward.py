@@ -220,6 +220,14 @@ def test_a_log_that_is_shorter_than_what_was_sent_is_an_alarm(tmp_path: Path) ->
         forwarder(log, Siem(), resume=resume).run(Clock(1), every=10)
 
 
+def test_a_first_position_beyond_the_log_is_no_alarm() -> None:
+    """Nothing was sent: who mistyped `--first` is not to look for a cut."""
+    log = GrowingLog()
+    log.grow(8)
+    with pytest.raises(ForwardError, match=r"nothing to begin with at position 9: the log has 8 records"):
+        forwarder(log, Siem(), first=9).run(Clock(1), every=10)
+
+
 def test_another_log_is_not_taken_for_the_same(tmp_path: Path) -> None:
     resume = Resume(tmp_path / "state")
     resume.save("vitrine.example/old", 2)
