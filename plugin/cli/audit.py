@@ -52,9 +52,11 @@ def init(path: Path, owner: Path | None) -> None:
         assembly.rulebook(settings)  # the first record names the rules: rather no ledger than one without it
         place = places.place_of(settings)
         vkey = places.create(settings, owner)
-        click.echo(vkey)
-        recorder = assembly.operational_recorder(settings)
-        recorder.operational(AuditAction.LEDGER_OPENED, "the first record of this ledger")
+        try:
+            recorder = assembly.operational_recorder(settings)
+            recorder.operational(AuditAction.LEDGER_OPENED, "the first record of this ledger")
+        finally:
+            click.echo(vkey)  # whatever became of the record: nothing prints it again
     except LedgerExists as error:
         raise Failure(str(error), NO) from error
     except (LedgerError, SettingsError, RecordUnavailable) as error:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import apsw
+import orjson
 import pytest
 from click.testing import CliRunner
 
@@ -385,6 +386,19 @@ def test_what_cannot_be_written_is_one_sentence_and_no_answer(place, monkeypatch
         full.flush()
     assert ended.value.code == CANNOT
     assert "No space left on device" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_ledger_whose_key_could_not_be_printed_has_its_first_record(place, monkeypatch, capsys):
+    """Nobody makes it a second time."""
+    place.ledger.unlink()
+    (place.folder / "secrets" / "checkpoint.key").unlink()
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        with pytest.raises(SystemExit) as ended:
+            main(["--config", str(place.path), "audit", "init"])
+        full.flush()
+    assert (ended.value.code, capsys.readouterr().err) == (CANNOT, "vitrine: No space left on device\n")
+    assert [orjson.loads(each.body)["action"] for each in Reader(place.ledger).records()] == ["ledger:opened"]
 
 
 @pytest.mark.parametrize("command", PRINTING, ids=lambda command: " ".join(command[:2]))
