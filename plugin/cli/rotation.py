@@ -45,10 +45,15 @@ def rotate(path: Path, reason: str) -> None:
 
 def _rotate(settings: Settings, reason: str) -> VerifierKey:
     """The new key, recorded and in its place; that of an interrupted rotation, if there was one."""
-    key_file, chain = settings.ledger.key_file, Reader(place_of(settings).view).keys()
-    if interrupted(key_file, chain):
+    key_file, reader = settings.ledger.key_file, Reader(place_of(settings).view)
+    if interrupted(key_file, chain := reader.keys()):
         return current_key(key_file, chain).verifier
     recorder = recorder_at(settings)
+    # A database may still be at the commit of an earlier attempt, whose key lies where a new one is prepared: to look a
+    # record up waits for the end of that.
+    recorder.has("")
+    if interrupted(key_file, chain := reader.keys()):
+        return current_key(key_file, chain).verifier
     old = current_key(key_file, chain)
     new = SigningKey(chain.current.name, prepare(key_file))
     note = "checkpoints are signed with a new key"

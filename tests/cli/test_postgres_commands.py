@@ -13,6 +13,7 @@ from plugin import assembly
 from plugin.audit import export
 from plugin.ledger.postgres_connection import Dsn
 from plugin.ledger.postgres_lock import locked
+from plugin.ledger.rotation import prepare
 from plugin.places import place_of
 from tests.databased import DatabaseDeployment
 from tests.ledger.conftest import body_of
@@ -293,6 +294,18 @@ def test_the_key_is_changed_and_the_sinks_follow(site):
     assert (site.folder / "elsewhere" / "checkpoints").read_text().count("/ledger/") >= 1
     for key in (old, new):
         assert site.do("audit", "verify", "--key", key).exit_code == 0
+
+
+def test_a_key_is_not_replaced_while_the_change_to_it_may_still_be_committed(site):
+    """A rotation whose connection was lost may be at its commit yet. With its key the ledger would be lost."""
+    prepare(site.settings.ledger.key_file)
+    prepared = site.settings.ledger.key_file.with_name("checkpoint.key.next")
+    before = prepared.read_bytes()
+    with psycopg.connect(site.server.dsn(DATABASE)) as committing:
+        committing.execute("SELECT FROM ledger.head FOR UPDATE")
+        assert "may or may not be recorded" in told(site.do("audit", "rotate", *WHY))
+        assert prepared.read_bytes() == before
+    assert site.do("audit", "rotate", *WHY).exit_code == 0
 
 
 @pytest.mark.slow
