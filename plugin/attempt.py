@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from plugin.errors import FeedFailed, Refused, outcome_of
 from plugin.event import (
+    GATEWAY_TENANT,
     AskedBody,
     AuditAction,
     Body,
@@ -23,7 +24,7 @@ from plugin.event import (
     RetentionClass,
     SessionBody,
 )
-from plugin.recorder import GATEWAY_TENANT, Recorder
+from plugin.recorder import Recorder
 from plugin.strangers import Strangers
 from plugin.telemetry import count_consultation
 from policies.rulebook import Rulebook

@@ -12,6 +12,8 @@ from typing import Final, NotRequired, TypedDict
 LOCAL_FEED: Final = "ehr.local"
 """The feed that is the EHR of a session itself, whichever that is: no configured feed has a dot in its id. Only a
 session of the viewer has it; at the facade there is no such feed."""
+GATEWAY_TENANT: Final = "gateway"
+"""The tenant of records that concern no EHR, and so every reader of the log: no `[[ehr]]` may have this id."""
 
 
 def new_request_id() -> str:

@@ -8,16 +8,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from plugin.errors import RecordUnavailable
-from plugin.event import AuditAction, Body, GatewayBody, Outcome, RetentionClass
+from plugin.event import GATEWAY_TENANT, AuditAction, Body, GatewayBody, Outcome, RetentionClass
 from plugin.ledger.errors import LedgerBroken, LedgerError, LedgerUnavailable, StorageFailed
 from plugin.ledger.key import SigningKey
 from plugin.ledger.record import Position
 from plugin.ledger.writer import TURN_SECONDS, Ledger
 from plugin.state.owed import Owed
 from plugin.telemetry import count_commit, count_refused_record
-
-GATEWAY_TENANT = "gateway"
-"""The tenant of records that concern no EHR."""
 
 MAX_DOUBTFUL = 10_000
 """Records that are looked up after an outage: a megabyte of ids. More are counted only, so that memory is bounded."""

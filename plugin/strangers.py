@@ -7,9 +7,9 @@ bounded number of records. No character of an unverified token is stored.
 from datetime import UTC, datetime
 
 from plugin.errors import CallerThrottled, RecordUnavailable, Unidentified, outcome_of
-from plugin.event import AuditAction, RetentionClass
+from plugin.event import GATEWAY_TENANT, AuditAction, RetentionClass
 from plugin.ledger.space import FreeSpace
-from plugin.recorder import GATEWAY_TENANT, Recorder
+from plugin.recorder import Recorder
 from plugin.state.callers import Callers, Kind, Refusals, network_of
 from plugin.telemetry import count_refused_caller
 from policies.vocabulary.consultation import Origin

@@ -18,7 +18,7 @@ from plugin.audit.audit_event import to_audit_event
 from plugin.audit.search_columns import Question, criteria
 from plugin.audit.search_parameters import PARAMETERS, ValueInvalid, tester
 from plugin.errors import LogUnreadable, Refused
-from plugin.event import AuditAction
+from plugin.event import GATEWAY_TENANT, AuditAction
 from plugin.ledger.criteria import Criteria, Hit, Mark, SearchTooLong
 from plugin.ledger.errors import LedgerError
 from plugin.ledger.purge import PURGED, purges
@@ -26,7 +26,6 @@ from plugin.ledger.reader import Reader
 from plugin.ledger.record import StoredRecord
 from plugin.ledger.search import Searcher
 from plugin.ledger.store import Opening
-from plugin.recorder import GATEWAY_TENANT
 from policies.vocabulary.consultation import Objection, Reason
 from policies.vocabulary.log_search import DEFAULT_COUNT, LogMark, LogSearch
 from policies.vocabulary.search_parameters import REFUSED

@@ -12,10 +12,9 @@ from plugin.audit import codes
 from plugin.audit.audit_event import to_audit_event
 from plugin.audit.codes import Element
 from plugin.audit.search_parameters import PARAMETERS, Test, Token, ValueInvalid, day, patients, tester
-from plugin.event import AuditAction, Body, Outcome
+from plugin.event import GATEWAY_TENANT, AuditAction, Body, Outcome
 from plugin.ledger.criteria import Condition, Containing, Criteria, NoneOf, OneOf
 from plugin.ledger.record import encode_time
-from plugin.recorder import GATEWAY_TENANT
 from policies.vocabulary.interactions import CONSULTING, Interaction
 
 _REQUEST_ID = re.compile(r"[0-9a-f]{32}")

@@ -6,8 +6,8 @@ from plugin import assembly
 from plugin.authentication.identify import OPERATOR_CLIENT, OPERATOR_ISSUER
 from plugin.cli.failure import CANNOT, Failure
 from plugin.cli.given import operator
-from plugin.event import AuditAction, Body, Outcome, RetentionClass
-from plugin.recorder import GATEWAY_TENANT, Recorder
+from plugin.event import GATEWAY_TENANT, AuditAction, Body, Outcome, RetentionClass
+from plugin.recorder import Recorder
 from plugin.settings.document import Settings
 
 _FILLERS = "\u115f\u1160\u3164\uffa0"

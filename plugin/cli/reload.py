@@ -19,8 +19,7 @@ from plugin.cli.failure import CANNOT, Failure
 from plugin.cli.given import settings_at
 from plugin.cli.rules import rules_at
 from plugin.errors import RecordUnavailable, StateUnavailable
-from plugin.event import AuditAction, Body, Outcome, RetentionClass
-from plugin.recorder import GATEWAY_TENANT
+from plugin.event import GATEWAY_TENANT, AuditAction, Body, Outcome, RetentionClass
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
 from plugin.settings.file import load

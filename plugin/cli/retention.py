@@ -17,12 +17,11 @@ from plugin.cli.custody import record, recorder_at, stated
 from plugin.cli.failure import CANNOT, NO, Failure, failing
 from plugin.cli.given import POSITION, patient_at, settings_at
 from plugin.cli.reading import REASON, read
-from plugin.event import AuditAction, DueBody, HoldBody
+from plugin.event import GATEWAY_TENANT, AuditAction, DueBody, HoldBody
 from plugin.ledger import disposal
 from plugin.ledger.hold import PlacedHold, holds_of
 from plugin.ledger.retention import Due, Kept, Period, Ranges
 from plugin.places import eraser_of, place_of
-from plugin.recorder import GATEWAY_TENANT
 from plugin.settings.document import Settings
 from plugin.settings.ledger import RetentionClass
 from policies.vocabulary.consultation import AuditConsultation

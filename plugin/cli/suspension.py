@@ -16,9 +16,8 @@ from plugin.cli import custody
 from plugin.cli.failure import CANNOT, NO, Failure, failing
 from plugin.cli.given import settings_at
 from plugin.errors import RecordUnavailable, StateUnavailable
-from plugin.event import AuditAction, RetentionClass, SuspensionBody
+from plugin.event import GATEWAY_TENANT, AuditAction, RetentionClass, SuspensionBody
 from plugin.ledger.record import encode_time
-from plugin.recorder import GATEWAY_TENANT
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
 from plugin.state.suspensions import Kind, Suspension, Suspensions

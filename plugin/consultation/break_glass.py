@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 
 from plugin.attempt import Attempt
 from plugin.errors import RecordUnavailable, Refused, ScopeInsufficient, StateUnavailable
-from plugin.event import AuditAction, Body, BreakGlassBody, Outcome, RetentionClass
-from plugin.recorder import GATEWAY_TENANT, Recorder
+from plugin.event import GATEWAY_TENANT, AuditAction, Body, BreakGlassBody, Outcome, RetentionClass
+from plugin.recorder import Recorder
 from plugin.state.openings import Ended, Opening, Openings
 from policies.decision import decide_break_glass
 from policies.vocabulary.circumstances import Circumstances

@@ -6,6 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from plugin.event import GATEWAY_TENANT
 from plugin.settings.alerts import AlertSettings
 from plugin.settings.ehr import Ehr, Issuer
 from plugin.settings.errors import WrongBelow
@@ -65,12 +66,13 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _ids_are_distinct(self) -> Self:
-        for kind, ids in (("ehr", [e.id for e in self.ehr]), ("feed", [f.id for f in self.feed])):
+        ehrs, feeds = [each.id for each in self.ehr], [each.id for each in self.feed]
+        for kind, ids, reserved in (("ehr", ehrs, {GATEWAY_TENANT}), ("feed", feeds, RESERVED_FEED_IDS)):
             for number, each in enumerate(ids):
                 if each in ids[:number]:
                     raise WrongBelow(f"{kind}.{number}.id", f"another [[{kind}]] has the same")
-                if kind == "feed" and each in RESERVED_FEED_IDS:
-                    raise WrongBelow(f"feed.{number}.id", f"'{each}' is reserved")
+                if each in reserved:
+                    raise WrongBelow(f"{kind}.{number}.id", f"'{each}' is reserved")
         return self
 
     @model_validator(mode="after")

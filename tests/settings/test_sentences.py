@@ -124,6 +124,7 @@ def test_what_is_required_is_named_where_it_is_lacking():
         (("ledger", "sinks", 0, "path"), "p", "ledger.sinks.0.path"),
         (("limits", "tighter", 0, "client"), "nobody", "limits.tighter.0.client"),
         (("ehr", 1, "id"), "hospital", "ehr.1.id"),
+        (("ehr", 0, "id"), "gateway", "ehr.0.id"),
         (("feed", 0, "id"), "metadata", "feed.0.id"),
         (("ehr", 0, "fhir_base"), "https://ehr.example/fhir?tenant=1", "ehr.0.fhir_base"),
         (("ehr", 0, "fhir_base"), "https://ehr.example/fhir?", "ehr.0.fhir_base"),
