@@ -35,11 +35,6 @@ class Selection:
         wanted = {subject for _, subject in self.persons} if self.patient is None else {self.patient[1]}
         object.__setattr__(self, "_needles", tuple(map(orjson.dumps, sorted(wanted))))
 
-    @property
-    def asks_the_body(self) -> bool:
-        """True if a header alone cannot tell: then a record whose body is gone is counted, not guessed."""
-        return bool(self.persons) or self.patient is not None
-
     def may_accept(self, body: bytes) -> bool:
         """False only if the record with this body is surely not wanted: saves parsing it."""
         return not self._needles or any(needle in body for needle in self._needles)
