@@ -49,7 +49,11 @@ SEARCH_SECONDS = 3.0
 """For what the columns alone cannot find quickly; well within the time that a consultation has."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:\-]{0,63}")
-_LOG_READINGS = frozenset({AuditAction.LOG_READ, AuditAction.LOG_DENIED, AuditAction.LOG_FAILED})
+_NAMING = frozenset(
+    {AuditAction.LOG_READ, AuditAction.LOG_DENIED, AuditAction.LOG_FAILED}
+    | {AuditAction.LEDGER_HELD, AuditAction.LEDGER_HOLD_LIFTED}
+)
+"""Of the gateway's own records those that may name somebody."""
 
 
 class SearchRefused(Exception):
@@ -74,11 +78,11 @@ class Reach:
         """Whether a record of `tenant` (of its signed header) is shown.
 
         The gateway's own records concern every tenant: starts, gaps, withdrawn releases, counts. But not its readings
-        of the log: an operator's question may name another tenant's patient.
+        of the log and its holds: an operator's question, or a hold, may name another tenant's patient.
         """
         if self.tenant is None or tenant == self.tenant:
             return True
-        return tenant == GATEWAY_TENANT and action not in _LOG_READINGS
+        return tenant == GATEWAY_TENANT and action not in _NAMING
 
 
 @dataclass(frozen=True, slots=True)

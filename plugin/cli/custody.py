@@ -41,6 +41,6 @@ def recorder_at(settings: Settings) -> Recorder:
     return assembly.operational_recorder(settings)
 
 
-def record(recorder: Recorder, action: AuditAction, note: str, facts: Body) -> None:
+def record(recorder: Recorder, action: AuditAction, note: str, facts: Body, *, tenant: str = GATEWAY_TENANT) -> None:
     """Make it durable. Raises RecordUnavailable."""
-    recorder.append(body(action, note, facts), tenant=GATEWAY_TENANT, retention_class=RetentionClass.LEDGER)
+    recorder.append(body(action, note, facts), tenant=tenant, retention_class=RetentionClass.LEDGER)

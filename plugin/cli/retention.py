@@ -20,7 +20,7 @@ from plugin.cli.reading import REASON, read
 from plugin.event import GATEWAY_TENANT, AuditAction, DueBody, HoldBody
 from plugin.ledger import disposal
 from plugin.ledger.hold import PlacedHold, holds_of
-from plugin.ledger.retention import Due, Kept, Period, Ranges
+from plugin.ledger.retention import Due, Hold, Kept, Period, Ranges
 from plugin.places import eraser_of, place_of
 from plugin.settings.document import Settings
 from plugin.settings.ledger import RetentionClass
@@ -146,7 +146,8 @@ def add(
     if not held:
         raise Failure("a hold names a tenant, a patient, a person or positions", CANNOT)
     name = secrets.token_hex(4)
-    _record(settings, AuditAction.LEDGER_HELD, "a legal hold is placed", {"id": name, "reason": why, **held})
+    whose = _whose(settings, Hold(name, held.get("tenant"), held.get("patient"), held.get("person")))
+    _record(settings, AuditAction.LEDGER_HELD, "a legal hold is placed", {"id": name, "reason": why, **held}, whose)
     click.echo(name)
 
 
@@ -158,10 +159,11 @@ def lift(path: Path, hold_id: str, reason: str) -> None:
     """Lift the hold of this id: what it kept goes with the next purge."""
     why, settings = stated(reason), settings_at(path)
     with failing():
-        known = {placed.hold.id for placed in _holds(settings)}
+        known = {placed.hold.id: placed.hold for placed in _holds(settings)}
     if hold_id not in known:
         raise Failure(f"no hold of the id {hold_id} is in force", NO)
-    _record(settings, AuditAction.LEDGER_HOLD_LIFTED, "a legal hold is lifted", {"id": hold_id, "reason": why})
+    whose = _whose(settings, known[hold_id])
+    _record(settings, AuditAction.LEDGER_HOLD_LIFTED, "a legal hold is lifted", {"id": hold_id, "reason": why}, whose)
 
 
 @hold.command("list")
@@ -187,10 +189,23 @@ def _named(placed: PlacedHold) -> str:
     return ", ".join(f"{name} {fact}" for name, fact in facts if fact is not None)
 
 
-def _record(settings: Settings, action: AuditAction, note: str, held: HoldBody) -> None:
+def _record(settings: Settings, action: AuditAction, note: str, held: HoldBody, tenant: str) -> None:
     """Also while a purge is under way, which looks holds up before each batch that it removes."""
     with failing():
-        record(recorder_at(settings), action, note, {"hold": held})
+        record(recorder_at(settings), action, note, {"hold": held}, tenant=tenant)
+
+
+def _whose(settings: Settings, held: Hold) -> str:
+    """The tenant of the record: the EHR whose patient or person it names. Auditors of others have no business with it,
+    and see it nowhere; what is of none, or of several, only the operator sees (`plugin.audit.search.Reach`)."""
+    if held.tenant is not None:
+        return held.tenant
+    base, issuer = (held.patient or "").rpartition("/Patient/")[0], (held.person or "").partition(" ")[0]
+    if held.patient is not None:
+        tenants = {ehr.id for ehr in settings.ehr if ehr.fhir_base == base}
+    else:
+        tenants = {ehr.id for ehr in settings.ehr if issuer in {each.issuer for each in ehr.issuer}}
+    return tenants.pop() if len(tenants) == 1 else GATEWAY_TENANT
 
 
 def _tenant(settings: Settings, tenant: str) -> str:

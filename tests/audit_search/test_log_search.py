@@ -234,7 +234,8 @@ def test_another_ehrs_patients_are_not_those_of_an_auditor(filled: Kept) -> None
 
 
 def test_an_auditor_sees_the_own_tenant_and_what_happened_to_the_gateway(kept: Kept) -> None:
-    """But neither another EHR's records, nor what an operator asked of the log: it may name another EHR's patient."""
+    """But neither another EHR's records, nor what an operator asked of the log or holds: that may name another EHR's
+    patient."""
     kept.append(
         Recorded(consultation(), "hospital"),
         Recorded(consultation(), "clinic"),
@@ -242,12 +243,14 @@ def test_an_auditor_sees_the_own_tenant_and_what_happened_to_the_gateway(kept: K
         Recorded(callers(), "gateway"),
         Recorded(log_reading(), "gateway"),
         Recorded(log_reading(), "hospital"),
+        Recorded({**operation("ledger:held"), "hold": {"id": "1", "patient": f"{EHR}/Patient/p9"}}, "gateway"),
+        Recorded(operation("ledger:hold-lifted"), "gateway"),
     )
     assert found(kept, {}, AUDITOR) == [0, 2, 3, 5]
     assert found(kept, {}, Reach("clinic", (EHR,))) == [1, 2, 3]
     assert found(kept, {"_id": "1,4"}, AUDITOR) == []
     assert found(kept, {"patient": "p1"}, AUDITOR) == [0]
-    assert found(kept, {}) == [0, 1, 2, 3, 4, 5]
+    assert found(kept, {}) == [0, 1, 2, 3, 4, 5, 6, 7]
 
 
 def test_whose_a_record_is_stands_in_its_signed_header(kept: Kept) -> None:

@@ -193,6 +193,27 @@ def test_an_ehr_and_an_id_name_a_patient(world: World) -> None:
     assert "is not" in audit(world, "hold", "add", "--patient", "nowhere/p9", *WHY, code=2).stderr
 
 
+@pytest.mark.parametrize(
+    ("named", "whose"),
+    [
+        (("--patient", "hospital/p9"), "hospital"),
+        (("--patient", "https://ehr.example/old/Patient/p9"), "gateway"),
+        (("--person", "https://login.example", "s3"), "hospital"),
+        (("--person", "https://elsewhere.example", "s3"), "gateway"),
+        (("--tenant", "hospital", "--last", "3"), "hospital"),
+        (("--last", "3"), "gateway"),
+    ],
+)
+def test_a_hold_and_its_end_are_records_of_the_ehr_whose_patient_or_person_it_names(
+    world: World, named: tuple[str, ...], whose: str
+) -> None:
+    """Its auditors see them, and those of other EHRs do not: they name somebody."""
+    name = audit(world, "hold", "add", *named, *WHY).stdout.strip()
+    audit(world, "hold", "lift", name, *WHY)
+    headers = [orjson.loads(each.header) for each in Reader(world.settings.ledger.path).records()]
+    assert [(each["tenant"], each["class"]) for each in headers[-2:]] == [(whose, "ledger")] * 2
+
+
 def test_commands_that_say_too_little_change_nothing(world: World) -> None:
     """A hold of everything is no hold; an unknown id lifts nothing; a reason says something."""
     before = len(bodies(world))
