@@ -92,6 +92,8 @@ def _instant(text: str, zone: tzinfo, *, days: int) -> str:
 
 
 def _moment(text: str, zone: tzinfo, *, days: int) -> datetime:
+    if "W" in text:  # Python reads a week as its Monday: a period up to it would end six days early
+        raise ValueError(f"{text} is a week")
     try:
         day = date.fromisoformat(text)
     except ValueError:

@@ -218,6 +218,7 @@ def test_a_record_that_was_edited_is_one_sentence(
         (("export", "--reason", " "), 2, "--reason says nothing"),
         (("export", "--reason", "r", "--first", "99"), 1, "the log has 3 records"),
         (("export", "--reason", "r", "--since", "yesterday"), 2, "are dates"),
+        (("export", "--reason", "r", "--until", "2026-W13"), 2, "are dates"),
         (("export", "--reason", "r", "--since", "2026-07-01", "--until", "2026-06-30"), 2, "no record can be between"),
         (("report", "--reason", "r", "--lang", "fr", "--patient", "hospital/p1", *BACKWARDS), 2, "no record can be"),
         (("export", "--reason", "r", "--until", "9999-12-31T23:59-23:59"), 2, "are dates"),
