@@ -45,7 +45,7 @@ def purge(path: Path, reason: str, dry_run: bool) -> None:
     with failing():
         place = place_of(settings)
         with place.alone():
-            plan = disposal.plan(place.view, _periods(settings), datetime.now(UTC))
+            plan = disposal.plan(place.newest, _periods(settings), datetime.now(UTC))
             if not _periods(settings):
                 click.echo("neither [ledger.retention] nor an [[ehr]] gives a period: everything is kept", err=True)
             for (retention_class, tenant), tally in plan.tallies.items():
@@ -59,7 +59,7 @@ def purge(path: Path, reason: str, dry_run: bool) -> None:
                 _say(due, "would be purged")
                 return
             eraser = eraser_of(settings)
-            finished = disposal.erase(place.view, eraser, plan.left)
+            finished = disposal.erase(place.newest, eraser, plan.left)
             if left:
                 _say(finished, "of an interrupted purge were purged")
             purged = _purge(settings, eraser, plan, why)
@@ -77,14 +77,14 @@ def _periods(settings: Settings) -> dict[Kept, Period]:
 
 def _purge(settings: Settings, eraser: disposal.Eraser, plan: disposal.Plan, reason: str) -> int:
     """Record each part, then remove it; how many records."""
-    purged, view = 0, place_of(settings).view
+    purged, newest = 0, place_of(settings).newest
     recorder = recorder_at(settings)
     for part in plan.parts():
         count = sum(_count(each.ranges) for each in part)
         note = f"{count:,} records of class {part[0].retention_class} are purged"
         due = [_body(each) for each in part]
         record(recorder, AuditAction.LEDGER_PURGED, note, {"purge": {"reason": reason, "due": due}})
-        purged += disposal.erase(view, eraser, (named for each in part for named in each.ranges))
+        purged += disposal.erase(newest, eraser, (named for each in part for named in each.ranges))
     return purged
 
 
@@ -179,7 +179,7 @@ def list_(path: Path, reason: str) -> None:
 
 
 def _holds(settings: Settings) -> list[PlacedHold]:
-    with place_of(settings).view() as view:
+    with place_of(settings).newest() as view:
         return holds_of(view)
 
 

@@ -45,7 +45,7 @@ def rotate(path: Path, reason: str) -> None:
 
 def _rotate(settings: Settings, reason: str) -> VerifierKey:
     """The new key, recorded and in its place; that of an interrupted rotation, if there was one."""
-    key_file, reader = settings.ledger.key_file, Reader(place_of(settings).view)
+    key_file, reader = settings.ledger.key_file, Reader(place_of(settings).newest)
     if interrupted(key_file, chain := reader.keys()):
         return current_key(key_file, chain).verifier
     recorder = recorder_at(settings)

@@ -41,6 +41,10 @@ class DatabasePlace:
         """See `LedgerPlace.glance`."""
         return reading(self.dsn, GLANCE_SECONDS)
 
+    def newest(self) -> AbstractContextManager[View]:
+        """See `LedgerPlace.newest`."""
+        return reading(self.dsn, lags=False)
+
     def store(self, *, upgrading: bool = False) -> Store:
         """See `LedgerPlace.store`."""
         if upgrading:

@@ -39,6 +39,10 @@ class FilePlace:
         """See `LedgerPlace.glance`."""
         return viewing(self.path)
 
+    def newest(self) -> AbstractContextManager[View]:
+        """See `LedgerPlace.newest`."""
+        return viewing(self.path)
+
     def store(self, *, upgrading: bool = False) -> Store:
         """See `LedgerPlace.store`."""
         if not self.path.is_file():

@@ -28,6 +28,9 @@ class LedgerPlace(Protocol):
     def glance(self) -> AbstractContextManager[View]:
         """The same, for who asks how things stand: what cannot be told in a few seconds is LedgerUnreadable."""
 
+    def newest(self) -> AbstractContextManager[View]:
+        """The same, and never of a copy that lags behind: for who decides by it what is removed or signed."""
+
     def store(self, *, upgrading: bool = False) -> Store:
         """What appends to it. `upgrading`: its first commit makes an older form the present one.
 

@@ -273,13 +273,14 @@ class View:
 
 
 @contextmanager
-def reading(dsn: Dsn, seconds: float = READ_SECONDS) -> Iterator[View]:
+def reading(dsn: Dsn, seconds: float = READ_SECONDS, *, lags: bool = True) -> Iterator[View]:
     """A view over a connection of its own. What PostgreSQL raises inside becomes LedgerUnreadable, damage LedgerBroken.
 
-    It may lead to a standby, whose head is some moments old. `seconds`: how long each statement may take.
+    It may lead to a standby, whose head is some moments old, unless `lags` is False. `seconds`: how long each statement
+    may take.
     """
     with read():
-        connection = connect(dsn, writes=False)
+        connection = connect(dsn, writes=not lags)
         connection.answer_seconds = seconds
         try:
             connection.execute(f"SET default_transaction_read_only = on; SET statement_timeout = '{seconds:.0f}s'")

@@ -308,6 +308,17 @@ def test_a_key_is_not_replaced_while_the_change_to_it_may_still_be_committed(sit
     assert site.do("audit", "rotate", *WHY).exit_code == 0
 
 
+def test_what_is_removed_or_signed_anew_is_not_decided_by_a_standby(site):
+    """It may lag behind a hold or a change of key. What only reads goes on with one."""
+    with site.server.configured(default_transaction_read_only="on"):
+        read_only = "it takes no writes: it is a standby"
+        assert read_only in told(site.do("audit", "purge", "--dry-run", *WHY))
+        assert read_only in told(site.do("audit", "hold", "lift", "1a2b3c4d", *WHY))
+        assert read_only in told(site.do("audit", "rotate", *WHY))
+        assert site.do("audit", "verify").exit_code == 0
+    assert "5 records would be purged" in site.do("audit", "purge", "--dry-run", *WHY).stderr
+
+
 @pytest.mark.slow
 def test_a_cut_tail_is_told_by_the_sink(site):
     """Whoever owns the server can put an older state of it in place; a checkpoint elsewhere says so."""
