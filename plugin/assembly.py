@@ -96,7 +96,7 @@ def assemble(
     space = free_space(settings)
     rules_in_force = RulesInForce(rules)
     issuers = issuers_of(settings)
-    strangers = Strangers(Callers(), recorder, space)
+    strangers = Strangers(Callers(), recorder, space, settings.tenant_of)
     _make_state_dir(settings)
     ehr_bases = {ehr.id: ehr.fhir_base for ehr in settings.ehr}
     attempts = Attempts(recorder, strangers, ehr_bases, rules_in_force, space)

@@ -4,6 +4,7 @@ The first of its kind is recorded at once, the others as one count a minute, so 
 bounded number of records. No character of an unverified token is stored.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from plugin.errors import CallerThrottled, RecordUnavailable, Unidentified, outcome_of
@@ -18,11 +19,15 @@ from policies.vocabulary.consultation import Origin
 class Strangers:
     """Safe to call from several threads."""
 
-    def __init__(self, callers: Callers, recorder: Recorder, space: FreeSpace) -> None:
-        """While `space` is low nothing is recorded at once, and while it is spent no counts are either."""
+    def __init__(self, callers: Callers, recorder: Recorder, space: FreeSpace, tenant_of: Callable[[str], str]) -> None:
+        """While `space` is low nothing is recorded at once, and while it is spent no counts are either.
+
+        `tenant_of` tells whose the people of an issuer are: a refused one is shown to that EHR's auditors alone.
+        """
         self._callers = callers
         self._recorder = recorder
         self._space = space
+        self._tenant_of = tenant_of
 
     def admits(self, address: str) -> bool:
         """False while too many authentications from there have failed."""
@@ -86,7 +91,7 @@ class Strangers:
                     **({} if kind.subject is None else {"subject": kind.subject}),
                 },
             },
-            tenant=GATEWAY_TENANT,
+            tenant=GATEWAY_TENANT if kind.subject is None else self._tenant_of(kind.subject.partition(" ")[0]),
             retention_class=RetentionClass.CALLERS,
         )
 

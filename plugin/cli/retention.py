@@ -200,11 +200,10 @@ def _whose(settings: Settings, held: Hold) -> str:
     and see it nowhere; what is of none, or of several, only the operator sees (`plugin.audit.search.Reach`)."""
     if held.tenant is not None:
         return held.tenant
-    base, issuer = (held.patient or "").rpartition("/Patient/")[0], (held.person or "").partition(" ")[0]
-    if held.patient is not None:
-        tenants = {ehr.id for ehr in settings.ehr if ehr.fhir_base == base}
-    else:
-        tenants = {ehr.id for ehr in settings.ehr if issuer in {each.issuer for each in ehr.issuer}}
+    if held.patient is None:
+        return settings.tenant_of((held.person or "").partition(" ")[0])
+    base = held.patient.rpartition("/Patient/")[0]
+    tenants = {ehr.id for ehr in settings.ehr if ehr.fhir_base == base}
     return tenants.pop() if len(tenants) == 1 else GATEWAY_TENANT
 
 

@@ -125,8 +125,7 @@ def _tenant(settings: Settings, suspension: SuspensionBody) -> str:
     """Of the record: the EHR whose person or client it is, since other EHRs' auditors have no business with it."""
     match suspension["kind"]:
         case Kind.PERSON:
-            issuer = suspension["name"].partition(" ")[0]
-            tenants = {ehr.id for ehr in settings.ehr if issuer in {each.issuer for each in ehr.issuer}}
+            return settings.tenant_of(suspension["name"].partition(" ")[0])
         case Kind.CLIENT:
             tenants = _tenants_of_client(settings, suspension["name"])
         case _:

@@ -57,6 +57,11 @@ class Settings(Section):
         """Those that serve."""
         return self.workers or os.cpu_count() or 1
 
+    def tenant_of(self, issuer: str) -> str:
+        """The EHR whose people an issuer knows; the gateway's own tenant where that is none, or several."""
+        tenants = {ehr.id for ehr in self.ehr if issuer in {each.issuer for each in ehr.issuer}}
+        return tenants.pop() if len(tenants) == 1 else GATEWAY_TENANT
+
     @model_validator(mode="after")
     def _metrics_are_elsewhere(self) -> Self:
         """What is for the operator alone must not stand where everybody asks, whichever came up first."""

@@ -364,7 +364,7 @@ def test_counts_that_the_ledger_refuses_are_kept(world: World) -> None:
     """Exact but for a crash: one was written, the other waits for the next minute."""
     faults: list[tuple[str, LedgerError]] = [("", LedgerUnavailable("x")), ("before", LedgerUnavailable("x"))]
     recorder = Recorder(FaultyLedger(world.assembled.ledger, faults), {})  # type: ignore[arg-type]
-    strangers = Strangers(Callers(), recorder, world.assembled.gateway.space)
+    strangers = Strangers(Callers(), recorder, world.assembled.gateway.space, world.settings.tenant_of)
     origin = Origin("r1", "192.0.2.1", "facade")
     strangers.refused(TokenInvalid(), origin)
     strangers.refused(TokenExpired(), origin)

@@ -42,7 +42,7 @@ def full(world: World, disk: Disk) -> World:
     """A world whose disk is `disk`, asked anew each time."""
     clock = iter(range(0, 10**9, 10))
     space = FreeSpace([world.folder], low=LOW, floor=FLOOR, statvfs=disk.statvfs, clock=clock.__next__)
-    strangers = Strangers(world.assembled.strangers._callers, world.assembled.recorder, space)
+    strangers = Strangers(world.assembled.strangers._callers, world.assembled.recorder, space, world.settings.tenant_of)
     gateway = replace(world.assembled.gateway, space=space, strangers=strangers)
     world.assembled = replace(world.assembled, gateway=gateway, strangers=strangers)
     world.app = create_app(world.assembled)

@@ -2,8 +2,10 @@
 
 import time
 
+import orjson
 import pytest
 
+from plugin.ledger.reader import Reader
 from plugin.state import callers
 from tests.world import ISSUER, World
 
@@ -28,11 +30,16 @@ def test_a_flood_of_forged_tokens_leaves_a_bounded_number_of_records_with_exact_
 
 
 def test_a_token_that_was_verified_but_is_not_for_us_is_counted_under_its_subject(world: World) -> None:
-    """A misconfigured client, or a stolen token for somewhere else: the issuer vouches for the name."""
+    """A misconfigured client, or a stolen token for somewhere else: the issuer vouches for the name.
+
+    So the record is of the EHR whose issuer that is: auditors of others have no business with the person.
+    """
     world.ask(SEARCH, token=world.token(aud="https://elsewhere.example"))
     assert world.last()["callers"]["subject"] == f"{ISSUER} dr-roy results-pane"
     world.ask(SEARCH, token=world.token(exp=1))
     assert "subject" not in world.last()["callers"]
+    headers = [orjson.loads(each.header) for each in Reader(world.settings.ledger.path).records()]
+    assert [each["tenant"] for each in headers[-2:]] == ["hospital", "gateway"]
 
 
 def test_an_address_that_keeps_failing_is_held_off_with_429(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
