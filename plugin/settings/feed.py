@@ -35,8 +35,18 @@ Match = Annotated[IdentifierMatch | SameIdMatch | ClaimMatch, Discriminator("by"
 
 
 class Title(Section):
+    """What people read of the feed; where one language alone is given, it stands for both."""
+
     fr: Text
     en: Text
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_language_for_both(cls, entry: Any) -> Any:
+        if not isinstance(entry, dict):
+            return entry
+        given = [entry[language] for language in ("fr", "en") if language in entry]
+        return {"fr": given[0], "en": given[0], **entry} if given else entry
 
 
 class FeedSettings(Section):

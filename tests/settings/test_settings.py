@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plugin.settings.errors import SettingsError
-from plugin.settings.feed import SameIdMatch
+from plugin.settings.feed import SameIdMatch, Title
 from plugin.settings.file import load, validated
 from plugin.settings.secret import read_secret
 
@@ -117,6 +117,18 @@ def test_every_key_of_the_surface_is_accepted(tmp_path):
     read = loaded(tmp_path, WHOLE)
     assert read.feed[0].types == ("Observation", "DiagnosticReport")
     assert read.ehr[0].launch is not None
+
+
+@pytest.mark.parametrize("title", ['{ en = "City laboratory" }', '{ fr = "City laboratory" }'])
+def test_a_title_in_one_language_stands_for_both(tmp_path, title):
+    """A site of one language has one title to give; that must not stop its start."""
+    read = loaded(tmp_path, SHORTEST + f"title = {title}\n")
+    assert read.feed[0].title == Title(fr="City laboratory", en="City laboratory")
+
+
+def test_a_title_in_no_language_is_none(tmp_path):
+    assert "title.fr" in refusal(tmp_path, SHORTEST + "title = {}\n")
+    assert "title.de" in refusal(tmp_path, SHORTEST + 'title = { en = "City laboratory", de = "Labor" }\n')
 
 
 def test_relative_paths_are_relative_to_the_file(tmp_path):
