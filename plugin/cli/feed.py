@@ -28,7 +28,10 @@ def feed() -> None:
 @click.argument("feed_id", metavar="[ID]", required=False)
 @click.pass_obj
 def check(path: Path, feed_id: str | None) -> None:
-    """Reach each feed (or the one named) and show its version, its software and what it offers."""
+    """Reach each feed (or the one named) and show its version, its software and what it offers.
+
+    Warns of types that are asked of it and that it does not search.
+    """
     settings = settings_at(path)
     chosen = [(entry, f"feed.{number}") for number, entry in enumerate(settings.feed) if feed_id in (None, entry.id)]
     if not chosen:
@@ -57,4 +60,11 @@ def _reached(entry: FeedEntry, place: str) -> bool:
         interactions = offer.types.get(resource_type)
         told = printable(", ".join(interactions)) if interactions else "not offered"
         click.echo(f"  {resource_type}: {told}")
+    if missing := [each for each in entry.types if "search-type" not in offer.types.get(each, ())]:
+        # A source that answers 404 for one type has given no whole answer, and the viewer shows none of it.
+        click.echo(
+            f"warning: {entry.id}: no search of {', '.join(missing)}: leave out of its types what it does not have,"
+            " or the viewer's look at it may fail as a whole",
+            err=True,
+        )
     return True

@@ -158,7 +158,9 @@ def test_feed_check_tells_what_a_feed_offers_and_hides_what_a_terminal_obeys(pla
     }
     base = place.neighbours.odd("stated", lambda connection: connection.sendall(json_answer(statement)))
     place.path.write_text(place.path.read_text() + odd_feed("stated", base))
-    told = vitrine(place.path, "feed", "check", "stated").stdout
+    done = vitrine(place.path, "feed", "check", "stated")
+    told = done.stdout
+    assert "warning: stated: no search of Patient, Observation, " in done.stderr
     assert "stated: FHIR 4.0.1, Lab" in told
     assert "\x1b" not in told
     assert "Observation: read" in told
