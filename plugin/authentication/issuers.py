@@ -81,7 +81,10 @@ class Issuers:
         return self._keys[_key_source(issuer)].current()
 
     def keys_beyond(self, issuer: Issuer, seen: KeyRing) -> KeyRing:
-        """Its keys asked for again, because `seen` lacks one that a token names; `seen` if that was done too often."""
+        """Its keys asked for again, because `seen` lacks one that a token names; `seen` if that was done too often.
+
+        Raises IssuerUnreachable.
+        """
         return self._keys[_key_source(issuer)].renewed(seen)
 
     def metadata(self, issuer: Issuer) -> Mapping[str, Any]:

@@ -80,15 +80,21 @@ class Refreshed(Generic[T]):
         return held.value
 
     def renewed(self, seen: T) -> T:
-        """A newer value than `seen`, which lacks something; or `seen` itself if there is none to be had now."""
-        if self._turn.acquire(timeout=WAIT_SECONDS):
-            try:
-                if self._held is not None and self._held.value is seen and self._may_renew():
-                    self._load_now()
-            finally:
-                self._turn.release()
+        """A newer value than `seen`, which lacks something; or `seen` itself if that was asked for too often.
+
+        Raises IssuerUnreachable if it could not be asked for, here or by another thread just now.
+        """
+        if not self._turn.acquire(timeout=WAIT_SECONDS):
+            raise IssuerUnreachable
+        try:
+            if self._held is not None and self._held.value is seen and self._may_renew():
+                self._load_now()
+        finally:
+            self._turn.release()
         held = self._held
-        return held.value if held is not None else seen
+        if held is None or (held.value is seen and self._failed_at is not None):
+            raise IssuerUnreachable
+        return held.value
 
     def _age(self, held: _Held[T]) -> float:
         return self._monotonic() - held.asked_at

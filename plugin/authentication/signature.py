@@ -1,6 +1,7 @@
 """Which key of an issuer signed a token. What the token says is judged by who asks."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from joserfc.errors import JoseError
@@ -9,7 +10,7 @@ from joserfc.jws import JWSRegistry
 from plugin.authentication.compact import Presented
 from plugin.authentication.issuers import Issuers
 from plugin.authentication.key_ring import KeyRing, SigningKey
-from plugin.errors import TokenInvalid
+from plugin.errors import IssuerUnreachable, TokenInvalid
 from plugin.settings.ehr import Issuer
 
 _ALGORITHMS = JWSRegistry(algorithms=["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"])
@@ -31,14 +32,15 @@ def candidates(header: Mapping[str, Any], issuer: Issuer, issuers: Issuers) -> t
 
 def signer(presented: Presented, keys: tuple[SigningKey, ...], issuer: Issuer, issuers: Issuers) -> SigningKey:
     """The one of `keys` that signed it, or of those that the issuer has by now: one may have come in place of another,
-    under its name. Raises TokenInvalid, IssuerUnreachable.
+    under its name. Raises TokenInvalid, also where the issuer cannot be asked: the key that a forger names is known.
     """
     found = _signer(presented, keys)
     if found is None:
-        ring = issuers.keys(issuer)
-        newer = issuers.keys_beyond(issuer, ring)
-        if newer is not ring:
-            found = _signer(presented, _fitting(newer, presented.header.get("kid"), presented.header["alg"]))
+        with suppress(IssuerUnreachable):
+            ring = issuers.keys(issuer)
+            newer = issuers.keys_beyond(issuer, ring)
+            if newer is not ring:
+                found = _signer(presented, _fitting(newer, presented.header.get("kid"), presented.header["alg"]))
     if found is None:
         raise TokenInvalid("The signature of the access token is wrong.")
     return found

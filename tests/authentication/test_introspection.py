@@ -74,9 +74,15 @@ def test_an_opaque_token_gives_the_identity_that_its_issuer_vouches_for(gate, as
     assert headers["authorization"] == "Basic dml0cmluZSU0MHNpdGU6czMrY3JldA=="
 
 
+def test_an_answer_that_names_no_issuer_is_of_the_one_that_was_asked(server, clock):
+    """RFC 7662 2.2 leaves `iss` to the server, and nobody else answers at that endpoint."""
+    asked = PretendIntrospection({TOKEN: members(good_claims(), {"jti": ..., "iss": ...})})
+    assert identified(gate_over(server, clock, asked)).person.key == f"{ISSUER} u-123"
+
+
 REFUSED = {
     "another issuer": {"iss": OTHER},
-    "no issuer": {"iss": ...},
+    "an issuer that is null": {"iss": None},
     "no audience": {"aud": ...},
     "another audience": {"aud": "https://x.example/fhir"},
     "an audience that is null": {"aud": None},

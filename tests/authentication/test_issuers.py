@@ -9,7 +9,7 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 from plugin.authentication import key_ring
 from plugin.authentication.credential import BearerToken
 from plugin.authentication.issuers import MAX_DOCUMENT_BYTES, Issuers
-from plugin.authentication.refreshed import RENEWALS_AT_ONCE, DocumentRefused
+from plugin.authentication.refreshed import RENEWAL_SECONDS, RENEWALS_AT_ONCE, DocumentRefused
 from plugin.errors import IssuerUnreachable, TokenExpired, TokenInvalid
 from plugin.settings.ehr import Issuer
 from tests.authentication.pretend_issuer import ISSUER, NOW, SPARE_KEYS, PretendIssuer, identifier, settings
@@ -119,12 +119,20 @@ def test_an_issuer_that_was_never_reached_is_asked_anew_but_not_by_each_request(
     ask(gate, server.token())
 
 
-def test_an_unknown_key_of_an_unreachable_issuer_is_a_bad_token(gate, server):
-    """Otherwise a forged token could look like an outage."""
+def test_an_unknown_key_of_an_unreachable_issuer_is_an_outage_and_a_wrong_signature_is_none(gate, server, clock):
+    """Nobody can tell whether the key is a new one: 401 would send people to log in again, in vain."""
     ask(gate, server.token())
     server.reachable = False
+    for _ in range(20):
+        with pytest.raises(IssuerUnreachable):
+            ask(gate, server.token(header={"kid": "new"}))
     with pytest.raises(TokenInvalid):
-        ask(gate, server.token(header={"kid": "forged"}))
+        ask(gate, server.token()[:-8] + "AAAAAAAA")
+    ask(gate, server.token())
+    server.reachable = True
+    clock.now += RENEWAL_SECONDS
+    with pytest.raises(TokenInvalid):
+        ask(gate, server.token(header={"kid": "new"}))
 
 
 def test_a_cached_token_ends_with_its_expiry(gate, server, clock):

@@ -68,7 +68,8 @@ def test_nobody_waits_long_for_the_question_of_another(source, value):
         source.asked.clear()
         renewing = pool.submit(value.renewed, 1)
         assert source.asked.wait(30)
-        assert value.renewed(1) == 1
+        with pytest.raises(IssuerUnreachable):
+            value.renewed(1)
         source.go.set()
         assert renewing.result(30) == 2
     assert source.questions == 2
@@ -96,12 +97,14 @@ def test_all_who_wait_for_a_first_value_share_one_failure(source, value):
     assert source.questions == 1
 
 
-def test_a_failed_renewal_leaves_the_value(source, value):
-    """A key that cannot be looked for is an unknown key."""
+def test_a_failed_renewal_leaves_the_value_and_says_that_it_failed(source, value):
+    """What could not be looked for is not known to be missing."""
     source.go.set()
     seen = value.current()
     source.fails = True
-    assert value.renewed(seen) is seen
+    with pytest.raises(IssuerUnreachable):
+        value.renewed(seen)
+    assert value.current() is seen
 
 
 def test_an_outage_is_one_line_of_the_log_and_its_end_another(source, value, clock):
