@@ -210,6 +210,13 @@ def test_nginx_keeps_nothing_of_a_patient(behind):
         assert private not in logs
 
 
+def test_the_newest_tls_is_spoken(behind):
+    """nginx takes the versions of the server that is there for other names, and its own default has no 1.3."""
+    _, front = behind
+    with front.shaken(NAME) as connection:
+        assert connection.version() == "TLSv1.3"
+
+
 def test_another_name_gets_no_answer(behind):
     """Nothing of ours is shown to whoever scans addresses."""
     _, front = behind
