@@ -75,6 +75,8 @@ def supervise(settings: Settings, path: Path, listen: tuple[str, int], anew: thr
             _end_in_time(workers)
             alarms.record(AuditAction.GATEWAY_STOPPED, "the gateway was stopped", Outcome.SUCCESS)
     alarms.flush(FLUSH_SECONDS)
+    # Whoever looks after processes would find it left over, and kill it.
+    zygote.end()
 
 
 def _alarms(settings: Settings) -> Alarms:

@@ -47,7 +47,8 @@ class Zygote:
         if threading.active_count() != 1:
             raise RuntimeError("a process with several threads is not forked")
         self._channel, theirs = Pipe()
-        if os.fork() == 0:
+        self._pid = os.fork()
+        if self._pid == 0:
             self._channel.close()
             target, arguments = _born_when_asked(theirs)
             _live(target, arguments)
@@ -64,6 +65,11 @@ class Zygote:
             return self._channel.recv(), reduction.recv_handle(self._channel)
         except (EOFError, OSError) as error:
             raise ZygoteEnded from error
+
+    def end(self) -> None:
+        """Have it end, with the workers that are left, and wait for that."""
+        self._channel.close()
+        os.waitpid(self._pid, 0)
 
 
 class Worker:

@@ -252,6 +252,14 @@ def test_without_the_process_that_supervises_the_workers_end_and_the_next_start_
     assert "critical" in {line["level"] for line in deployment.log_lines()}
 
 
+def test_a_stop_leaves_no_process_behind(deployment):
+    """systemd kills what is left over once the main process has ended, and says so in the journal at each stop."""
+    deployment.start()
+    all_of_it = [Path(f"/proc/{process}") for process in (deployment.zygote, *deployment.workers())]
+    assert deployment.stop()[0] == 0
+    assert not any(each.exists() for each in all_of_it)
+
+
 def test_a_worker_whose_ledger_fails_ends_and_its_successor_serves(deployment):
     """An I/O error leaves the file in a state that this process cannot know: a new one checks it first.
 
