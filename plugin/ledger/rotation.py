@@ -4,7 +4,10 @@ From the head that the record leads to, heads carry the new key's signature; tha
 trusts one of the keys can follow to the newest. The first is in the ledger's meta, all others in these records.
 """
 
+import os
+import stat
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,7 +85,7 @@ def key_chain_of(view: View) -> KeyChain:
 
 
 def prepare(key_path: Path) -> Ed25519PrivateKey:
-    """Make a new key, durable, beside that of `key_path`. Raises LedgerUnavailable.
+    """Make a new key, durable, beside that of `key_path`, for whoever may read that. Raises LedgerUnavailable.
 
     One that an earlier attempt left there, and that no record names, is replaced.
     """
@@ -90,10 +93,18 @@ def prepare(key_path: Path) -> Ed25519PrivateKey:
     try:
         _beside(key_path).unlink(missing_ok=True)
         write_private_key(_beside(key_path), private)
+        _give(_beside(key_path), key_path.stat())
         sync_folder(key_path.parent)
     except OSError as error:  # a write that fails names no file
         raise LedgerUnavailable(f"{error.filename or _beside(key_path)}: {error.strerror}") from error
     return private
+
+
+def _give(path: Path, old: os.stat_result) -> None:
+    """Give the file the owner, group and mode of the old one: root may rotate the key of a gateway that is not root."""
+    with suppress(PermissionError):  # who serves gives nothing away, and can read what it made
+        os.chown(path, old.st_uid, old.st_gid)
+        path.chmod(stat.S_IMODE(old.st_mode))
 
 
 def swap(key_path: Path) -> None:

@@ -1,5 +1,7 @@
 """A key follows another: each change is signed by both, and nothing else leads from one to the next."""
 
+import os
+
 import orjson
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -57,6 +59,19 @@ def test_verify_follows_from_any_of_the_keys(place, rotated):
         report = verify(place.path, vkey, processes=1)
         assert (report.problem, report.records) == (None, 7)
     assert [key.text for key in Reader(place.path).keys().keys] == rotated
+
+
+def test_the_new_key_belongs_to_whom_the_old_one_belonged(place):
+    """Root may rotate it: workers of another user could read it no more, and released nothing from then on."""
+    place.fill(1)
+    whose = (1234, 1234) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+    os.chown(place.key_path, *whose)
+    place.key_path.chmod(0o640)
+    ledger = place.open()
+    rotate(place, ledger)
+    ledger.close()
+    now = place.key_path.stat()
+    assert (now.st_uid, now.st_gid, now.st_mode & 0o777) == (*whose, 0o640)
 
 
 def test_a_stranger_s_key_is_none_of_them(place, rotated):
