@@ -130,6 +130,8 @@ class Alerts:
         """`base`, our `public_base`, says which gateway it is. Threads start with the first alert, not before."""
         self._lines = [_Line(receiver, pause) for receiver in receivers]
         self._base = base
+        for kind in AlertKind:
+            ALERTS.labels(kind)  # what counts from 0 on has an increase with the first alert, which rules ask for
 
     def raise_(self, kind: AlertKind, reference: str) -> None:
         """Tell of what happened; returns at once and raises nothing.

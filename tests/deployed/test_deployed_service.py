@@ -18,6 +18,7 @@ import apsw
 import pytest
 
 from plugin import assembly, tallies
+from plugin.alerts import AlertKind
 from plugin.settings.file import load
 from tests.deployed.deployment import Deployment, odd_feed
 from tests.deployed.neighbours import http_answer
@@ -209,6 +210,13 @@ def test_metrics_count_what_all_workers_did(gateway):
     gateway.ask(OBSERVATION)
     gateway.ask(OBSERVATION, token="")
     assert (counted(released), counted(refused)) == (before[0] + 1, before[1] + 1)
+
+
+def test_each_kind_of_alert_counts_from_0_on(gateway):
+    """A series that begins with 1 has no increase: a rule on it would miss the first alert, and often the only one."""
+    told = gateway.operations("/metrics").body.decode()
+    for kind in AlertKind:
+        assert f'vitrine_alerts_total{{kind="{kind}"}} 0.0' in told
 
 
 def test_a_silent_client_of_the_operations_port_keeps_no_probe_waiting(gateway):
