@@ -17,7 +17,7 @@ from benchmarks import floor
 from benchmarks.folder import CHECKOUT, Deployment, environment
 from benchmarks.people import HOST
 from demo.gateway import Vitrine
-from plugin.cli.worker import CONFIG_VARIABLE
+from plugin.cli.given import CONFIG_VARIABLE
 
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0

@@ -10,7 +10,7 @@ from flask import Flask
 
 from plugin import assembly
 from plugin.app import create_app
-from plugin.cli.worker import CONFIG_VARIABLE
+from plugin.cli.given import CONFIG_VARIABLE
 from plugin.ledger.record import Position
 from plugin.recorder import Recorder
 from plugin.settings.file import load

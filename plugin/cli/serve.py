@@ -17,7 +17,7 @@ import click
 
 from plugin import tallies
 from plugin.cli.failure import CANNOT, Failure, cannot_listen
-from plugin.cli.given import CONFIG_VARIABLE, settings_at
+from plugin.cli.given import settings_at
 from plugin.cli.listening import address_of
 from plugin.settings.document import Settings
 
@@ -40,7 +40,6 @@ def serve(path: Path) -> None:
     signal.signal(signal.SIGHUP, lambda *_: anew.set())
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.umask(0o077)
-    os.environ[CONFIG_VARIABLE] = str(path.resolve())
     listen = address_of("listen", settings.listen)
     _require_free("listen", listen)
     _metrics_folder(settings)

@@ -55,7 +55,7 @@ def supervise(settings: Settings, path: Path, listen: tuple[str, int], anew: thr
     watch = _watch(settings, place, alarms)
     operations = _operations(settings, listen, place, watch)
     assembled, warnings = _checked(settings)
-    workers = Workers(zygote, anew, listen, settings.processes, LIBRARIES)
+    workers = Workers(zygote, anew, listen, settings, LIBRARIES)
     # From the record of the start on, a stop is one in order, with a record of its own.
     signal.signal(signal.SIGTERM, workers.signal_handler_interrupt)
     _record_start(settings, assembled, warnings)

@@ -20,12 +20,10 @@ from plugin.alerts import FLUSH_SECONDS
 from plugin.app import create_app
 from plugin.cli.failure import CANNOT
 from plugin.cli.follow import Follower
-from plugin.cli.given import CONFIG_VARIABLE
 from plugin.cli.reload import unusable
 from plugin.errors import RecordUnavailable, StateUnavailable
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
-from plugin.settings.file import load
 from plugin.state.owed import Debts
 from plugin.state.rules_in_force import AcceptedRules
 from plugin.telemetry import configure_logging, count_at, takes_records
@@ -44,22 +42,28 @@ LEAST_LIFE = 6.0
 fails, successors must go on trying."""
 
 log = structlog.get_logger()
+_given: list[Settings] = []
+"""What this process is to serve by."""
 
 
-def seated(seat: int, target: Callable[..., object], arguments: tuple[Any, ...]) -> None:
-    """Run the server's own `target(*arguments)` as the process of this seat; one at a time has it."""
+def seated(seat: int, settings: Settings, target: Callable[..., object], arguments: tuple[Any, ...]) -> None:
+    """Run the server's own `target(*arguments)` as the process of this seat; one at a time has it.
+
+    `settings` are those of the start: the file may be edited by now, and what it says waits for a restart.
+    """
     count_at(seat)
+    _given.append(settings)
     target(*arguments)
 
 
 def application() -> object:
-    """The WSGI application of this process, for the configuration at $VITRINE_CONFIG."""
+    """The WSGI application of this process, which is `seated`."""
     born = time.monotonic()
     configure_logging()
     # Meant for the process that supervises; a signal to all of the group must not end this one.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    (settings,) = _given
     try:
-        settings = load(Path(os.environ[CONFIG_VARIABLE]))
         accepted = assembly.accepted_rules(settings)
         leaving = _Leaving(born)
         assembled = assembly.assemble(settings, leaving, _rules(settings, accepted))

@@ -13,6 +13,7 @@ from granian.server.mp import MPServer, WorkerProcess
 from plugin.cli import worker
 from plugin.cli.failure import CANNOT
 from plugin.cli.zygote import STOP_SECONDS, Zygote, ZygoteEnded
+from plugin.settings.document import Settings
 
 THREADS = 24
 """Of one worker: three times those that may work at once, since most of them wait for a feed."""
@@ -38,7 +39,7 @@ class Workers(MPServer):
     """Serving processes that share one port; those that end by themselves are replaced."""
 
     def __init__(
-        self, zygote: Zygote, anew: threading.Event, listen: tuple[str, int], workers: int, log: dict[str, Any]
+        self, zygote: Zygote, anew: threading.Event, listen: tuple[str, int], settings: Settings, log: dict[str, Any]
     ) -> None:
         """`anew` is set at each SIGHUP; `log`: for logging.config.dictConfig."""
         super().__init__(
@@ -47,7 +48,7 @@ class Workers(MPServer):
             address=listen[0],
             port=listen[1],
             interface=Interfaces.WSGI,
-            workers=workers,
+            workers=settings.processes,
             blocking_threads=THREADS,
             backlog=BACKLOG,
             backpressure=_connections(),
@@ -58,7 +59,7 @@ class Workers(MPServer):
             respawn_failed_workers=True,
             workers_kill_timeout=STOP_SECONDS,
         )
-        self._zygote, self._anew = zygote, anew
+        self._zygote, self._anew, self._settings = zygote, anew, settings
         self._told: float | None = None
 
     def run(self) -> None:
@@ -91,5 +92,5 @@ class Workers(MPServer):
     ) -> WorkerProcess:
         process = super()._spawn_worker(idx, target, callback_loader)
         made = process.inner  # not started
-        process.inner = self._zygote.worker(worker.seated, (idx + 1, made._target, made._args))
+        process.inner = self._zygote.worker(worker.seated, (idx + 1, self._settings, made._target, made._args))
         return process

@@ -231,6 +231,17 @@ def test_a_worker_that_is_killed_is_replaced(gateway):
     assert gateway.ask(OBSERVATION).status == 200
 
 
+def test_the_successor_of_a_worker_serves_by_the_settings_of_the_start(deployment):
+    """A file that is being edited waits for a restart: it could not be read, or came into force for some looks only."""
+    deployment.start()
+    deployment.path.write_text(deployment.path.read_text().replace("renders_only = true", "renders_only = ???"))
+    (worker,) = deployment.workers()
+    os.kill(worker, signal.SIGKILL)
+    deployment.wait_until(lambda: deployment.workers() not in ([worker], []) and deployment.ready)
+    assert deployment.ask(OBSERVATION).status == 200
+    assert "is not TOML" not in deployment.log.read_text()
+
+
 def test_without_the_process_that_workers_are_forked_from_the_gateway_ends_whole(deployment):
     """Whoever keeps it running starts it anew; a worker left behind would hold its port."""
     deployment.start()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import without_record
-from plugin.cli.worker import CONFIG_VARIABLE
+from plugin.cli.given import CONFIG_VARIABLE
 from tests.world import World
 
 
