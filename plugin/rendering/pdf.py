@@ -1,7 +1,7 @@
 """A page of a PDF as a picture, and what it says. Runs only where nothing else can be done: see `confinement`.
 
-No script of a document runs: PDFium is built without JavaScript here, and no form is opened. What is not embedded in
-the document (a font, a linked file) is done without.
+No script of a document runs: PDFium is built without JavaScript here. A form is shown as it was filled in. What is not
+embedded in the document (a font, a linked file) is done without.
 """
 
 from io import BytesIO
@@ -35,9 +35,10 @@ def page_of(data: bytes, number: int, watermark: tuple[str, ...]) -> Answer:
     if not 1 <= number <= pages:
         return Answer(Problem.NO_SUCH_PAGE, pages)
     try:
+        document.init_forms()  # before any page: what was typed into a form is drawn with the page
         page = document[number - 1]
         picture = _picture(page)
-        text = page.get_textpage().get_text_range(errors="replace")[:MAX_TEXT]
+        text = _with_notes(document, page, number - 1).get_textpage().get_text_range(errors="replace")[:MAX_TEXT]
     except pdfium.PdfiumError:
         return Answer(Problem.BROKEN, pages)
     if picture is None:
@@ -57,6 +58,16 @@ def _picture(page: pdfium.PdfPage) -> Image.Image | None:
         return None
     picture: Image.Image = page.render(scale=scale, rev_byteorder=True).to_pil()
     return picture.convert("RGB")
+
+
+def _with_notes(document: pdfium.PdfDocument, page: pdfium.PdfPage, place: int) -> pdfium.PdfPage:
+    """The page with its fields and notes as a part of it: PDFium reads the text of no others."""
+    if not raw.FPDFPage_GetAnnotCount(page):
+        return page
+    if raw.FPDFPage_Flatten(page, raw.FLAT_NORMALDISPLAY) != raw.FLATTEN_SUCCESS:
+        return page
+    page.close()
+    return document[place]
 
 
 def with_picture(picture: Image.Image, pages: int, text: str) -> Answer:

@@ -25,6 +25,27 @@ def pdf(*pages: str, box: str = "0 0 595 842", content: bytes | None = None, ext
     return written(objects)
 
 
+def form(value: str, *, appearance: bool) -> bytes:
+    """A page with a field that somebody has filled in; `appearance`: the file says how that is drawn."""
+    font = "<< /Font << /Helv 4 0 R >> >>"
+    drawn = f"/Tx BMC q BT /Helv 12 Tf 2 8 Td ({value}) Tj ET Q EMC".encode()
+    look = "/AP << /N 6 0 R >>" if appearance else ""
+    place = "/Rect [72 500 300 530] /F 4 /P 3 0 R /DA (/Helv 12 Tf 0 g)"
+    field = f"<< /Type /Annot /Subtype /Widget /FT /Tx /T (f) /V ({value}) {place} {look} >>"
+    acro = f"<< /Fields [5 0 R] /NeedAppearances {'false' if appearance else 'true'} /DR {font} >>"
+    head = f"<< /Type /XObject /Subtype /Form /BBox [0 0 228 30] /Resources {font} /Length {len(drawn)} >>"
+    return written(
+        [
+            f"<< /Type /Catalog /Pages 2 0 R /AcroForm {acro} >>".encode(),
+            b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Annots [5 0 R] >>",
+            b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>",
+            field.encode(),
+            head.encode() + b"\nstream\n" + drawn + b"\nendstream",
+        ]
+    )
+
+
 def written(objects: list[bytes]) -> bytes:
     """A PDF file of numbered objects, the first of which is its catalog."""
     parts, length, offsets = [b"%PDF-1.4\n"], 9, []

@@ -52,6 +52,7 @@ def scan() -> bytes:
 
 ORDINARY = {
     "pdf": (Kind.PDF, papers.pdf("x")),
+    "form": (Kind.PDF, papers.form("x", appearance=False)),
     "cda": (Kind.CDA, papers.cda(papers.section("<paragraph>x</paragraph>"), encoding="windows-1252")),
     "markup": (Kind.MARKUP, b"<p>x</p>"),
     "scan": (Kind.IMAGE, scan()),

@@ -33,6 +33,14 @@ def test_each_page_of_a_pdf_is_a_picture_and_what_it_says() -> None:
     assert drawn(first).width == 1190
 
 
+@pytest.mark.parametrize("appearance", [True, False])
+def test_a_form_is_shown_as_it_was_filled_in(appearance: bool) -> None:
+    """A form without what was typed into it reads like one that nobody answered."""
+    answer = pdf.page_of(papers.form("Allergie: oui", appearance=appearance), 1, ())
+    assert "Allergie: oui" in answer.text
+    assert min(drawn(answer).convert("L").tobytes()) < 100
+
+
 @pytest.mark.parametrize("number", [0, -1, 2, 10**9])
 def test_a_page_that_is_not_there_is_said_not_to_be(number: int) -> None:
     assert pdf.page_of(papers.pdf("one"), number, MARK) == Answer(Problem.NO_SUCH_PAGE, 1)
