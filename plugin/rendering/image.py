@@ -35,6 +35,8 @@ def picture_of(data: bytes, number: int, watermark: tuple[str, ...]) -> Answer:
             return Answer(Problem.TOO_LARGE)
         _draft(opened)
         opened.load()
+        if opened.mode in ("I", "F"):  # nothing says which of their numbers is white
+            return Answer(Problem.NOTHING_TO_SHOW, pages)
         picture = _flat(opened)
     except (UnidentifiedImageError, Image.DecompressionBombError):
         return Answer(Problem.BROKEN)
@@ -54,6 +56,8 @@ def _draft(opened: ImageFile.ImageFile) -> None:
 def _flat(opened: Image.Image) -> Image.Image:
     """Upright, on white, no side longer than MAX_SIDE, and so with fewer than MAX_PIXELS."""
     picture = ImageOps.exif_transpose(opened)
+    if picture.mode.startswith("I;16"):
+        picture = _eight_bits(picture)
     picture.thumbnail((MAX_SIDE, MAX_SIDE), reducing_gap=1.0)  # what it halves it need not weigh point by point
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
         picture = picture.convert("RGBA")
@@ -61,3 +65,8 @@ def _flat(opened: Image.Image) -> Image.Image:
         ground.paste(picture, (0, 0), picture)
         return ground
     return picture.convert("RGB")
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """Of 65,536 shades of grey the 256 that a page has. Pillow's own conversion makes all but the darkest 256 white."""
+    return picture.convert("I").point(lambda shade: shade * (1 / 256)).convert("L")

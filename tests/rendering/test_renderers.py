@@ -121,6 +121,24 @@ def test_every_mode_of_a_picture_is_shown(mode: str) -> None:
     assert drawn(image.picture_of(papers.picture("PNG", mode=mode), 1, MARK)).mode == "RGB"
 
 
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_a_picture_of_65536_shades_keeps_what_is_light_apart(kind: str) -> None:
+    """A radiograph in 16 bits was a white page."""
+    file = io.BytesIO()
+    shades = b"".join(shade.to_bytes(2, "little") for shade in (0, 16_384, 32_768, 65_535) for _ in range(1600))
+    Image.frombytes("I;16", (40, 160), shades).save(file, kind)
+    shown = drawn(image.picture_of(file.getvalue(), 1, ())).convert("L")
+    found = [shown.getpixel((20, 20 + 40 * place)) for place in range(4)]
+    assert found == pytest.approx([0, 64, 128, 255], abs=2)
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_a_picture_of_numbers_that_say_not_what_is_white_is_not_guessed_at(mode: str) -> None:
+    file = io.BytesIO()
+    Image.new(mode, (40, 40), 9).save(file, "TIFF")
+    assert image.picture_of(file.getvalue(), 1, MARK).problem == Problem.NOTHING_TO_SHOW
+
+
 def test_a_scan_has_pages() -> None:
     file = io.BytesIO()
     sheets = [Image.new("L", (50, 70), shade) for shade in (10, 200)]
