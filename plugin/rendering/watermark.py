@@ -51,7 +51,9 @@ def marked(picture: Image.Image, lines: tuple[str, ...]) -> Image.Image:
         return picture
     margin, leading = 12, 26
     band = 2 * margin + leading * len(told)
-    whole = Image.new("RGB", (picture.width, picture.height + band), _BAND)
+    # A small picture is no reason to cut the mark.
+    width = max(picture.width, 2 * margin + max(int(_font(20).getlength(line)) for line in told) + 1)
+    whole = Image.new("RGB", (width, picture.height + band), _BAND)
     whole.paste(picture, (0, band))
     pen = ImageDraw.Draw(whole)
     for place, line in enumerate(told):
