@@ -11,6 +11,10 @@ from plugin.rendering.watermark import marked
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
 """Pillow has three dozen decoders; these are what documents are scanned and exported to."""
 
+SEVERAL = ("TIFF", "GIF", "WEBP", "PNG")
+"""Whose files may hold several pictures one after the other, each of which is a page. A second one in a JPEG is a
+preview of the first."""
+
 MAX_DECODED_PIXELS = 50_000_000
 """A scan of A4 at 600 dots an inch has 35 million. What says more in its head is not decoded."""
 
@@ -27,7 +31,7 @@ def picture_of(data: bytes, number: int, watermark: tuple[str, ...]) -> Answer:
         opened = Image.open(BytesIO(data), formats=FORMATS)
         if opened.width * opened.height > MAX_DECODED_PIXELS:
             return Answer(Problem.TOO_LARGE)
-        pages = getattr(opened, "n_frames", 1) if opened.format == "TIFF" else 1
+        pages = getattr(opened, "n_frames", 1) if opened.format in SEVERAL else 1
         if not 1 <= number <= pages:
             return Answer(Problem.NO_SUCH_PAGE, pages)
         opened.seek(number - 1)
@@ -40,7 +44,18 @@ def picture_of(data: bytes, number: int, watermark: tuple[str, ...]) -> Answer:
         picture = _flat(opened)
     except (UnidentifiedImageError, Image.DecompressionBombError):
         return Answer(Problem.BROKEN)
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, OverflowError, KeyError, AttributeError):
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        EOFError,
+        IndexError,
+        TypeError,
+        OverflowError,
+        KeyError,
+        AttributeError,
+        ZeroDivisionError,
+    ):
         return Answer(Problem.BROKEN)  # each comes out of a decoder for some broken file
     return with_picture(marked(picture, watermark), pages, "")
 

@@ -82,6 +82,15 @@ def test_a_mark_says_who_when_and_which_record_on_every_picture() -> None:
     assert inked > blank + 2000
 
 
+@pytest.mark.parametrize("side", [1, 90, 300])
+def test_a_mark_is_whole_above_a_small_picture(side: int) -> None:
+    """A thumbnail without its record is a picture that nobody looked at."""
+    small, large = (image.picture_of(papers.picture("PNG", (each, 90)), 1, ("01a21f20" * 4,)) for each in (side, 900))
+    bands = [drawn(each).convert("L").crop((0, 0, each.width, each.height - 90)) for each in (small, large)]
+    ink = [sum(1 for shade in band.tobytes() if shade < 128) for band in bands]
+    assert ink[0] == pytest.approx(ink[1], rel=0.05)
+
+
 @pytest.mark.parametrize(
     ("name", "told"),
     [
@@ -145,6 +154,22 @@ def test_a_scan_has_pages() -> None:
     sheets[0].save(file, "TIFF", save_all=True, append_images=sheets[1:])
     assert image.picture_of(file.getvalue(), 2, ()).pages == 2
     assert image.picture_of(file.getvalue(), 3, ()) == Answer(Problem.NO_SUCH_PAGE, 2)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+def test_each_picture_of_an_animation_is_a_page(kind: str) -> None:
+    """The first may be blank; what comes after it was not shown, nor said to be there."""
+    file = io.BytesIO()
+    Image.new("RGB", (40, 40), "white").save(file, kind, save_all=True, append_images=[Image.new("RGB", (40, 40))])
+    first, second = (drawn(image.picture_of(file.getvalue(), number, ())).convert("L") for number in (1, 2))
+    assert (first.getpixel((20, 20)), second.getpixel((20, 20))) == (255, 0)
+    assert image.picture_of(file.getvalue(), 1, ()).pages == 2
+
+
+def test_a_picture_that_is_a_line_is_one_problem() -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (20_000, 1)).save(file, "JPEG")
+    assert image.picture_of(file.getvalue(), 1, MARK).problem == Problem.BROKEN
 
 
 def test_a_picture_that_promises_more_than_a_scan_is_not_decoded() -> None:
