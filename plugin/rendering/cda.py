@@ -37,6 +37,9 @@ _REVISED = {"delete": "del", "insert": "ins"}
 """CDA R2 4.3.5.4, of a `content`: what a later version took out or put in."""
 
 _NOT_TEXT = frozenset({"renderMultiMedia"})
+_PLAIN_TEXT = "text/plain"
+"""What a body is that does not say what it is (HL7 V3 data types, ED)."""
+
 _ALLOWED_SPANS = frozenset({"colspan", "rowspan"})
 _PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/tiff"})
 
@@ -46,7 +49,7 @@ class _Refused(Exception):
 
 
 def document_of(data: bytes, number: int, watermark: tuple[str, ...]) -> Answer:
-    """The document as markup; one whose body is a PDF or a picture, as that."""
+    """The document as markup; one whose body is a PDF, a picture or a plain text, as that."""
     reader = _Reader()
     try:
         reader.read(data)
@@ -54,7 +57,7 @@ def document_of(data: bytes, number: int, watermark: tuple[str, ...]) -> Answer:
         return Answer(Problem.BROKEN)
     if not reader.is_clinical_document:
         return Answer(Problem.BROKEN)
-    if reader.body:
+    if reader.body_type:
         return _unstructured(reader, number, watermark)
     markup = "".join(reader.written)
     if not markup:
@@ -64,15 +67,33 @@ def document_of(data: bytes, number: int, watermark: tuple[str, ...]) -> Answer:
 
 def _unstructured(reader: "_Reader", number: int, watermark: tuple[str, ...]) -> Answer:
     """The content of a nonXMLBody: most French documents of level 1 are a PDF in such an envelope."""
+    body = "".join(reader.body)
+    if not reader.is_encoded:  # or a place elsewhere, which no file of a source may send us to
+        return _text(body) if reader.body_type == _PLAIN_TEXT else Answer(Problem.NOTHING_TO_SHOW)
     try:
-        content = base64.b64decode("".join("".join(reader.body).split()), validate=True)
+        content = base64.b64decode("".join(body.split()), validate=True)
     except (binascii.Error, ValueError):
         return Answer(Problem.BROKEN)
+    if reader.body_type == _PLAIN_TEXT:
+        return _text(_decoded(content))
     if reader.body_type == "application/pdf":
         return pdf.page_of(content, number, watermark)
     if reader.body_type in _PICTURES:
         return image.picture_of(content, number, watermark)
     return Answer(Problem.NOTHING_TO_SHOW)
+
+
+def _text(text: str) -> Answer:
+    """All of it: whoever shows it makes pages of it."""
+    return Answer(None, 1, text=text) if text.strip() else Answer(Problem.NOTHING_TO_SHOW)
+
+
+def _decoded(content: bytes) -> str:
+    """As a plain text file that does not state its encoding."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return content.decode("windows-1252", errors="replace")
 
 
 class _Reader:
@@ -82,6 +103,8 @@ class _Reader:
         self.written: list[str] = []
         self.body: list[str] = []
         self.body_type = ""
+        """Of a nonXMLBody; empty: there is none."""
+        self.is_encoded = False
         self.is_clinical_document = False
         self._path: list[str] = []
         self._narrative = 0
@@ -122,8 +145,9 @@ class _Reader:
             self._title = True
             self.written.append("<h3>" if self._path[-2] == "section" else "<h2>")
         elif self._path[-2:] == ["nonXMLBody", "text"]:
-            self._in_body = attributes.get("representation") == "B64"
-            self.body_type = attributes.get("mediaType", "").strip().lower()
+            self._in_body = True
+            self.is_encoded = attributes.get("representation") == "B64"
+            self.body_type = attributes.get("mediaType", "").strip().lower() or _PLAIN_TEXT
 
     def _open(self, name: str, attributes: dict[str, str]) -> None:
         opened: tuple[str, ...] = ()

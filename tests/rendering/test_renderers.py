@@ -282,10 +282,10 @@ PIECES = (
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=15).map("".join))
-def test_whatever_stands_in_a_cda_is_markup_a_picture_or_a_problem(body: str) -> None:
+def test_whatever_stands_in_a_cda_is_markup_text_a_picture_or_a_problem(body: str) -> None:
     """An error that we do not know would replace a process, and say that a page could not be drawn."""
     answer = cda.document_of(papers.cda(body), 1, ())
-    assert answer.problem or answer.markup or answer.picture
+    assert answer.problem or answer.markup or answer.picture or answer.text
 
 
 @given(st.binary(max_size=300))

@@ -282,6 +282,37 @@ def test_a_plain_text_is_text(desk: Desk, data: bytes, kind: str) -> None:
     assert desk.renderer.jobs == []
 
 
+@pytest.mark.parametrize("encoded", [True, False])
+def test_a_c_cda_whose_body_is_a_plain_text_is_that_text(desk: Desk, encoded: bool) -> None:
+    """Its title stood there alone, as if there were nothing more."""
+    told = "Pas de fracture.\n" * 1000 + "Kyste"
+    body = base64.b64encode(told.encode()).decode() if encoded else told
+    how = 'mediaType="text/plain" representation="B64"' if encoded else 'mediaType="text/plain"'
+    desk.put(inline(papers.cda(f"<nonXMLBody><text {how}>{body}</text></nonXMLBody>"), "text/xml"))
+    assert "Page 1 of 2" in desk.get(f"{PLACE}/1").text
+    assert "Kyste" in desk.get(f"{PLACE}/1/2").text
+
+
+NOWHERE = '<nonXMLBody><text mediaType="application/pdf"><reference value="report.pdf"/></text></nonXMLBody>'
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"", "text/plain; charset=utf-8"),
+        (b" \n\f\n", "text/plain"),
+        (papers.cda(NOWHERE), "text/xml"),
+        (papers.cda("<structuredBody/>", title=""), "text/xml"),
+    ],
+)
+def test_a_file_without_a_word_is_said_to_hold_nothing(desk: Desk, data: bytes, kind: str) -> None:
+    """An empty page says nothing of why it is empty."""
+    desk.put({"contentType": kind, "url": "Binary/b1"})
+    desk.world.lab.files["Binary/b1"] = FeedFile(kind, data)
+    seen = desk.get(f"{PLACE}/1")
+    assert (seen.status, "holds nothing that is shown here" in seen.text) == (502, True)
+
+
 def test_a_long_text_has_pages(desk: Desk) -> None:
     desk.put(inline(b"line\n" * 4000 + b"\flast", "text/plain"))
     assert "Page 1 of 3" in desk.get(f"{PLACE}/1").text

@@ -230,9 +230,14 @@ def _shown(pool: Renders, file: File, page: int, seen: tuple[str, str, str]) -> 
     if kind is None:
         return Answer(Problem.NOTHING_TO_SHOW)
     answer = pool.render(Job(kind, file.data, page, seen))
-    if answer.markup and answer.problem is None:
-        return _sanitised(pool, answer.markup)
-    return answer
+    if answer.problem is not None or answer.picture:
+        return answer
+    if answer.text:
+        return _leaf(answer.text, page)
+    markup = _sanitised(pool, answer.markup)
+    if markup.problem is None and not Markup(markup.markup).striptags().strip():  # noqa: S704 - sanitised
+        return Answer(Problem.NOTHING_TO_SHOW)
+    return markup
 
 
 def _kind(file: File) -> str | None:
@@ -245,9 +250,15 @@ def _kind(file: File) -> str | None:
 
 def _plain(file: File, page: int) -> Answer:
     try:
-        pages = paged(decoded(file.data, file.content_type))
+        return _leaf(decoded(file.data, file.content_type), page)
     except Unreadable:
         return Answer(Problem.BROKEN)
+
+
+def _leaf(text: str, page: int) -> Answer:
+    if not text.strip():
+        return Answer(Problem.NOTHING_TO_SHOW)
+    pages = paged(text)
     if not 1 <= page <= len(pages):
         return Answer(Problem.NO_SUCH_PAGE, len(pages))
     return Answer(None, len(pages), text=pages[page - 1])
