@@ -101,6 +101,14 @@ def test_a_trend_in_french_has_french_words_dates_and_numbers(measured: Clinic) 
         assert each in text
 
 
+def test_the_browsers_history_does_not_tell_which_test_was_looked_at(measured: Clinic) -> None:
+    """It keeps titles beside addresses, for whoever sits down next."""
+    seen = measured.get(trend_of(measured)).html
+    assert re.search("<title>(.*?)</title>", seen[: seen.index("<style")], re.DOTALL)
+    assert "Potassium" not in seen[: seen.index("<style")]
+    assert "<h1>Trend · <bdi>Potassium" in seen
+
+
 @pytest.mark.parametrize(
     ("language", "words"),
     [("en", ["status unknown", "Code odd", "preliminary"]), ("fr", ["statut inconnu", "Code odd", "provisoire"])],

@@ -104,6 +104,16 @@ def test_a_page_of_a_pdf_is_a_picture_that_says_who_looked_when_and_under_which_
     assert all(each in seen.text for each in (when, which))
 
 
+def test_the_browsers_history_does_not_tell_which_document_was_read(desk: Desk) -> None:
+    """It keeps titles beside addresses, for whoever sits down next."""
+    desk.put(inline(papers.pdf("x"), "application/pdf", "Psychiatry"), text=DIV)
+    for path in (PLACE, f"{PLACE}/1"):
+        head = desk.get(path).html.partition("<style")[0]
+        assert "<title>Document" in head
+        assert "Psychiatry" not in head
+        assert "Compte rendu" not in head
+
+
 def test_each_page_is_a_look_of_its_own_and_reads_the_source_anew(desk: Desk) -> None:
     """What was withheld or corrected since is not shown on page two."""
     desk.put(inline(papers.pdf("x"), "application/pdf"))
