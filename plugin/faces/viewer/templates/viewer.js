@@ -167,6 +167,7 @@
     if (again) again.addEventListener("click", (event) => {
       event.preventDefault();
       ask(item);
+      state.focus();  // the link that had it is gone
     });
   };
   const ask = async (item) => {
