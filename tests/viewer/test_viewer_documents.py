@@ -158,6 +158,16 @@ def test_a_document_shows_its_own_text_and_names_its_files(desk: Desk) -> None:
     assert "file" not in desk.looks()[-1]["asked"]
 
 
+@pytest.mark.parametrize("path", [PLACE, f"{PLACE}/1"])
+def test_files_that_are_too_many_to_be_named_are_counted(desk: Desk, path: str) -> None:
+    """A list that ends says that there is no more."""
+    desk.put(*(inline(b"x", "text/plain", f"Letter {number}.") for number in range(1, 54)))
+    seen = desk.get(path).text
+    assert "Letter 50." in seen
+    assert "Letter 51." not in seen
+    assert "3 more files are not named here." in seen
+
+
 DIV = {"status": "generated", "div": "<div>Nodule <s>stable</s></div>"}
 
 

@@ -103,6 +103,8 @@ class Document:
     """Sanitised."""
     text_problem: str | None
     """A rendering Problem: it has a text, which is not shown."""
+    unnamed: int
+    """Files beyond MAX_FILES."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,8 @@ class FilePage:
     pages: int
     seen: tuple[str, str, str]
     """Reader, moment, record: as on the picture."""
+    unnamed: int
+    """Files beyond MAX_FILES."""
     problem: str | None = None
     """A rendering Problem."""
     picture: str = field(default="", repr=False)
@@ -133,7 +137,7 @@ def document(gateway: Consults, pool: Renders, credential: LaunchSession, place:
     release = gateway.consult(credential, _asked(place), origin)
     resource = release.shown[0].resource
     markup, problem = _narrative(pool, resource)
-    return Document(_result(place, release), _files(release), markup, problem)
+    return Document(_result(place, release), _files(release), markup, problem, _unnamed(release))
 
 
 def file_page(
@@ -161,6 +165,7 @@ def file_page(
         page,
         shown.pages,
         seen,
+        _unnamed(release),
         shown.problem,
         _picture(shown.picture),
         shown.width,
@@ -202,6 +207,10 @@ def _result(place: Place, release: Release) -> Result:
 
 def _files(release: Release) -> tuple[FileLine, ...]:
     return tuple(_line(each) for each in release.shown[0].files[:MAX_FILES])
+
+
+def _unnamed(release: Release) -> int:
+    return max(0, len(release.shown[0].files) - MAX_FILES)
 
 
 def _line(file: NamedFile) -> FileLine:

@@ -36,6 +36,16 @@ WORDS: Final[Mapping[str, Word | Counted]] = {
     "document_other_kind": Word(
         "n’est pas d’un type qui se montre ici.", "is not of a kind that is shown here."
     ),
+    "document_unnamed": Counted(
+        Word(
+            "{n} autre fichier n’est pas nommé ici. Demandez-le à la source.",
+            "{n} more file is not named here. Ask the source for it.",
+        ),
+        Word(
+            "{n} autres fichiers ne sont pas nommés ici. Demandez-les à la source.",
+            "{n} more files are not named here. Ask the source for them.",
+        ),
+    ),
     "document_page": Word("Page {page} sur {pages}", "Page {page} of {pages}"),
     "document_pages": Word("Pages du fichier", "Pages of the file"),
     "document_previous": Word("Page précédente", "Previous page"),
