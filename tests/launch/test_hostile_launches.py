@@ -92,6 +92,12 @@ def test_an_answer_opens_nothing_in_another_browser(launching: LaunchWorld) -> N
     refused(launching, launching.back(address, launching.browser()), "launch-mixed-up")
 
 
+def test_a_browser_that_keeps_no_cookie_is_named_as_a_reason(launching: LaunchWorld) -> None:
+    """Whoever opens the view again in that browser comes back to the same page for ever."""
+    address = launching.login.log_in(launching.begun().headers["Location"])
+    assert "does not accept cookies" in launching.back(address, launching.browser()).text
+
+
 def test_the_state_of_one_launch_does_not_go_with_the_cookie_of_another(launching: LaunchWorld) -> None:
     one = launching.login.log_in(launching.begun().headers["Location"], "code-1")
     other = launching.begun(browser=(browser := launching.browser())).headers["Location"]

@@ -40,8 +40,10 @@ PROBLEMS: Final[Mapping[str, tuple[Word, Word]]] = {
     ),
     "launch-mixed-up": (
         Word(
-            "Cette connexion n’a pas été commencée dans cette fenêtre, a déjà servi, ou a duré trop longtemps.",
-            "This sign-in was not begun in this window, was used already, or took too long.",
+            "Cette connexion n’a pas été commencée dans cette fenêtre, a déjà servi, ou a duré trop longtemps ; ou ce "
+            "navigateur n’accepte pas les cookies de cette adresse.",
+            "This sign-in was not begun in this window, was used already, or took too long; or this browser does not "
+            "accept cookies from this address.",
         ),
         _AGAIN,
     ),
