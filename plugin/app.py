@@ -13,6 +13,7 @@ from plugin.faces.facade.page_link import PageLinks
 from plugin.faces.facade.request import Translator
 from plugin.faces.facade.routes import Facade, PublicFeed
 from plugin.faces.launch.routes import launch_face
+from plugin.faces.pages import icon
 from plugin.faces.pages.style import style_of
 from plugin.faces.pages.view_cookie import credential_of
 from plugin.faces.pages.wording import Word
@@ -46,6 +47,7 @@ def create_app(assembled: Assembled) -> Flask:
     if assembled.launches.ehrs:
         launch_face(assembled.launches).mount(app)
         _viewer(assembled).mount(app)
+        icon.mount(app)
     if settings.ledger.public:
         _transparency(settings).mount(app)
 

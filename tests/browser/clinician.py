@@ -115,8 +115,8 @@ class Clinician:
         self.pending.append(response)
 
     def _said(self, message: ConsoleMessage) -> None:
-        # What is not there is meant not to be: a browser's own icon, and the page that nobody made.
-        if message.type == "error" and not message.location["url"].endswith(("/favicon.ico", "/nowhere")):
+        # What is not there is meant not to be: the page that nobody made.
+        if message.type == "error" and not message.location["url"].endswith("/nowhere"):
             self.errors.append(message.text)
 
     def _sent(self, page: Page, url: str) -> None:

@@ -409,3 +409,13 @@ def test_an_address_that_is_none_is_refused_with_a_record(clinic: Clinic, path: 
     assert (record["action"], record["reason"]) == ("consultation:denied", reason)
     assert record["person"]["subject"] == "dr-roy"
     assert "elsewhere" not in str(record["feed"])
+
+
+def test_the_mark_of_a_tab_is_no_refusal(clinic: Clinic) -> None:
+    """Browsers ask for it by themselves, and each would stand among those who tried addresses."""
+    before = len(clinic.world.bodies())
+    icon = clinic.world.client.get("/favicon.ico")
+    assert (icon.status_code, icon.content_type) == (200, "image/svg+xml")
+    assert icon.headers["Cache-Control"] == "public, max-age=604800"
+    assert clinic.world.client.post("/favicon.ico").status_code == 405
+    assert len(clinic.world.bodies()) == before
