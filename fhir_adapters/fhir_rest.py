@@ -19,6 +19,7 @@ from fhir_adapters.interface import (
     FeedLinkExpired,
     FeedLinkRefused,
     FeedRefused,
+    FeedTypeUnknown,
     FeedUnavailable,
     Offer,
     Page,
@@ -58,8 +59,9 @@ class FhirRestConfig:
 class FhirRestFeed:
     """`Feed` over HTTP. One allow-list, the base, holds for questions and for the links of answers.
 
-    Statuses: 404 and 410 are None on a read, FeedLinkExpired on a page. Other 4xx are FeedRefused, 401 after one
-    renewal of the credential; but 429, like 502, 503 and 504, says that the feed is busy or down: FeedUnavailable.
+    Statuses: 404 and 410 are None on a read, FeedLinkExpired on a page; 404 on a search is FeedTypeUnknown, if
+    FHIR says so and no proxy. Other 4xx are FeedRefused, 401 after one renewal of the credential; but 429, like 502,
+    503 and 504, says that the feed is busy or down: FeedUnavailable.
     500, 501 and the rest of 5xx are FeedAnswerInvalid: the feed is there and failed on this question, so asking others
     is not pointless. A redirect, 304 included, is FeedLinkRefused. A success is 200.
     """
@@ -107,7 +109,10 @@ class FhirRestFeed:
         """
         if not is_type(resource_type):
             raise FeedRefused(f"{self._name} cannot be asked for such a type")
-        bundle = self._bundle(self._ask(self._reach.below(resource_type, parameters=parameters), call))
+        answer = self._ask(self._reach.below(resource_type, parameters=parameters), call)
+        if answer.status == 404 and self._tells_outcome(answer):
+            raise FeedTypeUnknown(f"{self._name} has no resources of the type {resource_type}")
+        bundle = self._bundle(answer)
         if _may_be_cut(bundle, parameters):
             parameters = (*(pair for pair in parameters if pair[0] != "_count"), ("_count", str(UNLINKED_COUNT)))
             bundle = self._bundle(self._ask(self._reach.below(resource_type, parameters=parameters), call))
@@ -182,6 +187,15 @@ class FhirRestFeed:
         if not _is_json(answer.headers.get("content-type", "")):
             raise FeedAnswerInvalid(f"{self._name} did not answer in FHIR JSON")
         return parse(answer.body, self._source)
+
+    def _tells_outcome(self, answer: Answer) -> bool:
+        """Whether the body is an OperationOutcome, and so a FHIR server's own word."""
+        if not _is_json(answer.headers.get("content-type", "")):
+            return False
+        try:
+            return _object(parse(answer.body, self._source)).get("resourceType") == "OperationOutcome"
+        except FeedAnswerInvalid:
+            return False
 
     def _expect_success(self, answer: Answer) -> None:
         """Raises the FeedError that the status stands for, but for 200."""

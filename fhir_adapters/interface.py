@@ -44,6 +44,12 @@ class FeedRefused(FeedError):
     kind = "refused"
 
 
+class FeedTypeUnknown(FeedRefused):
+    """The feed has no resources of the type that was searched: 404 with an OperationOutcome (R4 RESTful API)."""
+
+    kind = "type-unknown"
+
+
 class FeedLinkRefused(FeedError):
     """A next link leads outside the feed's allow-list, or the feed redirects."""
 

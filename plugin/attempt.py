@@ -64,7 +64,7 @@ class Attempt:
     identity: Identity | None = None
     rules: tuple[str, ...] = ()
     left_out: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Types of a page that were refused, and by which rules; the page shows the others."""
+    """Types of a page that were refused, and by which rules, or that the feed lacks; the page shows the others."""
     care_relation: str | None = None
     care_reason: str | None = None
     """Of a declared relation."""
@@ -103,6 +103,10 @@ class Attempt:
         )
         if not isinstance(self.asked, EmergencyAccess | SessionAct):
             count_consultation(self.asked.feed if isinstance(self.asked, ClinicalConsultation) else None, outcome)
+
+    def lacks(self, resource_type: str) -> None:
+        """The feed has no such type, of the several that a page asked for."""
+        self.left_out[resource_type] = ("not-at-feed",)
 
     def record_informed(self) -> None:
         """Make durable that the clinician says: this patient was told of this look, and did not object.

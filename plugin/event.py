@@ -177,7 +177,7 @@ class AskedBody(TypedDict, total=False):
     continued: bool
     """A further page of an earlier question."""
     left_out: list[LeftOutBody]
-    """What the page asked for too, and was refused."""
+    """What the page asked for too, and was refused, or is not to be had at the feed."""
     file: int
     """Which of the resource's files was opened, counted from 1."""
     page: int

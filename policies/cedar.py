@@ -38,6 +38,7 @@ RESERVED = frozenset(
         "core",
         "handle",
         "log-by-search",
+        "not-at-feed",
         "page-link",
         "quota",
         "scope",

@@ -61,10 +61,8 @@ def _reached(entry: FeedEntry, place: str) -> bool:
         told = printable(", ".join(interactions)) if interactions else "not offered"
         click.echo(f"  {resource_type}: {told}")
     if missing := [each for each in entry.types if "search-type" not in offer.types.get(each, ())]:
-        # A source that answers 404 for one type has given no whole answer, and the viewer shows none of it.
         click.echo(
-            f"warning: {entry.id}: no search of {', '.join(missing)}: leave out of its types what it does not have,"
-            " or the viewer's look at it may fail as a whole",
+            f"warning: {entry.id}: no search of {', '.join(missing)}: leave out of its types what it does not have",
             err=True,
         )
     return True

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from fhir_adapters.interface import Call, Entry, FeedLinkExpired, Page, Tree
+from fhir_adapters.interface import Call, Entry, FeedLinkExpired, FeedTypeUnknown, Page, Tree
 from plugin.consultation.feed_line import FeedLine
 from plugin.consultation.findings import Match, Read
 from plugin.errors import FeedFailed, Refused
@@ -60,23 +60,36 @@ def together(
     *,
     most: int,
     met: Callable[[Tree], object],
+    lacks: Callable[[str], object],
 ) -> list[Read]:
     """The whole answers to a page's searches, in the order of its types. Raises what the first that fails raises.
 
     Of an answer with more than `most` resources the rest is not read: it is more than one look may be. `met` is told
-    each resource while the other answers are waited for.
+    each resource while the other answers are waited for, `lacks` each type that the feed does not have; one that has
+    none of them is no feed that answers.
     """
 
-    def whole(line: FeedLine, resource_type: str) -> list[Read]:
+    def whole(line: FeedLine, resource_type: str) -> list[Read] | FeedFailed:
         read: list[Read] = []
-        for read, _ in pages(asked.of_types(resource_type), match, ceiling(resource_type), line, call):
-            if len(read) > most:
-                return read
+        try:
+            for read, _ in pages(asked.of_types(resource_type), match, ceiling(resource_type), line, call):
+                if len(read) > most:
+                    return read
+        except FeedFailed as failure:
+            if failure.feed_answer == FeedTypeUnknown.kind:
+                return failure
+            raise
         for each in read:
             met(each.entry.resource)
         return read
 
-    return [each for read in feed.side_by_side(whole, asked.types) for each in read]
+    answers = list(zip(asked.types, feed.side_by_side(whole, asked.types), strict=True))
+    failures = {resource_type: answer for resource_type, answer in answers if isinstance(answer, FeedFailed)}
+    if len(failures) == len(answers):
+        raise failures[asked.types[0]]
+    for resource_type in failures:
+        lacks(resource_type)
+    return [each for _, answer in answers if not isinstance(answer, FeedFailed) for each in answer]
 
 
 def _linked(name: str, feed: FeedLine, call: Call) -> Page:

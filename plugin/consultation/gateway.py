@@ -347,8 +347,10 @@ class Gateway:
                 if asked.file is not None:
                     return self._with_file(answer, asked.file, match, feed.line, call, binding, identity)
             elif asked.also:
-                most, met = self.most_resources, compartment.contents_of
-                read_whole = fetch.together(asked, match, scope.ceiling, feed.line, call, most=most, met=met)  # 5
+                most, met, lacks = self.most_resources, compartment.contents_of, attempt.lacks
+                read_whole = fetch.together(  # 5
+                    asked, match, scope.ceiling, feed.line, call, most=most, met=met, lacks=lacks
+                )
                 answer.judge_all(read_whole)  # 6-8
                 attempt.feed_answer = ANSWERED
             else:

@@ -6,7 +6,7 @@ What it is found to be is judged by the others; nothing is shown for having been
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from fhir_adapters.interface import Call, Entry, FeedRefused, Page
+from fhir_adapters.interface import Call, Entry, FeedRefused, FeedTypeUnknown, Page
 from plugin.consultation.feed_line import FeedLine
 from plugin.consultation.feed_places import own_place
 from plugin.consultation.findings import Match
@@ -129,5 +129,5 @@ class LookUps:
 
 def _refused_or_raise(failure: FeedFailed) -> None:
     """A feed that does not answer this question is as one that has nothing; one that fails is not."""
-    if failure.feed_answer != FeedRefused.kind:
+    if failure.feed_answer not in {FeedRefused.kind, FeedTypeUnknown.kind}:
         raise failure

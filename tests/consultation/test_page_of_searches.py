@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from fhir_adapters.interface import Call, Entry, FeedUnavailable, Page
+from fhir_adapters.interface import Call, Entry, FeedTypeUnknown, FeedUnavailable, Page
 from plugin.authentication.credential import BearerToken
 from plugin.consultation.release import Release
 from plugin.errors import FeedFailed, Refused
 from policies.vocabulary.consultation import ClinicalConsultation, Origin, Reason
 from policies.vocabulary.interactions import Delivery, Interaction, Level
 from tests.consultation.site import labelled, strict_world
-from tests.world import CONFIGURATION, World, lab_patient, observation
+from tests.world import CONFIGURATION, MemoryFeed, World, lab_patient, observation
 
 TYPES = ("Observation", "DiagnosticReport", "ImagingStudy")
 
@@ -67,6 +67,34 @@ def test_what_the_token_does_not_cover_is_left_out_and_recorded(world: World) ->
     assert not [query for query in world.lab.queries if "DiagnosticReport" in query]
     assert world.last()["asked"]["left_out"] == [{"type": "DiagnosticReport", "rules": ["scope"]}]
     assert world.last()["asked"]["query"].startswith("?_type=Observation,ImagingStudy&")
+
+
+class Partial(MemoryFeed):
+    """A server that knows only some types, and says so with 404 as R4 does."""
+
+    types: tuple[str, ...] = ("Patient", "Observation")
+
+    def search(self, resource_type: str, parameters: tuple[tuple[str, str], ...], call: Call) -> Page:
+        if resource_type not in self.types:
+            raise FeedTypeUnknown("the feed has no resources of the type")
+        return super().search(resource_type, parameters, call)
+
+
+def test_a_type_that_a_feed_does_not_have_takes_nothing_from_the_others(world: World) -> None:
+    """Few servers have all that a page asks for. The record says which this one lacks."""
+    world.lab.__class__ = Partial
+    world.lab.resources.append(observation("o1"))
+    assert [each.reference for each in look(world, *TYPES).shown] == ["Observation/o1"]
+    lacking = [{"type": name, "rules": ["not-at-feed"]} for name in TYPES[1:]]
+    assert (world.last()["outcome"], world.last()["asked"]["left_out"]) == ("0", lacking)
+
+
+def test_a_feed_that_has_none_of_the_types_gave_no_answer(world: World) -> None:
+    """Its address may be a mistyped one: an empty page would say that there are no results."""
+    world.lab.__class__ = Partial
+    with pytest.raises(FeedFailed):
+        look(world, *TYPES[1:])
+    assert (world.last()["outcome"], world.last()["feed"]["answer"]) == ("8", "type-unknown")
 
 
 def test_a_page_of_which_nothing_is_permitted_is_refused(world: World) -> None:

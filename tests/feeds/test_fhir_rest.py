@@ -22,6 +22,7 @@ from fhir_adapters.interface import (
     FeedLinkRefused,
     FeedRefused,
     FeedTimeout,
+    FeedTypeUnknown,
     FeedUnavailable,
 )
 from fhir_adapters.upstream import MAX_BODY_BYTES, MAX_HEADER_BYTES, HttpUpstream
@@ -122,6 +123,19 @@ def test_absence_is_none_on_a_read_expiry_on_a_page_and_refusal_on_a_search(
         feed.page("?_getpages=1", call)
     with pytest.raises(FeedRefused):
         feed.search("Observation", (), call)
+
+
+def test_a_type_that_a_server_does_not_have_is_told_from_an_address_that_is_no_fhir(asking: Asking, call: Call) -> None:
+    """Both are 404 on a search (R4 RESTful API); only a FHIR server says it with an OperationOutcome."""
+    outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "not-supported"}]}
+    feed, _ = asking(answer(outcome, "404 Not Found"))
+    with pytest.raises(FeedTypeUnknown):
+        feed.search("Claim", (), call)
+    for body in ({}, READ, b"{", b""):
+        feed, _ = asking(answer(body, "404 Not Found"))
+        with pytest.raises(FeedRefused) as refused:
+            feed.search("Claim", (), call)
+        assert type(refused.value) is FeedRefused
 
 
 # Answers that cannot be judged
