@@ -95,7 +95,7 @@ class PolicySet:
         """Parse and validate `texts`, file name -> policies.
 
         Raises RulesInvalid, which names file and line: syntax, types, an unknown fact or action, a template, an id that
-        is missing, doubled, reserved or not a word, a sentence that is missing in French or English.
+        is missing, doubled, reserved or not a word, no sentence in French or English.
         """
         self.rules: Mapping[str, Rule] = {rule.id: rule for rule in _rules(texts)}
         self.ids = tuple(self.rules)
@@ -225,14 +225,14 @@ def _rule(statement: Statement, tree: Any) -> Rule:
         raise RulesInvalid(
             f"{statement.place_of('')}: '{ascii(name)[1:-1]}' cannot be an @id: it is reserved, or no word"
         )
-    sentences = {}
-    for language in LANGUAGES:
-        sentence = tree.annotations.get(language) or ""
-        if not sentence.strip() or len(sentence) > MAX_SENTENCE:
-            raise RulesInvalid(
-                f"{statement.place_of(name)}: policy '{name}' has no @{language}: a sentence that people can read"
-            )
-        sentences[language] = sentence
+    given = {each: text for each in LANGUAGES if (text := tree.annotations.get(each) or "").strip()}
+    if not given or max(map(len, given.values())) > MAX_SENTENCE:
+        raise RulesInvalid(
+            f"{statement.place_of(name)}: policy '{name}' has no sentence that people can read, @en or @fr, of at most "
+            f"{MAX_SENTENCE} characters"
+        )
+    # A site of one language has one to give.
+    sentences = {each: given.get(each, next(iter(given.values()))) for each in LANGUAGES}
     return Rule(name, tree.effect, sentences, statement, tree)
 
 

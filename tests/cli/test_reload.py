@@ -70,7 +70,10 @@ BAD = {
     "a typo": (RULE.format("b", "document").replace("forbid", "forbidd"), "site/b.cedar:2"),
     "an unknown fact": (RULE.format("b", "diagnosis"), "site/b.cedar:2"),
     "a doubled id": (RULE.format("a", "hour > 20"), "site/b.cedar:1: two policies have the id 'a'"),
-    "no sentence": (RULE.format("b", "document").replace('@en("E.")', ""), "site/b.cedar:1: policy 'b' has no @en"),
+    "no sentence": (
+        RULE.format("b", "document").replace('@en("E.") @fr("F.")', ""),
+        "site/b.cedar:1: policy 'b' has no sentence",
+    ),
 }
 
 

@@ -424,6 +424,14 @@ def test_every_shipped_rule_says_what_it_does_in_english_and_french(name: str) -
         assert policy.annotations["en"] != policy.annotations["fr"]
 
 
+@pytest.mark.parametrize("given", ['@en("Nobody looks.")', '@fr(" ") @en("Nobody looks.")', '@fr("Nobody looks.")'])
+def test_a_sentence_in_one_language_stands_for_both(given: str) -> None:
+    """A site whose people speak one language has one to give."""
+    schema = (Path(rulebook.__file__).parent / "rules" / "vitrine.cedarschema").read_text()
+    rules = PolicySet({"x": f'@id("shut") {given} forbid (principal, action, resource);'}, schema)
+    assert rules.rules["shut"].sentences == {"fr": "Nobody looks.", "en": "Nobody looks."}
+
+
 @pytest.mark.parametrize(
     "rule",
     [
