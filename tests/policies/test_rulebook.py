@@ -139,8 +139,8 @@ PLACES = {
         "shw",
     ),
     "a duplicate": ('@id("x") @fr("F.") @en("E.")\npermit (principal, action, resource);', 6, r"site/b\.cedar:4"),
-    "no French": ('@id("y") @en("E.")\npermit (principal, action, resource);', 6, "@fr"),
-    "a blank English sentence": ('@id("y") @fr("F.") @en("  ")\npermit (principal, action, resource);', 6, "@en"),
+    "no sentence": ('@id("y")\npermit (principal, action, resource);', 6, "@en or @fr"),
+    "a blank sentence": ('@id("y") @en("  ")\npermit (principal, action, resource);', 6, "@en or @fr"),
     "an unclosed string": ('@id("y) @fr("F.")', 6, "cannot be parsed"),
     "a name that no record takes": (
         '@id("Alma Roy") @fr("F.") @en("E.")\npermit (principal, action, resource);',
