@@ -23,7 +23,8 @@ from plugin.authentication.launchable import launchable_ehrs, launched, redirect
 from plugin.consultation.admission import Admission
 from plugin.consultation.break_glass import BreakGlass
 from plugin.consultation.feed_line import EhrLine, FeedLine
-from plugin.consultation.gateway import FeedOnOffer, Gateway
+from plugin.consultation.feed_on_offer import FeedOnOffer
+from plugin.consultation.gateway import Gateway
 from plugin.consultation.handles import FileAddresses
 from plugin.consultation.network_zone import NetworkZones
 from plugin.consultation.opposition import Oppositions

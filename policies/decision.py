@@ -1,8 +1,8 @@
 """Verdicts: the facts of a request, put to the rules.
 
 `decide_core` comes before any site rule and before any feed; `decide_site` once the care relation is known;
-`decide_show` for each distinct set of labels in an answer; `decide_break_glass` before an opening. Several purposes:
-each must be permitted.
+`decide_show` for each distinct set of labels in an answer; `decide_any` before an opening, and of what a page offers.
+Several purposes: each must be permitted.
 """
 
 from collections.abc import Iterable, Sequence
@@ -41,13 +41,13 @@ def decide_site(
     return _for_each_purpose(rules.complete, identity, asked, facts(identity, asked, circumstances))
 
 
-def decide_break_glass(
+def decide_any(
     rules: Rulebook, identity: Identity, looks: Iterable[tuple[ClinicalConsultation, Circumstances]]
 ) -> Permit | Deny:
-    """Whether the glass may be broken: whether any of `looks`, as it would be made under the opening, is permitted.
+    """Whether any of `looks` is permitted. A denial names the rules that refused every one.
 
-    So there is no rule for opening apart from those for looking, and what they never permit opens nothing. A denial
-    names the rules that refused every look.
+    So the glass may be broken where a look under the opening is permitted: there is no rule for opening apart from
+    those for looking, and what they never permit opens nothing.
     """
     denied: set[str] | None = None
     for asked, circumstances in looks:

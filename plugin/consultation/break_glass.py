@@ -16,7 +16,7 @@ from plugin.errors import RecordUnavailable, Refused, ScopeInsufficient, StateUn
 from plugin.event import GATEWAY_TENANT, AuditAction, Body, BreakGlassBody, Outcome, RetentionClass
 from plugin.recorder import Recorder
 from plugin.state.openings import Ended, Opening, Openings
-from policies.decision import decide_break_glass
+from policies.decision import decide_any
 from policies.vocabulary.circumstances import Circumstances
 from policies.vocabulary.consultation import ClinicalConsultation, Reason
 from policies.vocabulary.emergency import BREAK_GLASS, MAX_TEXT, EmergencyAccess, EmergencyReason
@@ -56,7 +56,7 @@ class BreakGlass:
         """
         if asked.reason is not None:
             attempt.break_glass = {"reason": str(asked.reason)}
-        verdict = decide_break_glass(attempt.rulebook, identity, looks)
+        verdict = decide_any(attempt.rulebook, identity, looks)
         attempt.rules = verdict.rules
         if isinstance(verdict, Deny):
             raise Refused(Reason.ACCESS_DENIED, rules=verdict.rules)
@@ -159,11 +159,14 @@ class BreakGlass:
         self.recorder.append(body, tenant=tenant, retention_class=RetentionClass.CONSULTATION, repeated=True)
 
 
-def under(identity: Identity) -> Identity:
-    """The identity, as it looks under an opening. One whose token states another use than care stays as it is."""
+def under(identity: Identity, purpose: str = BREAK_GLASS) -> Identity:
+    """The identity, as it looks under an opening, or for another purpose that it states.
+
+    One whose token states another use than care stays as it is.
+    """
     if not TREATMENT.union(EMERGENCY).issuperset(identity.purposes):
         return identity
-    return replace(identity, purposes=(BREAK_GLASS,), purpose_source=PurposeSource.DECLARED)
+    return replace(identity, purposes=(purpose,), purpose_source=PurposeSource.DECLARED)
 
 
 def _patient(identity: Identity, asked: EmergencyAccess) -> str:

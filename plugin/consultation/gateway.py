@@ -19,6 +19,7 @@ from plugin.consultation.care_context import DECLARED, care_relation
 from plugin.consultation.compartment import Compartment
 from plugin.consultation.facts import Labelling
 from plugin.consultation.feed_line import EhrLine, FeedLine
+from plugin.consultation.feed_on_offer import FeedOnOffer
 from plugin.consultation.findings import LaunchPatient, NoMatch, Opposition
 from plugin.consultation.findings import Match as Matched
 from plugin.consultation.handles import FileAddresses
@@ -28,19 +29,19 @@ from plugin.consultation.network_zone import NetworkZones
 from plugin.consultation.opposition import Oppositions
 from plugin.consultation.patient_match import PatientMatches
 from plugin.consultation.permission import Rules, Scope, permission, permitted_types
+from plugin.consultation.prospects import prospects
 from plugin.consultation.release import Release
 from plugin.errors import CallerThrottled, ConsultError, Refused, SpaceLow
 from plugin.event import LOCAL_FEED
 from plugin.ledger.space import FreeSpace
 from plugin.recorder import Recorder
-from plugin.settings.feed import Match
 from plugin.settings.rules import TighterLimits
 from plugin.state.openings import Opening
 from plugin.state.quotas import Charged, Quotas
 from plugin.state.rules_in_force import RulesInForce
 from plugin.state.suspensions import Kind, Suspensions
 from plugin.strangers import Strangers
-from policies.decision import decide_core, decide_site
+from policies.decision import decide_any, decide_core, decide_site
 from policies.vocabulary.circumstances import Circumstances
 from policies.vocabulary.consultation import (
     AuditConsultation,
@@ -50,29 +51,17 @@ from policies.vocabulary.consultation import (
     PageBinding,
     Reason,
 )
-from policies.vocabulary.emergency import EmergencyAccess
+from policies.vocabulary.emergency import BREAK_GLASS, EmergencyAccess
 from policies.vocabulary.identity import Identity, Subject
-from policies.vocabulary.interactions import Delivery, Interaction, Level
-from policies.vocabulary.verdict import Deny
+from policies.vocabulary.interactions import Delivery, Interaction
+from policies.vocabulary.session import STATABLE
+from policies.vocabulary.verdict import Deny, Permit
 
 CONSULTATION_SECONDS = 8.0
 FEED_SECONDS = 5.0
 """How long one question to a feed or EHR may take; a consultation may need several."""
 
 ANSWERED = "answered"
-
-
-@dataclass(frozen=True, slots=True)
-class FeedOnOffer:
-    """A feed as the gateway knows it: its line, the types that it is asked for, and how its patients are matched."""
-
-    line: FeedLine
-    types: tuple[str, ...]
-    match: Match | LaunchPatient
-    documents: str | None = None
-    """The confidentiality that its whole documents have at least."""
-    wants_informed: bool = False
-    """Looked at only with the clinician's word that the patient was told."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +135,7 @@ class Gateway:
             else:
                 self._charge(attempt, identity, asked.patient or identity.launch_patient)
                 opposition = self._opposition(attempt, identity, asked.patient, Deadline.after(CONSULTATION_SECONDS))
-                looks = self._emergency_looks(identity, asked, origin, opposition)
+                looks = self._prospects(identity, asked.delivery, asked.patient, origin, opposition.fact)
                 opening = self.glass.reserve(attempt, identity, asked, looks)
         if asked.closing:
             self.glass.forget(opening)
@@ -162,6 +151,20 @@ class Gateway:
         """
         identity = self.identifier.identify(credential)
         return self.glass.standing(identity, patient or identity.launch_patient)
+
+    def offers(self, credential: Credential, origin: Origin) -> frozenset[str]:
+        """The purposes for which a rule permits some look at the patient in context: pages offer this person no other.
+
+        Releases nothing, records nothing. Raises ConsultError.
+        """
+        identity, rules = self.identifier.identify(credential), self.rules.now()
+
+        def is_permitted(purpose: str) -> bool:
+            stated = under(identity, purpose)
+            looks = self._prospects(stated, Delivery.RENDERED, None, origin)
+            return isinstance(decide_any(rules, stated, looks), Permit)
+
+        return frozenset(filter(is_permitted, STATABLE | {BREAK_GLASS}))
 
     def identifies(self, credential: Credential) -> bool:
         """Whether somebody verified stands behind `credential`: before a face reads more than a request's head."""
@@ -219,26 +222,21 @@ class Gateway:
         documents = self.feeds[asked.feed].documents
         return Labelling(attempt.rulebook, identity, asked, circumstances, documents, opposition)
 
-    def _emergency_looks(
-        self, identity: Identity, asked: EmergencyAccess, origin: Origin, opposition: Opposition
+    def _prospects(
+        self,
+        identity: Identity,
+        delivery: Delivery,
+        patient: str | None,
+        origin: Origin,
+        opposition: str | None = None,
     ) -> Looks:
-        """A search for each type of each feed, as it would be judged under the opening that is asked for."""
-        for feed_id, feed in self.feeds.items():
-            # What the patient must be told is asked at each look.
-            look = ClinicalConsultation(
-                feed_id,
-                Interaction.SEARCH_TYPE,
-                Level.TYPE,
-                asked.delivery,
-                patient=asked.patient,
-                patient_informed=True,
-            )
-            around = self._circumstances(identity, look, origin, broken=True)
-            around = replace(
-                around, type_offered=True, care_relation=care_relation(identity, look), opposition=opposition.fact
-            )
-            for resource_type in feed.types:
-                yield replace(look, resource_type=resource_type), around
+        """What this person could look at for the purpose that the identity has."""
+
+        def around(look: ClinicalConsultation) -> Circumstances:
+            broken = BREAK_GLASS in identity.purposes
+            return replace(self._circumstances(identity, look, origin, broken=broken), opposition=opposition)
+
+        return prospects(self.feeds, identity, delivery, patient, around)
 
     def _require_space(self, credential: Credential) -> None:
         """Raises SpaceLow: first for callers who show no token, then for everybody. Counted as strangers are."""

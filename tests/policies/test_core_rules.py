@@ -8,7 +8,7 @@ import pytest
 
 from policies import rulebook
 from policies.cedar import EVALUATION_FAILED, PolicySet, Question
-from policies.decision import Signature, decide_break_glass, decide_core, decide_log, decide_show, decide_site
+from policies.decision import Signature, decide_any, decide_core, decide_log, decide_show, decide_site
 from policies.labels import Labels
 from policies.rulebook import Rulebook
 from policies.vocabulary.consultation import AuditConsultation, ClinicalConsultation
@@ -225,12 +225,12 @@ def test_no_opening_where_every_look_under_it_would_be_refused(circumstances: di
     rules = rulebook.load(tmp_path, unlabelled_documents="withhold")
     urgent, asked = clinician(purposes=("BTG",)), search(delivery=VIEWER)
     good, bad = around(break_glass=True), around(break_glass=True, **circumstances)
-    verdict = decide_break_glass(rules, urgent, [(asked, bad), (asked, bad)])
+    verdict = decide_any(rules, urgent, [(asked, bad), (asked, bad)])
     assert isinstance(verdict, Deny)
     assert not verdict.silent
-    assert decide_break_glass(rules, urgent, [(asked, bad), (asked, good)]) == Permit(("site-emergency",))
-    assert decide_break_glass(rules, urgent, []) == Deny((NO_RULE_PERMITS,))
-    assert decide_break_glass(RULES, urgent, [(asked, good)]) == Deny((NO_RULE_PERMITS,))
+    assert decide_any(rules, urgent, [(asked, bad), (asked, good)]) == Permit(("site-emergency",))
+    assert decide_any(rules, urgent, []) == Deny((NO_RULE_PERMITS,))
+    assert decide_any(RULES, urgent, [(asked, good)]) == Deny((NO_RULE_PERMITS,))
 
 
 def test_without_a_launch_only_a_rule_of_the_site_permits(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ def test_the_purpose_is_treatment_unless_the_person_says_otherwise(tmp_path: Pat
     seen = clinic.get("purpose", language="fr")
     assert 'value="TREAT" required checked' in seen.html
     assert "Soigner ce patient" in seen.text
+    assert 'value="ETREAT"' not in seen.html, "every look would be refused, and only a new launch leads out"
     after = clinic.post("purpose", {"form": seen.form, "purpose": "COC"})
     assert clinic.follow(after).status == 200
     clinic.get("part/city-lab")
@@ -76,6 +77,14 @@ def test_the_reasons_of_an_emergency_are_said_in_both_languages(clinic: Clinic) 
     for language, place in (("fr", 0), ("en", 1)):
         text = clinic.get("emergency", language=language).text
         assert all(words[place] in text for words in WORDS.values())
+
+
+def test_emergency_access_is_offered_only_where_a_rule_could_permit_it(clinic: Clinic, tmp_path: Path) -> None:
+    """An emergency waits for nobody who is then refused."""
+    permits = tmp_path / "permitting"
+    permits.mkdir()
+    for desk, emergency in ((clinic, False), (with_emergency(permits), True)):
+        assert ("/emergency?lang=en" in desk.get().html) is emergency
 
 
 def test_where_no_rule_permits_it_emergency_access_is_refused_and_recorded(clinic: Clinic) -> None:

@@ -26,6 +26,7 @@ from plugin.state.openings import Opening
 from plugin.state.views import IDLE_SECONDS, View
 from plugin.strangers import Strangers
 from policies.vocabulary.consultation import Origin
+from policies.vocabulary.emergency import BREAK_GLASS
 
 FAMILY = "viewer"
 """Of routes, in records and counts."""
@@ -34,10 +35,13 @@ WORDS = {**PAGE, **COURSES, **DOCUMENT}
 
 
 class Glass(Protocol):
-    """Of the Gateway, what the banner of a page needs."""
+    """Of the Gateway, what a page of a view offers and shows besides results."""
 
     def broken_glass(self, credential: LaunchSession, patient: str | None = None) -> Opening | None:
         """See Gateway.broken_glass."""
+
+    def offers(self, credential: LaunchSession, origin: Origin) -> frozenset[str]:
+        """See Gateway.offers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,7 @@ class Entrance:
     ) -> Response:
         """A page of the view: with its patient, with what stands open, and with what reports a print."""
         opening = self.glass.broken_glass(entered.credential)
+        offers = self.glass.offers(entered.credential, entered.origin())
         return self.pages.whole(
             template,
             entered.frame,
@@ -111,6 +116,8 @@ class Entrance:
             **self.values(entered),
             patient=self.patient_of(entered),
             opening=opening,
+            offers=offers,
+            emergency_offered=opening is not None or BREAK_GLASS in offers,
             until=None if opening is None else datetime.fromtimestamp(opening.until, UTC).astimezone(),
             left=None if opening is None else max(0, int(opening.until - time.time())),
             ends=max(0, int(entered.view.expires_at - time.time())),
