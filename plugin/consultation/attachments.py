@@ -13,6 +13,7 @@ CONTENT = frozenset({"url", "_url", "data", "_data"})
 """Of an Attachment: what is the file itself, or leads to it."""
 
 _NAMES = frozenset({"attachment", "presentedForm", "photo"})
+_META = frozenset({"meta"})
 
 Path = tuple[str | int, ...]
 """Names and positions from the resource down to an element."""
@@ -70,16 +71,18 @@ def is_given(attachment: Mapping[str, Any]) -> bool:
 
 
 def attachments(resource: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
-    """Every Attachment with its place, in document order."""
+    """Every Attachment with its place, in document order; but for those inside what is not shown."""
     waiting: list[tuple[Path, str, Any]] = [((), "", resource)]
     while waiting:
         path, name, node = waiting.pop()
         if isinstance(node, list):
             waiting += [((*path, place), name, item) for place, item in reversed(list(enumerate(node)))]
         elif isinstance(node, dict):
+            hidden = _META
             if is_attachment(name, node):
                 yield path, node
-            waiting += [((*path, key), key, item) for key, item in reversed(list(node.items()))]
+                hidden |= CONTENT
+            waiting += [((*path, key), key, item) for key, item in reversed(list(node.items())) if key not in hidden]
 
 
 def is_attachment(name: str, value: Mapping[str, Any]) -> bool:

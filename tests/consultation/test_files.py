@@ -325,6 +325,28 @@ def test_a_read_names_its_files_as_a_search_does(world: World) -> None:
     assert answer.json["securityContext"] == {"reference": "DiagnosticReport/r1"}
 
 
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"meta": {"extension": [{"url": "urn:x", "valueAttachment": {"contentType": PDF, "data": DATA}}]}},
+        {
+            "presentedForm": [
+                {"contentType": PDF, "_data": {"extension": [{"url": "urn:x", "valueAttachment": {"data": DATA}}]}}
+            ]
+        },
+    ],
+    ids=["in meta", "in the content of another"],
+)
+def test_a_file_inside_what_is_not_shown_is_not_named(world: World, elements: Tree) -> None:
+    """R4 allows it; the address had nowhere to stand, and one such result failed the whole answer with 500."""
+    report = {"resourceType": "DiagnosticReport", "id": "r1", "status": "final", **elements}
+    world.lab.resources.append({**report, "subject": {"reference": "Patient/lab-1"}})
+    answer = world.ask("/fhir/city-lab/DiagnosticReport?patient=p1")
+    assert (answer.status, answer.references) == (200, ["DiagnosticReport/r1"])
+    assert b"Binary" not in answer.data
+    assert DATA.encode() not in answer.data
+
+
 def test_an_answer_with_too_many_files_is_more_than_one_look(world: World) -> None:
     """Two thousand names of one document are no document, and would fill the shared state."""
     world.lab.resources.append(document(1, "lab-1", *({"contentType": PDF, "data": "QUJD"} for _ in range(2001))))

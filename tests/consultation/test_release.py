@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fhir_adapters.resource import encode, parse
+from plugin.consultation.attachments import element_at, named_files
 from plugin.consultation.release import HANDLING, Release, Shown, ready
 from policies.coding import contents
 from policies.vocabulary.consultation import PageBinding
@@ -104,8 +105,9 @@ def test_an_attachment_keeps_its_title_and_loses_its_content(place: Any) -> None
 
 
 NAMES = st.sampled_from(
-    ["meta", "source", "photo", "valueAttachment", "attachment", "presentedForm", "contentType", "url", "_url", "data",
-     "_data", "reference", "valueReference", "extension", "contained", "code", "identifier", "result", "security"]
+    ["meta", "source", "photo", "form", "valueAttachment", "attachment", "presentedForm", "contentType", "url", "_url",
+     "data", "_data", "reference", "valueReference", "extension", "contained", "code", "identifier", "result",
+     "security"]
 )  # fmt: skip
 TEXTS = st.sampled_from(["x", f"{BASE}/Patient/1", "Patient/1", "https://lab.example/x", "application/pdf"])
 TREES = st.recursive(
@@ -122,6 +124,15 @@ def test_what_is_plain_needs_no_second_walk(elements: dict[str, Any]) -> None:
     text = encode(resource)
     assert encode(ready(resource, BASE, plain=contents(resource).plain)) == encode(ready(resource, BASE))
     assert encode(resource) == text
+
+
+@given(st.dictionaries(NAMES, TREES, max_size=5))
+def test_every_file_that_is_named_has_its_place_in_what_is_shown(elements: dict[str, Any]) -> None:
+    """Its address is written there; one inside a part that is taken out failed the whole answer."""
+    resource = {"resourceType": "Observation", "id": "o", **elements}
+    shown = ready(resource, BASE)
+    for each in named_files(resource, BASE):
+        assert isinstance(element_at(shown, each.path), dict)
 
 
 def test_an_ordinary_result_is_plain() -> None:
