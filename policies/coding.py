@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 REPORTING = frozenset({"result", "hasMember", "derivedFrom", "entry", "target"})
 """Elements by which a resource reports another: what they name must be judged with it, or the referrer is not shown."""
 
-_LEADING = frozenset({"meta", "attachment", "presentedForm", "photo", "contentType"})
+_LEADING = frozenset({"meta", "attachment", "presentedForm", "photo", "form", "contentType"})
 """Elements that may lead to the source, or hold content that only the viewer shows; so may all `…Attachment`."""
 
 _MARKING = frozenset({"resourceType", "contentType"})

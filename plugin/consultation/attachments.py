@@ -86,10 +86,12 @@ def attachments(resource: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str
 
 
 def is_attachment(name: str, value: Mapping[str, Any]) -> bool:
-    """An Attachment by the name of its element, or by its content type beside content."""
+    """An Attachment by the name of its element, or by its content: beside a content type, or in a `form`, which is
+    an Attachment in an ExplanationOfBenefit and a concept in a Medication.
+    """
     if name in _NAMES or name.endswith("Attachment"):
         return True
-    return "contentType" in value and not CONTENT.isdisjoint(value)
+    return ("contentType" in value or name == "form") and not CONTENT.isdisjoint(value)
 
 
 def element_at(tree: Any, path: Path) -> Any:

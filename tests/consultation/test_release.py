@@ -145,6 +145,16 @@ def test_a_photo_without_a_content_type_is_an_attachment_all_the_same() -> None:
     assert ready({"resourceType": "Patient", "photo": [{"url": "https://lab.example/p.png"}]}, BASE)["photo"] == [{}]
 
 
+@pytest.mark.parametrize("content", [{"url": "https://insurer.example/forms/9"}, {"data": "U0VDUkVU"}])
+def test_the_printed_form_of_a_claim_is_an_attachment_and_that_of_a_medicine_is_none(content: dict[str, str]) -> None:
+    """ExplanationOfBenefit.form needs no content type (R4 2.24.0.6), and led to the insurer's own address."""
+    claim = {"resourceType": "ExplanationOfBenefit", "id": "e", "form": {"title": "Claim", **content}}
+    assert ready(claim, BASE, plain=contents(claim).plain)["form"] == {"title": "Claim"}
+    medicine = {"resourceType": "Medication", "id": "m", "form": {"coding": [{"code": "tablet"}]}}
+    assert named_files(medicine, BASE) == ()
+    assert ready(medicine, BASE)["form"] == medicine["form"]
+
+
 def test_sampled_data_is_a_value() -> None:
     """An ECG's points are the result, not a file."""
     sampled = {"origin": {"value": 0}, "period": Decimal("10"), "dimensions": 1, "data": "2 1 E U"}
