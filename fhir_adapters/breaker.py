@@ -37,14 +37,17 @@ class Breaker:
             self._trying = True
             return True
 
-    def heard(self, *, answered: bool) -> bool:
-        """Tell how the question ended. True if the place is left alone from now on, or is not any more."""
+    def heard(self, *, answered: bool | None) -> bool:
+        """Tell how the question ended; None: it says nothing of the place.
+
+        True if the place is left alone from now on, or is not any more.
+        """
         with self._lock:
             was_open = self._failures >= FAILURES_TO_OPEN
             self._trying = False
             if answered:
                 self._failures = 0
-            else:
+            elif answered is not None:
                 self._failures += 1
                 self._opened_at = self._clock()
             return was_open is not (self._failures >= FAILURES_TO_OPEN)

@@ -36,6 +36,8 @@ WAITING = 4
 """Consultations that may wait for a slot; with those at the feed, half of the threads of a process."""
 WAITING_FOR_EHR = 16
 """All threads but those at the EHR: each look whose patient is not known yet needs it, and a morning begins so."""
+FAIR_SECONDS = 2.0
+"""Who was given less, and did not answer within it, may well be there: what was asked before has used up the time."""
 QUESTIONS_AT_ONCE = 6
 """That a page which needs several searches puts to its feed at a time, as a browser would."""
 
@@ -65,13 +67,13 @@ class FeedLine:
         return line
 
     def read(self, resource_type: str, resource_id: str, call: Call) -> Tree | None:
-        return self._ask(lambda: self._feed.read(resource_type, resource_id, self._carrying(call)))
+        return self._ask(call, lambda: self._feed.read(resource_type, resource_id, self._carrying(call)))
 
     def search(self, resource_type: str, parameters: tuple[tuple[str, str], ...], call: Call) -> Page:
-        return self._ask(lambda: self._feed.search(resource_type, parameters, self._carrying(call)))
+        return self._ask(call, lambda: self._feed.search(resource_type, parameters, self._carrying(call)))
 
     def page(self, name: str, call: Call) -> Page:
-        return self._ask(lambda: self._feed.page(name, self._carrying(call)))
+        return self._ask(call, lambda: self._feed.page(name, self._carrying(call)))
 
     def side_by_side(self, ask: Callable[[Self, Thing], Answer], things: Iterable[Thing]) -> list[Answer]:
         """What `ask` answers for each of `things`, in their order; QUESTIONS_AT_ONCE of them at a time.
@@ -88,32 +90,33 @@ class FeedLine:
         return call if self._bearer is None else replace(call, bearer=self._bearer)
 
     def file(self, url: str, call: Call) -> FeedFile | None:
-        return self._ask(lambda: self._feed.file(url, self._carrying(call)))
+        return self._ask(call, lambda: self._feed.file(url, self._carrying(call)))
 
-    def _ask(self, question: Callable[[], Answer]) -> Answer:
+    def _ask(self, call: Call, question: Callable[[], Answer]) -> Answer:
         with self._waiting():
             if not self._breaker.allows():
                 raise self.unavailable("breaker-open")
-            silence: str | None = "a defect"
+            fair = call.deadline.remaining() >= FAIR_SECONDS
+            answered: bool | None = False
+            problem = "a defect"
             try:
                 answer = question()
-                silence = None
+                answered = True
             except FeedError as error:
-                # A feed that answers wrongly is there: only silence opens the breaker.
-                silence = str(error) if isinstance(error, FeedUnavailable | FeedTimeout) else None
+                answered, problem = _is_there(error, fair=fair), str(error)
                 raise self.failure(error) from error
             finally:
-                self._heard(silence)
+                self._heard(answered, problem)
             return answer
 
-    def _heard(self, silence: str | None) -> None:
-        """`silence`: why there was no answer. The process log says when it begins to be believed, and when it ends."""
-        if not self._breaker.heard(answered=silence is None):
+    def _heard(self, answered: bool | None, problem: str) -> None:
+        """The process log says when silence begins to be believed, with its `problem`, and when it ends."""
+        if not self._breaker.heard(answered=answered):
             return
-        if silence is None:
+        if answered:
             log.info("a source that was left alone answers again", source=self.id)
         else:
-            log.warning("a source does not answer and is left alone for some seconds", source=self.id, problem=silence)
+            log.warning("a source does not answer and is left alone for some seconds", source=self.id, problem=problem)
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:
@@ -136,6 +139,13 @@ class FeedLine:
                 return FeedUnreachable(error.kind)
             case _:
                 return FeedFailed(error.kind)
+
+
+def _is_there(error: FeedError, *, fair: bool) -> bool | None:
+    """Whether a feed is there that gave this error: one that answers wrongly is. None: it had no time to show it."""
+    if isinstance(error, FeedTimeout) and not fair:
+        return None
+    return not isinstance(error, FeedUnavailable | FeedTimeout)
 
 
 class EhrLine(FeedLine):

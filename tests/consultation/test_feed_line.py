@@ -12,7 +12,7 @@ from fhir_adapters.breaker import FAILURES_TO_OPEN, OPEN_SECONDS, Breaker, Bulkh
 from fhir_adapters.interface import Call, Deadline, FeedAnswerInvalid, FeedError, FeedTimeout, FeedUnavailable
 from plugin.cli.workers import THREADS
 from plugin.consultation.admission import PLACES, Admission
-from plugin.consultation.feed_line import SLOTS, WAITING, EhrLine, FeedLine
+from plugin.consultation.feed_line import FAIR_SECONDS, SLOTS, WAITING, EhrLine, FeedLine
 from plugin.errors import EhrUnreachable, FeedBusy, FeedFailed, FeedTooSlow, Overloaded
 from tests.world import LAB_BASE, MemoryFeed
 
@@ -43,11 +43,11 @@ def line(feed: MemoryFeed, clock: Clock) -> FeedLine:
     return FeedLine(feed, clock)
 
 
-def fail(line: FeedLine, feed: MemoryFeed, error: FeedError, times: int) -> None:
+def fail(line: FeedLine, feed: MemoryFeed, error: FeedError, times: int, call: Call = CALL) -> None:
     feed.failure = error
     for _ in range(times):
         with pytest.raises(FeedFailed):
-            line.read("Observation", "o1", CALL)
+            line.read("Observation", "o1", call)
     feed.failure = None
 
 
@@ -72,6 +72,26 @@ def test_a_wrong_answer_does_not_open_it(line: FeedLine, feed: MemoryFeed) -> No
     """A feed that answers is there; only silence opens the breaker."""
     fail(line, feed, FeedAnswerInvalid("x"), FAILURES_TO_OPEN * 3)
     assert line.read("Observation", "o1", CALL) is None
+
+
+def test_a_feed_that_was_given_no_time_is_not_left_alone_for_it(line: FeedLine, feed: MemoryFeed, clock: Clock) -> None:
+    """Look-ups after a slow page, or a feed behind a slow EHR, have what is left: that closed a sound feed to all."""
+    late = Call(Deadline.after(FAIR_SECONDS - 1), "r.1")
+    fail(line, feed, FeedTimeout("x"), FAILURES_TO_OPEN * 3, late)
+    assert line.read("Observation", "o1", CALL) is None
+    fail(line, feed, FeedTimeout("x"), FAILURES_TO_OPEN)
+    clock.now += OPEN_SECONDS
+    fail(line, feed, FeedTimeout("x"), 1, late)  # the one that tries tells nothing, and the next one tries
+    assert line.read("Observation", "o1", CALL) is None
+
+
+def test_a_feed_that_cannot_be_reached_is_left_alone_however_little_time_there_was(
+    line: FeedLine, feed: MemoryFeed
+) -> None:
+    """It said so by itself."""
+    fail(line, feed, FeedUnavailable("x"), FAILURES_TO_OPEN, Call(Deadline.after(0), "r.1"))
+    with pytest.raises(FeedBusy):
+        line.read("Observation", "o1", CALL)
 
 
 def test_a_recovered_feed_is_asked_again_within_thirty_seconds(line: FeedLine, feed: MemoryFeed, clock: Clock) -> None:
