@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import overload
 
 from fhir_adapters.interface import Call, Deadline, Entry
@@ -59,7 +60,7 @@ from policies.vocabulary.verdict import Deny, Permit
 
 CONSULTATION_SECONDS = 8.0
 FEED_SECONDS = 5.0
-"""How long one question to a feed or EHR may take; a consultation may need several."""
+"""How long one step may wait for a feed or EHR, whatever it asks there; a consultation may need several steps."""
 
 ANSWERED = "answered"
 
@@ -117,7 +118,8 @@ class Gateway:
             opposition = here._opposition(attempt, identity, asked.patient, deadline)
             circumstances = replace(circumstances, opposition=opposition.fact)
             asked, circumstances = here._judge_context(attempt, identity, asked, circumstances)  # 3 context
-            labelling = here._labelling(attempt, identity, asked, circumstances, opposition)
+            documents = here.feeds[asked.feed].documents
+            labelling = Labelling(attempt.rulebook, identity, asked, circumstances, documents, opposition)
             release = here._look(attempt, identity, asked, scope, labelling, deadline)  # 4-8
         # 9 record: leaving the block has made the record durable, or raised
         return release  # 10 release  # noqa: RET504 - the two moments are the point
@@ -208,19 +210,7 @@ class Gateway:
 
     def _opposition(self, attempt: Attempt, identity: Identity, patient: str | None, deadline: Deadline) -> Opposition:
         """What the patient opposes, as far as it can be learned."""
-        call = Call(deadline.sooner(FEED_SECONDS), attempt.origin.record)
-        return self.oppositions.of(identity, patient or identity.launch_patient or "", call)
-
-    def _labelling(
-        self,
-        attempt: Attempt,
-        identity: Identity,
-        asked: ClinicalConsultation,
-        circumstances: Circumstances,
-        opposition: Opposition,
-    ) -> Labelling:
-        documents = self.feeds[asked.feed].documents
-        return Labelling(attempt.rulebook, identity, asked, circumstances, documents, opposition)
+        return self.oppositions.of(identity, patient or identity.launch_patient or "", _bounds(attempt, deadline))
 
     def _prospects(
         self,
@@ -249,7 +239,7 @@ class Gateway:
         """What is known around the look before the patient's side of it is asked about. Raises StateUnavailable."""
         feed = self.feeds.get(asked.feed)
         return Circumstances(
-            hour=_hour(),
+            hour=datetime.now(UTC).hour,
             type_offered=False,  # said of each type where it is judged
             suspended=self._suspended(identity, (Kind.FEED, asked.feed)),
             feed_wants_informed=feed is not None and feed.wants_informed,
@@ -324,12 +314,12 @@ class Gateway:
         patient = asked.patient or identity.launch_patient or ""
         binding = PageBinding(identity.person.key, identity.ehr, patient)
         with self.admission.place():
-            call = Call(deadline.sooner(FEED_SECONDS), attempt.origin.record)
-            match = self.matches.match(identity, patient, feed.match, self.ehrs[identity.ehr], feed.line, call)  # 4
+            bounds = partial(_bounds, attempt, deadline)
+            match = self.matches.match(identity, patient, feed.match, self.ehrs[identity.ehr], feed.line, bounds)  # 4
             if isinstance(match, NoMatch):
                 return _nothing(attempt, asked, binding, match)
             attempt.match = match.by
-            call = Call(deadline.sooner(FEED_SECONDS), attempt.origin.record)
+            call = bounds()
             compartment = Compartment(match, feed.line.base, asked.types, feed.types, scope.ceiling)
             answer = Answer(
                 attempt,
@@ -381,6 +371,11 @@ class Gateway:
         return replace(answer.release(binding, feed.base), file=opened.file, reader=_name_of(identity))
 
 
+def _bounds(attempt: Attempt, deadline: Deadline) -> Call:
+    """Of what is asked of one source from now on."""
+    return Call(deadline.sooner(FEED_SECONDS), attempt.origin.record)
+
+
 def _nothing(attempt: Attempt, asked: ClinicalConsultation, binding: PageBinding, match: NoMatch) -> Release:
     """No match is an empty answer, or a read of nothing: like a feed that has nothing to show."""
     attempt.match = match.reason
@@ -393,7 +388,3 @@ def _nothing(attempt: Attempt, asked: ClinicalConsultation, binding: PageBinding
 
 def _name_of(identity: Identity) -> str:
     return identity.person.name or identity.person.subject
-
-
-def _hour() -> int:
-    return datetime.now(UTC).hour

@@ -57,6 +57,10 @@ _URN = re.compile(r"urn:[a-z0-9][a-z0-9-]{0,31}:[!-~]{1,96}", re.IGNORECASE | re
 _FULL_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
+Bounds = Callable[[], Call]
+"""Of what is asked of one source, from now on: an EHR that is slow takes none of the feed's time."""
+
+
 class PatientMatches:
     """Matches patients at feeds; remembers a match, never a result, while its token lives. Thread-safe."""
 
@@ -72,7 +76,7 @@ class PatientMatches:
         rule: MatchRule | LaunchPatient,
         ehr: FeedLine,
         feed: FeedLine,
-        call: Call,
+        bounds: Bounds,
     ) -> Match | NoMatch:
         """The feed's patient for `patient` of the EHR. Raises ConsultError if the EHR or the feed fails."""
         if isinstance(rule, LaunchPatient):
@@ -82,39 +86,41 @@ class PatientMatches:
         if known is not None:
             return known
         if isinstance(rule, SameIdMatch):
-            found = _same_id(identity, patient, rule, feed, call)
+            found = _same_id(identity, patient, rule, feed, bounds())
         elif isinstance(rule, ClaimMatch):
-            found = self._by_claim(identity, patient, ehr, feed, call)
+            found = self._by_claim(identity, patient, ehr, feed, bounds)
         else:
-            found = self._by_identifier(patient, rule, ehr, feed, call)
+            found = self._by_identifier(patient, rule, ehr, feed, bounds)
         if isinstance(found, Match) and key is not None:
             self._known.keep(key, found, self._clock(), identity.expires_at)
         return found
 
     def _by_identifier(
-        self, patient: str, rule: IdentifierMatch, ehr: FeedLine, feed: FeedLine, call: Call
+        self, patient: str, rule: IdentifierMatch, ehr: FeedLine, feed: FeedLine, bounds: Bounds
     ) -> Match | NoMatch:
-        record = ehr.read("Patient", patient, call)
+        record = ehr.read("Patient", patient, bounds())
         if record is None or not _in_use(record):
             return NoMatch(NOT_ACTIVE)
         identifiers = _identifiers(record, self._trusted(rule.systems, record))
-        return _at_the_feed(record, identifiers, rule.systems, feed, call, by="identifier")
+        return _at_the_feed(record, identifiers, rule.systems, feed, bounds(), by="identifier")
 
-    def _by_claim(self, identity: Identity, patient: str, ehr: FeedLine, feed: FeedLine, call: Call) -> Match | NoMatch:
+    def _by_claim(
+        self, identity: Identity, patient: str, ehr: FeedLine, feed: FeedLine, bounds: Bounds
+    ) -> Match | NoMatch:
         """The token's person_id, if the EHR knows the launch patient by it; what the token says alone is not enough."""
         claimed = asserted(identity.person_id)
         if claimed is None:
             return NoMatch(NO_PERSON_ID)
         if patient != identity.launch_patient:
             return NoMatch(PERSON_ID_OF_ANOTHER)
-        record = ehr.read("Patient", patient, call)
+        record = ehr.read("Patient", patient, bounds())
         if record is None or not _in_use(record):
             return NoMatch(NOT_ACTIVE)
         systems = (claimed[0],)
         if claimed not in _identifiers(record, systems):
             return NoMatch(PERSON_ID_OF_ANOTHER)
         identifiers = (claimed,) if self._trusted(systems, record) else ()
-        return _at_the_feed(record, identifiers, systems, feed, call, by="claim")
+        return _at_the_feed(record, identifiers, systems, feed, bounds(), by="claim")
 
     def _trusted(self, systems: Sequence[str], record: Tree) -> tuple[str, ...]:
         """The systems that count for this patient: INS only when qualified, test roots only in a demonstration."""

@@ -44,6 +44,15 @@ def test_every_call_has_the_feeds_deadline_within_the_consultations(
     assert all(before + 300 <= call.deadline.at <= time.monotonic() + 300 for call in world.lab.calls)
 
 
+def test_a_slow_ehr_takes_none_of_the_feeds_time(world: World) -> None:
+    """The feed was asked with what the EHR had left, and recorded as the one that did not answer in time."""
+    world.ehr.delay = 0.2
+    world.ask(SEARCH)
+    (of_ehr,), of_lab = world.ehr.calls, world.lab.calls
+    assert all(call.deadline.at >= of_ehr.deadline.at + 0.2 for call in of_lab)
+    assert len(of_lab) == 2
+
+
 def test_a_thousand_results_of_one_id_are_told_apart_in_no_time(world: World) -> None:
     """Compared by pairs, those of a hostile source would hold everybody's looks up for seconds."""
     alike = {f"member{number}": "as in all the others" for number in range(400)}

@@ -54,7 +54,7 @@ class Ward:
         self.lines = EhrLine(self.ehr), FeedLine(self.lab)
 
     def match(self, identity: Identity = DOCTOR, patient: str = "p1") -> Match | NoMatch:
-        return self.matches.match(identity, patient, self.rule, *self.lines, CALL)
+        return self.matches.match(identity, patient, self.rule, *self.lines, lambda: CALL)
 
     def outcome(self) -> str:
         found = self.match()
