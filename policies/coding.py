@@ -24,6 +24,7 @@ class Contents(NamedTuple):
     """What a resource holds, contained resources included."""
 
     codings: frozenset[Pair]
+    """Without the blanks around them that fixed columns leave: no code has any (R4 2.24.0.1)."""
     references: frozenset[str]
     """Every literal reference."""
     logical: frozenset[Pair]
@@ -55,7 +56,7 @@ def contents(resource: Mapping[str, Any]) -> Contents:
             if kind is str:
                 if name == "code":
                     system = node.get("system")
-                    codings.add((system if type(system) is str else "", value))
+                    codings.add((system.strip() if type(system) is str else "", value.strip()))
                 elif name == "reference":
                     references.add(value)
                 elif name in _MARKING:

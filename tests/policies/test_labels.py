@@ -51,6 +51,14 @@ def test_a_label_counts_by_every_name_of_its_system(confidentiality: str, act_co
     assert judged(coded(**marked(act_code, "HIV"))).sensitivity == {"HIV"}
 
 
+@pytest.mark.parametrize("blank", [" ", "\t", "\n", "\u00a0"])
+def test_blanks_around_a_code_or_its_system_hide_no_label(blank: str) -> None:
+    """Interfaces to laboratories pad codes to the width of a column: LOINC's, and labels, were passed over for it."""
+    for system, code in ((LOINC, f"75622-1{blank}"), (f"{LOINC}{blank}", f"{blank}75622-1")):
+        assert judged(coded((system, code))).sensitivity == {"HIV"}
+    assert judged(coded(**marked(f"{CONFIDENTIALITY}{blank}", f"R{blank}"))).confidentiality == "R"
+
+
 def test_a_table_may_speak_of_labels() -> None:
     """Of a code that was retired, or of one that the source alone uses; a line without effect would be believed."""
     head = "# source: s\n# version: 1\n# date: 2026-11-27\n# author: a\n"
