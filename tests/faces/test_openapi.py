@@ -112,6 +112,8 @@ def test_every_way_in_which_a_look_fails_is_described(described):
     assert {(status, str(reason)) for reason, (_, status, _) in errors.REFUSALS.items() if status != 409} <= told
     for failure in (errors.TokenExpired, errors.FeedTooSlow, errors.RecordUnavailable, errors.ConsultError):
         assert (failure.status, failure.reason) in told
+    elsewhere = ("launch-", "view-unknown", "view-over", "form-", "purpose-", "break-glass-")
+    assert not [reason for _, reason in told if reason.startswith(elsewhere)], "that only the viewer has"
 
 
 @pytest.mark.parametrize(

@@ -31,15 +31,25 @@ _SECURITY: Schema = {
 }
 """`meta` of what is shown: how it must be handled."""
 
+_OF_THE_VIEWER = (
+    errors.LaunchMalformed,
+    errors.LaunchForeign,
+    errors.LaunchMixedUp,
+    errors.LaunchForgotten,
+    errors.LaunchDenied,
+    errors.LaunchUnproven,
+    errors.ViewUnknown,
+    errors.FormForeign,
+)
 _FAILURES = tuple(
     each
     for each in vars(errors).values()
     if isinstance(each, type)
     and issubclass(each, errors.ConsultError)
-    and not issubclass(each, errors.Refused | errors.LogUnreadable)
+    and not issubclass(each, (errors.Refused, errors.LogUnreadable, *_OF_THE_VIEWER))
 )
 """How a look at results fails otherwise than by a refusal."""
-_ELSEWHERE = frozenset({Reason.BREAK_GLASS_OPEN, Reason.BREAK_GLASS_NOT_OPEN})
+_ELSEWHERE = frozenset({Reason.BREAK_GLASS_OPEN, Reason.BREAK_GLASS_NOT_OPEN, Reason.PURPOSE_STATED})
 """Reasons that no request to this face has."""
 _OF_BODIES = frozenset({413, 415})
 """Statuses of requests with a body, as POST `_search` alone has one."""
