@@ -3,7 +3,7 @@
 Works on one answer as a whole. Pure: it is given who may be shown what, and follows the references.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple
 
 from policies.coding import Contents, Pair
@@ -38,31 +38,23 @@ def close_upward(answer: Sequence[Judged], resolve: Mapping[str, str]) -> list[W
             withheld.setdefault(each.reference, OUTSIDE_THE_ANSWER)
     if not withheld:
         return []
-    referrers = _referrers(answer, resolve)
-    reached = list(withheld)
+    texts: dict[str, list[str]] = {}
+    for text, place in resolve.items():
+        texts.setdefault(place, []).append(text)
+    identifiers: dict[str, set[Pair]] = {}
+    for each in answer:
+        identifiers.setdefault(each.reference, set()).update(each.contents.identifiers)
+    # One round for each step upward, and by whole sets: a source may name everything in everything.
+    reached = set(withheld)
     while reached:
-        for referrer in referrers.get(reached.pop(), ()):
-            if referrer not in withheld:
-                withheld[referrer] = REFERS_TO_WITHHELD
-                reached.append(referrer)
+        rest = [each for each in answer if each.reference not in withheld]
+        addresses = {text for place in reached for text in texts.get(place, ())}
+        owned = set[Pair]().union(*(identifiers[place] for place in reached))
+        reached = {each.reference for each in rest if _names(each.contents, addresses, owned)}
+        withheld |= dict.fromkeys(reached, REFERS_TO_WITHHELD)
     in_order = dict.fromkeys(each.reference for each in answer)
     return [Withheld(reference, withheld[reference]) for reference in in_order if reference in withheld]
 
 
-def _referrers(answer: Sequence[Judged], resolve: Mapping[str, str]) -> dict[str, set[str]]:
-    """`Type/id` -> what of the answer names it, by address or by identifier."""
-    owners: dict[Pair, set[str]] = {}
-    for each in answer:
-        for identifier in each.contents.identifiers:
-            owners.setdefault(identifier, set()).add(each.reference)
-    referrers: dict[str, set[str]] = {}
-    for each in answer:
-        for named in _named(each.contents, resolve, owners):
-            referrers.setdefault(named, set()).add(each.reference)
-    return referrers
-
-
-def _named(contents: Contents, resolve: Mapping[str, str], owners: Mapping[Pair, set[str]]) -> Iterator[str]:
-    yield from (resolve[text] for text in contents.references if text in resolve)
-    for identifier in contents.logical:
-        yield from owners.get(identifier, ())
+def _names(contents: Contents, addresses: Set[str], identifiers: Set[Pair]) -> bool:
+    return not (contents.references.isdisjoint(addresses) and contents.logical.isdisjoint(identifiers))
