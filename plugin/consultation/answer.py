@@ -28,6 +28,10 @@ from policies.withholding import close_upward
 MAX_DEPTH = 8
 """Links from a result of the answer to what is looked up for it, each a further question; real panels nest thrice."""
 
+MAX_STARTS = 4
+"""Pages of the feed, the last ones, from which going on is tried; else from the first, where everything is found again.
+Each costs as much as judging all of the answer."""
+
 _TELLING = COMPANIONS.union(CONSULTABLE) - DIRECTORY - {"Patient"}
 """Types that rules may withhold for what they say, a Medication by its code among them: looked up wherever named."""
 
@@ -227,7 +231,7 @@ class Answer:
             known.setdefault(own_place(each.entry.resource), []).append(each.entry)
         at = next(place for place, each in enumerate(read) if each.entry.resource is result.resource)
         starts = [place for place in range(at + 1) if place == 0 or read[place].page != read[place - 1].page]
-        for start in reversed(starts[1:]):
+        for start in reversed(starts[1:][-MAX_STARTS:]):
             alone = self._judged([each.entry for each in read[start:]], _Remembered(known))
             if any(each.resource is result.resource for each in alone.results):
                 return PagePosition(read[start].page, at - start)

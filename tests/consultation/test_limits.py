@@ -12,6 +12,7 @@ from plugin.alerts import Alerts
 from plugin.consultation import fetch
 from plugin.consultation import gateway as gateway_module
 from plugin.consultation.admission import Admission
+from plugin.consultation.answer import MAX_STARTS, Answer
 from plugin.consultation.feed_line import SLOTS
 from plugin.settings.errors import SettingsError
 from plugin.state.quotas import Quotas
@@ -61,6 +62,25 @@ def test_a_thousand_results_of_one_id_are_told_apart_in_no_time(world: World) ->
     before = time.process_time()
     assert world.ask(f"{SEARCH}&_count=1").status == 200
     assert time.process_time() - before < 4  # one, on an idle machine; by pairs, more than six
+
+
+def test_a_source_of_many_small_pages_is_not_judged_anew_from_each_of_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a next link leads is tried from the last pages only; from the first all is found again, however far."""
+    world.lab.page_size = 2
+    first = [observation(f"o{n}") for n in range(60)]
+    named = [{"reference": f"Observation/{each['id']}"} for each in first]  # more than the next look may look up
+    world.lab.resources += [*first, observation("o60", hasMember=named), observation("o61")]
+    judged: list[int] = []
+    as_ever = Answer._judged
+    monkeypatch.setattr(
+        Answer, "_judged", lambda self, entries, find: judged.append(len(entries)) or as_ever(self, entries, find)
+    )
+    answer = world.ask(f"{SEARCH}&_count=60")
+    assert len(answer.references) == 60
+    assert len(judged) == 31 + MAX_STARTS
+    assert world.ask(str(answer.link("next"))).references == ["Observation/o60", "Observation/o61"]
 
 
 def test_all_pages_of_a_feed_share_one_deadline(world: World) -> None:
