@@ -349,8 +349,10 @@ class Gateway:
                         break
             release = replace(answer.release(binding, feed.line.base), reader=_name_of(identity))
             if asked.delivery is Delivery.STRUCTURED:
+                # What is shown only beside a result is read by no address, and neither are its files.
+                readable = [each for each in release.shown if each.resource["resourceType"] in feed.types]
                 self.files.write(
-                    asked.feed, binding, [(each.reference, each.resource, each.files) for each in release.shown]
+                    asked.feed, binding, [(each.reference, each.resource, each.files) for each in readable]
                 )
             return release
 

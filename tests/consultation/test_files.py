@@ -10,7 +10,7 @@ import pytest
 from fhir_adapters.interface import FeedFile, FeedLinkRefused, Tree
 from plugin.state.handles import FILE, LIFE_SECONDS, Handles
 from tests.consultation.site import CONFIDENTIALITY, labelled, shape, strict_world
-from tests.world import LAB_BASE, PUBLIC_BASE, Asked, World
+from tests.world import LAB_BASE, PUBLIC_BASE, Asked, World, observation
 
 CONTENT = b"%PDF-1.4 a report of Alma"
 DATA = base64.b64encode(CONTENT).decode()
@@ -323,6 +323,14 @@ def test_a_read_names_its_files_as_a_search_does(world: World) -> None:
     report = world.ask("/fhir/city-lab/DiagnosticReport/r1").json
     answer = world.ask(report["presentedForm"][0]["url"].removeprefix(PUBLIC_BASE))
     assert answer.json["securityContext"] == {"reference": "DiagnosticReport/r1"}
+
+
+def test_a_file_of_what_is_only_shown_beside_a_result_has_no_address(world: World) -> None:
+    """A Practitioner is read by no address: that of the photo led to 404, and to a refusal in the clinician's name."""
+    doctor = {"resourceType": "Practitioner", "id": "x", "photo": [{"contentType": "image/png", "data": DATA}]}
+    world.lab.resources += [observation("o1", performer=[{"reference": "Practitioner/x"}]), doctor]
+    answer = world.ask("/fhir/city-lab/Observation?patient=p1&_include=Observation:performer")
+    assert answer.json["entry"][1]["resource"]["photo"] == [{"contentType": "image/png"}]
 
 
 @pytest.mark.parametrize(
