@@ -32,11 +32,6 @@ class Interaction(StrEnum):
 CONSULTING = frozenset({Interaction.READ, Interaction.SEARCH_TYPE})
 """The consult-only set: all that `Gateway.consult` may answer with a patient's data."""
 
-WRITING = frozenset(
-    {Interaction.CREATE, Interaction.UPDATE, Interaction.PATCH, Interaction.DELETE, Interaction.TRANSACTION}
-)
-
-
 SCOPE_LETTERS: Final[Mapping[Interaction, str]] = {Interaction.READ: "r", Interaction.SEARCH_TYPE: "s"}
 """What a scope grants by (SMART 2.2), for the interactions that look."""
 
