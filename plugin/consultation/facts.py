@@ -98,8 +98,9 @@ class Labelling:
 
     def _is_opposed(self, labels: Labels, contents: Contents) -> bool:
         """Whether the patient opposes that this result is shown: what it reports counts, as for every rule."""
+        own = contents.codings | {(RESOURCE_TYPES, labels.type)}
         return any(
-            (not classes or not classes.isdisjoint(contents.codings | {(RESOURCE_TYPES, labels.type)}))
+            (not classes or not classes.isdisjoint(own))
             and (not codes or any(_bears(labels, contents, system, code) for system, code in codes))
             for classes, codes in self._opposition.narrowed
         )
