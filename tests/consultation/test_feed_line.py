@@ -16,7 +16,7 @@ from plugin.consultation.feed_line import FAIR_SECONDS, SLOTS, WAITING, EhrLine,
 from plugin.errors import EhrUnreachable, FeedBusy, FeedFailed, FeedTooSlow, Overloaded
 from tests.world import LAB_BASE, MemoryFeed
 
-CALL = Call(Deadline.after(60), "r.1")
+CALL = Call(Deadline.after(3600.0), "r.1")
 
 
 class Clock:
