@@ -18,7 +18,7 @@ from tests.world import ALMA, MemoryFeed, ehr_patient, lab_patient
 
 NIR, NIA, TEST = (f"urn:oid:1.2.250.1.213.1.4.{n}" for n in (8, 9, 10))
 IPP = "urn:hospital:ipp"
-CALL = Call(Deadline.after(60), "r.1")
+CALL = Call(Deadline.after(3600.0), "r.1")
 DOCTOR = Identity(
     ehr="hospital",
     subject=Subject.PROFESSIONAL,
