@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import sys
 from pathlib import Path
 
 import click
@@ -26,6 +27,9 @@ OWNER = click.option(
     help="In PostgreSQL: the connection string of the role that makes the tables and owns them; it is not kept.",
 )
 
+MAX_TOKEN_INPUT = 65_536
+"""Bytes; a token has at most some thousands."""
+
 POSITION = click.IntRange(min=0, max=2**63 - 1)
 """Of a record; no store counts further."""
 
@@ -44,6 +48,15 @@ def place_at(settings: Settings) -> LedgerPlace:
         return place_of(settings)
     except SettingsError as error:
         raise Failure(str(error), CANNOT) from error
+
+
+def token_on_stdin() -> str:
+    """An access token, whatever it is; or the end of the command."""
+    given = b"" if sys.stdin is None else sys.stdin.buffer.read(MAX_TOKEN_INPUT)
+    text = given.decode("ascii", errors="replace").strip()
+    if not text:
+        raise Failure("no token on stdin", CANNOT)
+    return text
 
 
 def patient_at(settings: Settings, text: str) -> tuple[str, str]:

@@ -1,6 +1,5 @@
 """`vitrine policy explain`: what the rules say of one request, by which of them, on which facts."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from plugin.audit.characters import printable
 from plugin.authentication.credential import BearerToken
 from plugin.authentication.identify import Identifier
 from plugin.cli.failure import CANNOT, NO, Failure
-from plugin.cli.given import settings_at
+from plugin.cli.given import settings_at, token_on_stdin
 from plugin.cli.rules import LANGUAGE, SHIPPED_SET, facts_of, feed_of, rules_at
 from plugin.errors import IssuerUnreachable, TokenInvalid
 from plugin.settings.document import Settings
@@ -24,9 +23,6 @@ from policies.vocabulary.circumstances import Circumstances
 from policies.vocabulary.consultation import ClinicalConsultation
 from policies.vocabulary.identity import Identity
 from policies.vocabulary.interactions import Delivery, Interaction, Level
-
-MAX_INPUT = 65_536
-"""Bytes of a token."""
 
 _HEADINGS = {
     "fr": ("Règles :", "Faits :", "Inconnus, donc absents :"),
@@ -80,9 +76,7 @@ def _described(action: str, given: dict[str, Any], feed: str, person: str) -> De
 
 
 def _identity(settings: Settings, feed: str) -> Identity:
-    text = sys.stdin.buffer.read(MAX_INPUT).decode("ascii", errors="replace").strip()
-    if not text:
-        raise Failure("no token on stdin", CANNOT)
+    text = token_on_stdin()
     try:
         introspections = assembly.introspections(settings)
         identifier = Identifier(settings, assembly.issuers_of(settings), introspections=introspections)

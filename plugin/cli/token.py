@@ -1,6 +1,5 @@
 """`vitrine token`: which identity an access token gives, or why it would be refused."""
 
-import sys
 from pathlib import Path
 
 import click
@@ -9,10 +8,7 @@ from plugin import assembly
 from plugin.audit.characters import printable
 from plugin.authentication.explain import explain as explained
 from plugin.cli.failure import CANNOT, NO, Failure, failing
-from plugin.cli.given import settings_at
-
-MAX_INPUT = 65_536
-"""Bytes; a token has at most some thousands."""
+from plugin.cli.given import settings_at, token_on_stdin
 
 
 @click.group()
@@ -25,9 +21,7 @@ def token() -> None:
 def explain(path: Path) -> None:
     """Read a token from stdin and say, check by check, what it gives. Never shows the token."""
     settings = settings_at(path)
-    text = sys.stdin.buffer.read(MAX_INPUT).decode("ascii", errors="replace").strip()
-    if not text:
-        raise Failure("no token on stdin", CANNOT)
+    text = token_on_stdin()
     with failing():
         introspections = assembly.introspections(settings)
         rules = assembly.rulebook(settings)

@@ -211,6 +211,18 @@ def test_token_explain_outlives_what_is_no_token(place, given, code):
     vitrine(place.path, "token", "explain", stdin=given, code=code)
 
 
+@pytest.mark.parametrize("command", [("token", "explain"), ("policy", "explain", "--token")], ids=" ".join)
+def test_a_closed_stdin_holds_no_token(place, command):
+    """It is not known what the answer would be, so it is not no."""
+    started = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$@" <&-', "sh", sys.executable, "-m", "plugin.cli", "--config", place.path, *command],
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert (started.returncode, started.stderr) == (CANNOT, "vitrine: no token on stdin\n")
+
+
 def test_audit_init_prints_the_public_key_alone_and_never_overwrites(tmp_path, around):
     path = tmp_path / "vitrine.toml"
     vitrine(path, "config", "init")
