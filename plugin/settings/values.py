@@ -129,6 +129,10 @@ def _host_port(value: str) -> str:
     host, colon, port = value.rpartition(":")
     if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise ValueError("must be host:port")
+    try:
+        host.encode("idna")
+    except UnicodeError as error:  # what looks names up would fail by it, and not as for a name that nobody knows
+        raise ValueError("names no host: between its dots stand 1 to 63 characters") from error
     return value
 
 

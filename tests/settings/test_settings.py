@@ -348,6 +348,8 @@ def test_an_unknown_key_is_refused_at_every_level(tmp_path, before):
         ('token_url = "https:', 'token_url = "http:', "token_url"),
         ('base  = "https://lab', 'base  = "http://lab', "base"),
         ('"127.0.0.1:8080"', '"8080"', "listen"),
+        ('"127.0.0.1:8080"', '"vitrine..example:8080"', "listen"),
+        ('"127.0.0.1:8080"', f'"{"x" * 64}.example:8080"', "listen"),
         ('"127.0.0.1:9090"', '"127.0.0.1:99999"', "ops_listen"),
         ('"127.0.0.1:9090"', '"127.0.0.1:8080"', "ops_listen"),
         ('"127.0.0.1:9090"', '"0.0.0.0:8080"', "ops_listen"),
