@@ -12,17 +12,20 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import orjson
 import structlog
 
+from fhir_adapters.credential import BearerCredential
 from fhir_adapters.interface import Deadline, FeedError
 from fhir_adapters.reach import Reach
 from fhir_adapters.upstream import HttpUpstream
 from plugin.ledger.syslog import Collector, Transport, in_words, local_name
 from plugin.settings.alerts import AlertSettings, HttpsReceiverSettings, ReceiverSettings
+from plugin.settings.errors import SettingsError
 from plugin.settings.secret import read_secret
 from plugin.settings.values import pair
 from plugin.telemetry import ALERTS, ALERTS_NOT_TOLD
@@ -233,10 +236,19 @@ def alerts_of(settings: AlertSettings, base: str) -> Alerts:
 
 def _receiver(settings: ReceiverSettings, place: str) -> Receiver:
     if isinstance(settings, HttpsReceiverSettings):
-        token = None if settings.token_file is None else read_secret(settings.token_file, f"{place}.token_file")
-        return HttpsReceiver(settings.url, token)
+        return HttpsReceiver(settings.url, _token(settings.token_file, f"{place}.token_file"))
     address = pair(settings.address)
     return SyslogReceiver(Collector(*address, Transport(settings.transport), seconds=RECEIVER_SECONDS))
+
+
+def _token(file: Path | None, key: str) -> str | None:
+    """Raises SettingsError: it cannot be read, or no header could hold it."""
+    if file is None:
+        return None
+    try:
+        return BearerCredential(read_secret(file, key)).token
+    except ValueError as error:
+        raise SettingsError(f"{key}: {file}: {error}") from error
 
 
 def _instant(moment: datetime) -> str:

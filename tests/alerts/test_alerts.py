@@ -199,6 +199,15 @@ def test_a_token_that_others_can_read_stops_the_start(tmp_path):
         alerts_of(settings(kind="https", url="https://pager.example/hook", token_file=token), BASE)
 
 
+def test_a_token_that_is_none_stops_the_start(tmp_path):
+    """Else the first alert would find out, and nobody be told of it or of any other."""
+    token = tmp_path / "token"
+    token.write_text("s3cret\nof yesterday")
+    token.chmod(0o600)
+    with pytest.raises(SettingsError, match=r"alerts\.receivers\.0\.token_file: .*: not a bearer token"):
+        alerts_of(settings(kind="https", url="https://pager.example/hook", token_file=token), BASE)
+
+
 def test_a_receiver_is_named_without_its_path():
     """The path of a web hook is its secret, and names go to the process log."""
     (receiver,) = [
