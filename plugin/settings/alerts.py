@@ -4,14 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field
 
-from plugin.settings.values import AskedBase, HostPort, Location, Section
+from plugin.settings.values import AskedUrl, HostPort, Location, Section
 
 
 class HttpsReceiverSettings(Section):
     """A web server that is sent each alert as JSON, and answers 2xx when it has it."""
 
     kind: Literal["https"]
-    url: AskedBase
+    url: AskedUrl
     token_file: Location | None = None
     """Sent as a bearer token."""
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import AfterValidator, Discriminator, Field, model_validator
 
 from plugin.settings.errors import WrongBelow
-from plugin.settings.values import AskedBase, Flag, HostPort, Location, Section, Text, Whole
+from plugin.settings.values import AskedBase, AskedUrl, Flag, HostPort, Location, Section, Text, Whole
 
 DEFAULT_PATH = "ledger/vitrine.sqlite"
 NEVER = "never"
@@ -42,7 +42,7 @@ class HttpsSinkSettings(Section):
     """A web server that is sent each checkpoint, and answers 2xx when it keeps it."""
 
     kind: Literal["https"]
-    url: AskedBase
+    url: AskedUrl
 
 
 class SyslogSinkSettings(Section):

@@ -414,6 +414,14 @@ SECOND = EHR.replace('"hospital"', '"clinic"').replace("ehr.hospital", "ehr.clin
 CLIENT = '[[ehr.client]]\nid = "results-pane"\n'
 
 
+def test_what_is_sent_to_an_address_is_sent_to_that_one(tmp_path):
+    """A server that wants the slash at the end would redirect without it, which is not followed."""
+    there = '{ kind = "https", url = "https://there.example/hook/" }'
+    own = WHOLE.replace("[policies]", f"[alerts]\nreceivers = [{there}]\n\n[policies]", 1)
+    settings = loaded(tmp_path, own.replace("sinks    = [", f"sinks    = [{there}, ", 1))
+    assert settings.ledger.sinks[0].url == settings.alerts.receivers[0].url == "https://there.example/hook/"
+
+
 def test_an_issuer_and_client_that_select_two_ehrs_are_refused(tmp_path):
     """A token could open another hospital's patients."""
     assert "results-pane" in refusal(tmp_path, TOP + EHR + CLIENT + SECOND + CLIENT + FEED + MATCH)
