@@ -107,7 +107,10 @@ def _read(consent: Mapping[str, Any], now: Stretch) -> Iterable[Denial]:
     root = consent.get("provision", {})
     if not isinstance(root, dict):
         raise _NotUnderstood
-    kind = root.get("type", _by_policy(consent))
+    by_policy = _by_policy(consent)
+    kind = root.get("type", by_policy)
+    if by_policy == "deny" and kind == "permit" and _holds(root, now):
+        yield Denial()  # a permit is an exception from what was opposed as a whole, and such are not followed
     waiting: list[tuple[Any, Any]] = [(root, kind)]
     seen = 0
     while waiting:

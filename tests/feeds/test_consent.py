@@ -30,6 +30,15 @@ def test_a_deny_whose_period_is_past_does_not_oppose():
     assert read(type="deny", period={"start": "2025-01-01", "end": "2025-12-31"}) == ()
 
 
+def test_a_permit_takes_nothing_away_from_an_opposition_as_a_whole():
+    """`policyRule` is what the provision is an exception from: everybody else stays out, and so does whom it names."""
+    opted_out = {"status": "active", "policyRule": {"coding": [{"system": "urn:v3-ActCode", "code": "OPTOUT"}]}}
+    doctor = {"type": "permit", "actor": [{"reference": {"reference": "Practitioner/1"}}]}
+    for provision in ({}, {"type": "permit"}, doctor, {"provision": [doctor]}):
+        assert denials({**opted_out, "provision": provision}, NOW) == (Denial(),)
+    assert denials({**opted_out, "provision": {**doctor, "period": {"end": "2025"}}}, NOW) == ()
+
+
 def test_what_is_not_understood_denies():
     for odd in ({"type": "maybe"}, {"type": "permit", "modifierExtension": []}, {"type": "permit", "provision": [7]}):
         assert read(**odd) == (UNKNOWN,)
