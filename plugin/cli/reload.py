@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 import click
 import structlog
@@ -87,16 +88,14 @@ def unusable(settings: Settings) -> str:
 
 
 @contextmanager
-def reloaded(settings: Settings, path: Path, asked: threading.Event) -> Iterator[None]:
-    """Read the rules anew whenever `asked` is set, as long as the block lasts."""
-    ended = threading.Event()
+def reloaded(settings: Settings, path: Path, asked: SimpleQueue[bool]) -> Iterator[None]:
+    """Read the rules anew whenever `asked` gets True, as long as the block lasts; once for all that came meanwhile."""
 
     def run() -> None:
-        while True:
-            asked.wait()
-            if ended.is_set():
-                return
-            asked.clear()
+        while asked.get():
+            for _ in range(asked.qsize()):
+                if not asked.get():
+                    return
             reload_rules(settings, path)
 
     thread = threading.Thread(target=run, name="rules", daemon=True)
@@ -104,8 +103,7 @@ def reloaded(settings: Settings, path: Path, asked: threading.Event) -> Iterator
     try:
         yield
     finally:
-        ended.set()
-        asked.set()
+        asked.put(False)
         thread.join()
 
 

@@ -7,10 +7,10 @@ import shutil
 import signal
 import socket
 import sys
-import threading
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from queue import SimpleQueue
 from typing import NoReturn
 
 import click
@@ -36,8 +36,9 @@ def serve(path: Path) -> None:
     signal.signal(signal.SIGTERM, _not_begun)
     _hold_little_memory()
     settings = settings_at(path)
-    anew = threading.Event()
-    signal.signal(signal.SIGHUP, lambda *_: anew.set())
+    # No Event: what sets it may hold its lock as the next signal comes, and would wait for itself.
+    anew: SimpleQueue[bool] = SimpleQueue()
+    signal.signal(signal.SIGHUP, lambda *_: anew.put(True))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.umask(0o077)
     listen = address_of("listen", settings.listen)

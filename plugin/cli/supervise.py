@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from wsgiref.simple_server import WSGIServer
 
 import structlog
@@ -40,10 +41,10 @@ SPARE_SECONDS = 0.5
 log = structlog.get_logger()
 
 
-def supervise(settings: Settings, path: Path, listen: tuple[str, int], anew: threading.Event) -> None:
+def supervise(settings: Settings, path: Path, listen: tuple[str, int], anew: SimpleQueue[bool]) -> None:
     """Serve at `listen`, an address and port, until a signal ends it.
 
-    `anew` asks for the rules to be read anew; `path` is where `settings` were read.
+    `anew` gets True for the rules to be read anew; `path` is where `settings` were read.
 
     Ends with a Failure, or with its exit code, where it cannot serve.
     """

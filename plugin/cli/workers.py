@@ -1,9 +1,9 @@
 """The HTTP server: granian with its limits, workers forked from the zygote. What they run is `plugin.cli.worker`."""
 
 import resource
-import threading
 import time
 from collections.abc import Callable
+from queue import SimpleQueue
 from typing import Any
 
 from granian.constants import HTTPModes, Interfaces
@@ -39,9 +39,14 @@ class Workers(MPServer):
     """Serving processes that share one port; those that end by themselves are replaced."""
 
     def __init__(
-        self, zygote: Zygote, anew: threading.Event, listen: tuple[str, int], settings: Settings, log: dict[str, Any]
+        self,
+        zygote: Zygote,
+        anew: SimpleQueue[bool],
+        listen: tuple[str, int],
+        settings: Settings,
+        log: dict[str, Any],
     ) -> None:
-        """`anew` is set at each SIGHUP; `log`: for logging.config.dictConfig."""
+        """`anew` gets True at each SIGHUP; `log`: for logging.config.dictConfig."""
         super().__init__(
             f"{worker.__name__}:application",
             factory=True,
@@ -85,7 +90,7 @@ class Workers(MPServer):
 
     def signal_handler_reload(self, *_: object) -> None:
         """Have the rules read anew, instead of granian's own answer: new workers, which drop what is under way."""
-        self._anew.set()
+        self._anew.put(True)
 
     def _spawn_worker(  # type: ignore[override]
         self, idx: int, target: Callable[..., object], callback_loader: Callable[..., Any]
