@@ -26,6 +26,9 @@ _FOREIGN_MEMBERS = frozenset({"nonce", "at_hash", "c_hash", "s_hash", "events"})
 _FOREIGN_TYPES = frozenset({"id", "refresh", "offline", "logout"})
 """Values of Keycloak's `typ` claim for its other tokens."""
 
+_ACCESS_TYPE = "bearer"
+"""Its value for access tokens. Before version 25, and by a mapper since, these hold the `nonce` of their login too."""
+
 _BEARER_KINDS = frozenset({"bearer", "access_token", "urn:ietf:params:oauth:token-type:access_token"})
 """What introspection may call an access token in `token_type` (RFC 7662 2.2), compared without case."""
 
@@ -141,8 +144,9 @@ def require_jti(value: object) -> str:
 
 def require_access_token(claims: Mapping[str, Any]) -> None:
     """No mark of an id, refresh or logout token."""
-    kind, use = claims.get("typ"), claims.get("token_use")
-    if _FOREIGN_MEMBERS & claims.keys() or (isinstance(kind, str) and kind.lower() in _FOREIGN_TYPES):
+    kind, use = str(claims.get("typ")).lower(), claims.get("token_use")
+    foreign = _FOREIGN_MEMBERS - {"nonce"} if kind == _ACCESS_TYPE else _FOREIGN_MEMBERS
+    if foreign & claims.keys() or kind in _FOREIGN_TYPES:
         raise TokenInvalid("The token is not an access token.")
     if use is not None and not (isinstance(use, str) and use in _ACCESS_USES):
         raise TokenInvalid("The token is not an access token.")

@@ -52,6 +52,7 @@ def refusal(gate, token, feed="city-lab") -> TokenInvalid:
         ("city-lab", {"iat": NOW - 0.5}, {}),
         ("city-lab", {}, {"jku": "https://evil.example/jwks", "x5u": "not a url", "jwk": {"kty": "?"}, "x5c": 7}),
         ("city-lab", {"scope": ["patient/Observation.rs"]}, {}),
+        ("city-lab", {"typ": "Bearer", "nonce": "n"}, {}),
     ],
 )
 def test_a_good_token_is_accepted(gate, server, feed, changes, header):
@@ -122,7 +123,9 @@ def test_a_token_that_no_key_can_vouch_for_is_refused_without_a_name(gate, serve
         ({"token_use": "id"}, {}, "not an access token"),
         ({"token_use": ["access"]}, {}, "not an access token"),
         ({"nonce": "n"}, {}, "not an access token"),
+        ({"nonce": "n", "typ": "ID"}, {}, "not an access token"),
         ({"at_hash": "h"}, {}, "not an access token"),
+        ({"at_hash": "h", "typ": "Bearer"}, {}, "not an access token"),
         ({"c_hash": "h"}, {}, "not an access token"),
         ({"cnf": {"jkt": "0ZcO"}}, {}, "bound to a key"),
         ({"cnf": None}, {}, "bound to a key"),
