@@ -3,7 +3,7 @@
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from socketserver import ThreadingMixIn
+from socketserver import TCPServer, ThreadingMixIn
 from typing import Any, Protocol
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -70,6 +70,12 @@ class _Server(ThreadingMixIn, WSGIServer):
     """A slow client does not keep the others waiting, and one that hangs up is not worth a line."""
 
     daemon_threads = True
+
+    def server_bind(self) -> None:
+        """Without asking a name server what we are called: the start would wait for one that is out."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+        self.setup_environ()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing."""

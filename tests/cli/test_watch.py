@@ -342,3 +342,13 @@ def test_what_the_operations_address_cannot_read_tells_nothing_of_what_it_is_mad
         server.server_close()
     assert answer
     assert not any(word in answer for word in (b"python", b"wsgi", b"<html"))
+
+
+def test_the_operations_address_is_bound_without_a_name_server(world, watch, monkeypatch):
+    """One that is out would hold up the start for as long as its questions last, and a stop meanwhile."""
+
+    def asked(*_: object) -> str:
+        raise AssertionError("a name was asked for")
+
+    monkeypatch.setattr(socket, "getfqdn", asked)
+    operations_server(("127.0.0.1", 0), ("127.0.0.1", 9), world.settings.ledger.path, watch).server_close()
