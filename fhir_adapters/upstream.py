@@ -21,6 +21,7 @@ from pyreqwest.exceptions import (
     RequestError,
     RequestTimeoutError,
 )
+from pyreqwest.http import HeaderMap
 from pyreqwest.request import SyncRequestBuilder
 from pyreqwest.response import SyncResponse
 
@@ -59,6 +60,10 @@ _CERTIFICATE_FLAWS = {
 }
 """By how the client begins to tell them. Of any other, nobody here vouches for it."""
 
+UNREADABLE = "\ufffd"
+"""Stands for the value of a header that is not in ASCII, as file names of documents are: in no encoding that is known
+(RFC 9110 5.5). None that is read here means anything then."""
+
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -68,7 +73,7 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
-    """Lower-case names; repeated ones joined by a comma."""
+    """Lower-case names; repeated ones joined by a comma. UNREADABLE where one of them is not in ASCII."""
     body: bytes = field(repr=False)
     """Decompressed."""
 
@@ -181,9 +186,7 @@ class HttpUpstream:
             return self._client
 
     def _whole(self, response: SyncResponse) -> Answer:
-        headers: dict[str, str] = {}
-        for name, value in response.headers.items():
-            headers[name.lower()] = f"{headers[name.lower()]}, {value}" if name.lower() in headers else value
+        headers = {name.lower(): _joined(response.headers, name) for name in response.headers}
         if sum(len(name) + len(value) for name, value in headers.items()) > MAX_HEADER_BYTES:
             raise FeedAnswerInvalid(f"{self.name} sent too many headers")
         if headers.get("content-encoding", "identity").lower() != "identity":
@@ -213,6 +216,13 @@ class HttpUpstream:
                 return FeedAnswerInvalid(f"{self.name} did not answer in HTTP")
             case _:
                 return FeedUnavailable(f"{self.name} could not be asked")
+
+
+def _joined(headers: HeaderMap, name: str) -> str:
+    try:
+        return ", ".join(headers.getall(name))
+    except ValueError:
+        return UNREADABLE
 
 
 class _NoConnection(FeedUnavailable):

@@ -10,7 +10,7 @@ import pytest
 
 from fhir_adapters.interface import Deadline, FeedAnswerInvalid, FeedLinkRefused, FeedUnavailable
 from fhir_adapters.reach import Reach
-from fhir_adapters.upstream import HttpUpstream
+from fhir_adapters.upstream import UNREADABLE, HttpUpstream
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: 1\r\nX-A: 2\r\nConnection: close\r\n\r\n{}"
 
@@ -31,6 +31,24 @@ def test_headers_are_lower_case_and_joined(raw_server: Any) -> None:
     answer = HttpUpstream("it", reach).get(reach.below("a"), deadline=Deadline.after(5))
     assert (answer.status, answer.headers["x-a"], answer.body) == (200, "1, 2", b"{}")
     assert "{}" not in repr(answer)
+
+
+@pytest.mark.parametrize("value", ["compte rendu opératoire".encode(), "opératoire".encode("latin-1"), b"\xff"])
+def test_a_header_that_is_not_ascii_costs_its_own_value_alone(raw_server: Any, value: bytes) -> None:
+    """Servers write the file names of documents so, and no error but a FeedError leaves here."""
+    headed = OK.replace(b"\r\nX-A: 1", b'\r\nContent-Disposition: attachment; filename="' + value + b'"\r\nX-A: 1')
+    server = raw_server(lambda connection, _: connection.sendall(headed))
+    reach = Reach.of(server.base)
+    answer = HttpUpstream("it", reach).get(reach.below("a"), deadline=Deadline.after(5))
+    assert (answer.headers["content-disposition"], answer.headers["x-a"], answer.body) == (UNREADABLE, "1, 2", b"{}")
+
+
+def test_an_answer_whose_encoding_cannot_be_read_is_refused(raw_server: Any) -> None:
+    encoded = OK.replace(b"\r\nX-A: 1", b"\r\nContent-Encoding: br\xff")
+    server = raw_server(lambda connection, _: connection.sendall(encoded))
+    reach = Reach.of(server.base)
+    with pytest.raises(FeedAnswerInvalid):
+        HttpUpstream("it", reach).get(reach.below("a"), deadline=Deadline.after(5))
 
 
 def test_a_smaller_cap_holds(raw_server: Any) -> None:
