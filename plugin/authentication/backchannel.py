@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-import jiter
 import structlog
 from authlib.oauth2.rfc6749.parameters import prepare_token_request
 
@@ -17,6 +16,7 @@ from fhir_adapters.client_proof import ClientProof
 from fhir_adapters.interface import Deadline, FeedError, FeedTimeout, FeedUnavailable
 from fhir_adapters.upstream import NO_HEADERS, Answer, Upstream
 from plugin.authentication.smart_configuration import AuthorizationServer
+from plugin.authentication.unambiguous import parsed
 from plugin.errors import IssuerUnreachable, LaunchUnproven
 
 EXCHANGE_SECONDS = 5.0
@@ -116,7 +116,7 @@ def _granted(answer: Answer) -> Granted:
         _log.warning("the authorization server gave no token", status=answer.status)
         raise LaunchUnproven
     try:
-        value = jiter.from_json(answer.body, catch_duplicate_keys=True, allow_inf_nan=False, cache_mode="none")
+        value = parsed(answer.body)
     except ValueError:
         raise LaunchUnproven from None
     if not isinstance(value, dict):

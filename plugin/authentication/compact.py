@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import jiter
 from joserfc.util import urlsafe_b64decode
 
+from plugin.authentication.unambiguous import parsed
 from plugin.errors import TokenInvalid
 
 MAX_TOKEN_BYTES = 8 * 1024
@@ -68,7 +68,7 @@ def read(token: str) -> Presented:
 
 def _members(segment: bytes) -> dict[str, Any]:
     try:
-        value = jiter.from_json(_decoded(segment), catch_duplicate_keys=True, allow_inf_nan=False, cache_mode="none")
+        value = parsed(_decoded(segment))
     except ValueError as error:
         raise TokenInvalid("The access token does not hold unambiguous JSON.") from error
     if not isinstance(value, dict):

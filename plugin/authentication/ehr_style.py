@@ -7,11 +7,11 @@ they always do.
 import re
 from collections.abc import Mapping
 
-import jiter
 import structlog
 
 from fhir_adapters.interface import FeedError
 from plugin.authentication.issuers import Fetch
+from plugin.authentication.unambiguous import parsed
 
 MAX_COLOURS = 32
 """SMART names nine; what more there is nobody reads."""
@@ -24,7 +24,7 @@ _log = structlog.get_logger()
 def colours(fetch: Fetch, address: str) -> Mapping[str, str]:
     """`color_…` -> `#rrggbb`, those that are written so. Raises nothing: a style that cannot be had is none."""
     try:
-        value = jiter.from_json(fetch(address), catch_duplicate_keys=True, allow_inf_nan=False, cache_mode="none")
+        value = parsed(fetch(address))
     except (FeedError, ValueError) as error:
         _log.info("the EHR's style is not used", reason=type(error).__name__)
         return {}

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
-import jiter
 import structlog
 
 from fhir_adapters.breaker import Breaker, Bulkhead
@@ -20,6 +19,7 @@ from fhir_adapters.interface import Deadline, FeedError, FeedTimeout, FeedUnavai
 from fhir_adapters.reach import Reach
 from fhir_adapters.upstream import Answer, HttpUpstream, Upstream
 from plugin.authentication.remembered import Remembered
+from plugin.authentication.unambiguous import parsed
 from plugin.errors import IssuerUnreachable
 from plugin.settings.ehr import Introspection
 
@@ -144,7 +144,7 @@ def _claims(answer: Answer) -> Mapping[str, Any] | None:
     if media_type != "application/json":
         raise _unusable("not JSON by its media type")
     try:
-        value = jiter.from_json(answer.body, catch_duplicate_keys=True, allow_inf_nan=False, cache_mode="none")
+        value = parsed(answer.body)
     except ValueError:
         raise _unusable("not unambiguous JSON") from None
     if not isinstance(value, dict) or not isinstance(value.get("active"), bool):

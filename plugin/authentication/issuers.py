@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-import jiter
 from authlib.oauth2 import rfc8414
 from authlib.oidc import discovery
 
@@ -17,6 +16,7 @@ from fhir_adapters.interface import FeedAnswerInvalid, FeedLinkRefused, FeedRefu
 from plugin.authentication import key_ring
 from plugin.authentication.key_ring import KeyRing
 from plugin.authentication.refreshed import DocumentRefused, Refreshed
+from plugin.authentication.unambiguous import parsed
 from plugin.settings.ehr import Issuer
 from plugin.settings.values import is_loopback
 
@@ -142,7 +142,7 @@ def _key_source(issuer: Issuer) -> tuple[str, str | None]:
 
 def _metadata(document: bytes, issuer: str) -> Mapping[str, Any]:
     try:
-        value = jiter.from_json(document, catch_duplicate_keys=True, allow_inf_nan=False, cache_mode="none")
+        value = parsed(document)
     except ValueError as error:
         raise DocumentRefused("the discovery document is not unambiguous JSON") from error
     if not isinstance(value, dict) or value.get("issuer") != issuer:

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-import jiter
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
 from plugin.authentication.refreshed import DocumentRefused
+from plugin.authentication.unambiguous import parsed
 
 MAX_KEYS = 64
 """Real sets hold two to ten; a larger one is refused rather than read in part."""
@@ -53,7 +53,7 @@ def read(document: bytes) -> KeyRing:
     DocumentRefused if it is no JWK set or an unreasonably large one.
     """
     try:
-        value = jiter.from_json(document, catch_duplicate_keys=True, allow_inf_nan=False, cache_mode="none")
+        value = parsed(document)
     except ValueError as error:
         raise DocumentRefused("the key set is not unambiguous JSON") from error
     listed = value.get("keys") if isinstance(value, dict) else None

@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import jiter
-
 from fhir_adapters.interface import FeedLinkRefused
 from fhir_adapters.reach import Address, Reach
 from plugin.authentication.fetch import hosts_of
@@ -23,6 +21,7 @@ from plugin.authentication.issuers import (
     is_endpoint,
 )
 from plugin.authentication.refreshed import DocumentRefused, Refreshed
+from plugin.authentication.unambiguous import parsed
 from plugin.settings.ehr import Ehr, Issuer
 
 CHALLENGE_METHOD = "S256"
@@ -67,7 +66,7 @@ class SmartConfiguration:
         if len(document) > MAX_DOCUMENT_BYTES:
             raise DocumentRefused("a document is too large")
         try:
-            value = jiter.from_json(document, catch_duplicate_keys=True, allow_inf_nan=False, cache_mode="none")
+            value = parsed(document)
         except ValueError as error:
             raise DocumentRefused("the smart-configuration is not unambiguous JSON") from error
         if not isinstance(value, dict):
