@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from plugin.settings.rules import TighterLimits
 from plugin.state.quotas import Charged, Quotas
+from plugin.telemetry import QUOTA_REFUSALS
 from policies.vocabulary.identity import Identity
 
 
@@ -15,9 +16,12 @@ def charge(quotas: Quotas, tighter: Sequence[TighterLimits], identity: Identity,
         for each in tighter
         if (each.role is None or each.role in roles) and (each.client is None or each.client == identity.client.id)
     ]
-    return quotas.charge(
+    charged = quotas.charge(
         identity.person.key,
         patient,
         consultations=min((n for each in held if (n := each.consultations_per_person_hour)), default=None),
         patients=min((n for each in held if (n := each.patients_per_person_hour)), default=None),
     )
+    if charged is not Charged.WITHIN:
+        QUOTA_REFUSALS.inc()
+    return charged

@@ -16,6 +16,7 @@ from plugin.consultation.answer import MAX_STARTS, Answer
 from plugin.consultation.feed_line import SLOTS
 from plugin.settings.errors import SettingsError
 from plugin.state.quotas import Quotas
+from plugin.telemetry import QUOTA_REFUSALS
 from tests.alerts.test_alerts import Listener
 from tests.consultation.test_attempt import rebuilt
 from tests.world import CLIENT, CONFIGURATION, World, observation
@@ -141,7 +142,9 @@ def test_a_person_beyond_the_quota_gets_429_and_a_record(tmp_path: Any) -> None:
         world.ask(SEARCH).status,
     ]
     assert statuses == [200, 403, 200]
+    counted = QUOTA_REFUSALS._value.get()
     answer = world.ask(SEARCH)
+    assert QUOTA_REFUSALS._value.get() == counted + 1
     assert (answer.status, answer.reason, answer.issue) == (429, "quota", "throttled")
     assert answer.headers["Retry-After"]
     assert (world.last()["outcome"], world.last()["rules"]) == ("4", ["quota"])
