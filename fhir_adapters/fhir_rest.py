@@ -54,6 +54,8 @@ class FhirRestConfig:
     credential: Credential = field(default_factory=NoCredential)
     identity: ClientIdentity | None = None
     """The certificate for a server that asks for one."""
+    name: str | None = None
+    """What errors call it; by default the feed of its id."""
 
 
 class FhirRestFeed:
@@ -74,12 +76,13 @@ class FhirRestFeed:
         upstream: Upstream | None = None,
         *,
         identity: ClientIdentity | None = None,
+        name: str | None = None,
     ) -> None:
         """Raises ValueError if `base` is no plain http(s) address, or `identity` meets plain http. Contacts nothing."""
         self.id = id
         self._reach = Reach.of(base)
         self.base = self._reach.base.rstrip("/")
-        self._name = f"feed '{id}'"
+        self._name = name or f"feed '{id}'"
         self._source = f"an answer of {self._name}"
         self._credential = credential or NoCredential()
         self._upstream = upstream or HttpUpstream(self._name, self._reach, identity=identity)
@@ -87,7 +90,7 @@ class FhirRestFeed:
     @classmethod
     def from_config(cls, config: FhirRestConfig) -> "FhirRestFeed":
         """The feed of a configuration. Raises ValueError as the constructor does."""
-        return cls(config.id, config.base, config.credential, identity=config.identity)
+        return cls(config.id, config.base, config.credential, identity=config.identity, name=config.name)
 
     def read(self, resource_type: str, resource_id: str, call: Call) -> Tree | None:
         """See `Feed`. A type or an id that FHIR does not allow is not there."""

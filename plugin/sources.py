@@ -65,7 +65,7 @@ def ehr_servers(settings: Settings) -> Mapping[str, Feed]:
 
 def launched_ehr(ehr: Ehr) -> LaunchedEhr:
     """The lines to an EHR that take the token of a launch, and no credential of our own."""
-    server = registry.build(FHIR_REST, FhirRestConfig(LOCAL_FEED, ehr.fhir_base, LaunchToken()))
+    server = registry.build(FHIR_REST, FhirRestConfig(LOCAL_FEED, ehr.fhir_base, LaunchToken(), name=f"ehr '{ehr.id}'"))
     return LaunchedEhr(EhrLine(server), FeedLine(server))
 
 
@@ -121,7 +121,7 @@ def _server(name: str, feed_id: str, base: str, key: str, auth: Auth) -> Feed:
     """A FHIR server, with our own credential there as the settings under `key` have it. Raises SettingsError."""
     credential, certificate = own_credential(name, key, auth), own_certificate(key, auth)
     try:
-        return registry.build(FHIR_REST, FhirRestConfig(feed_id, base, credential, certificate))
+        return registry.build(FHIR_REST, FhirRestConfig(feed_id, base, credential, certificate, name))
     except ValueError as error:
         raise SettingsError(f"{key}: {error}") from error
 
