@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from plugin.settings.errors import WrongBelow
 from plugin.settings.servers import Auth, NoAuth
@@ -65,6 +65,14 @@ class FeedSettings(Section):
     """Looked at in the viewer only, with the clinician's word that the patient was told and did not object."""
     documents: Literal[CONFIDENTIALITIES] | None = None  # type: ignore[valid-type]
     """The v3-Confidentiality that its whole documents have at least; by default their own labels alone count."""
+
+    @field_validator("types")
+    @classmethod
+    def _each_once(cls, types: tuple[str, ...]) -> tuple[str, ...]:
+        """What is told of a feed tells each type once (R4 CapabilityStatement, cpb-9)."""
+        if len(set(types)) != len(types):
+            raise ValueError("names a type twice")
+        return types
 
     @model_validator(mode="before")
     @classmethod

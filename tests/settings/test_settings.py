@@ -388,6 +388,7 @@ def test_an_unknown_key_is_refused_at_every_level(tmp_path, before):
         ('algorithms = ["RS256", "ES256"]', "algorithms = []", "algorithms"),
         ('default_purpose = "TREAT"', 'default_purpose = "ETREAT"', "default_purpose"),
         ('types = ["Observation", "DiagnosticReport"]', 'types = ["Group"]', "types"),
+        ('types = ["Observation", "DiagnosticReport"]', 'types = ["Observation", "Observation"]', "types"),
         ('values = ["auditor"]', "values = []", "values"),
         ('systems = ["urn:oid:1.2.250.1.213.1.4.8"]', "systems = []", "systems"),
     ],
