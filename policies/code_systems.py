@@ -19,7 +19,7 @@ class CodeSystem:
     """How codes of one system are written and compared."""
 
     uris: tuple[str, ...]
-    """The system's URIs: FHIR's first, then others in use, such as its OID."""
+    """The system's URIs: FHIR's first, then others in use, such as its OID; each as `coding.system_of` has it."""
     is_code: Callable[[str], bool]
     """Of a normalised code, or of the beginning of one where beginnings mean something."""
     ordered: bool = False

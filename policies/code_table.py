@@ -21,6 +21,7 @@ from datetime import date
 
 from policies.cedar import RulesInvalid
 from policies.code_systems import SYSTEMS, CodeSystem, local
+from policies.coding import system_of
 from policies.vocabulary.security_labels import SENSITIVITIES, STRICTNESS
 
 COLUMNS = ("system", "codes", "sensitivity", "confidentiality", "comment")
@@ -132,6 +133,7 @@ def _read_heading(
         short, equals, uri = (part.strip() for part in value.partition("="))
         if not equals or not short or ":" not in uri or " " in uri:
             raise LineInvalid(file, number, "a system is declared as '# system: name = URI'")
+        uri = system_of(uri)
         if short in systems or uri in (known for each in systems.values() for known in each.uris):
             raise LineInvalid(file, number, f"the system '{short}' is known already")
         systems[short] = local(uri)

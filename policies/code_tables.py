@@ -13,6 +13,7 @@ from pathlib import Path
 
 from policies.code_systems import CodeSystem
 from policies.code_table import Label, Line, LineInvalid, Table, TablesInvalid, read
+from policies.coding import system_of
 from policies.vocabulary.security_labels import STRICTNESS
 
 MAX_BYTES = 16 << 20
@@ -48,7 +49,7 @@ class CodeTables:
 
     def labels(self, system: str, code: str) -> tuple[Label, ...]:
         """What the tables say of a code; nothing of a system that no line names."""
-        index = self._by_uri.get(system)
+        index = self._by_uri.get(system_of(system))
         if index is None:
             return _NOTHING
         place = bisect_right(index.starts, index.system.normal(code)) - 1

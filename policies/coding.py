@@ -1,6 +1,8 @@
 """Codings and references as they stand in a parsed resource: found in one walk, without a model of each type."""
 
+import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 REPORTING = frozenset({"result", "hasMember", "derivedFrom", "entry", "target"})
@@ -18,13 +20,16 @@ Pair = tuple[str, str]
 
 
 _NONE: frozenset[Pair] = frozenset()
+_OID = re.compile(r"[0-2](?:\.[0-9]+)+")
+_WEB = re.compile(r"https?://([^/]+)(.*)", re.IGNORECASE | re.DOTALL)
 
 
 class Contents(NamedTuple):
     """What a resource holds, contained resources included."""
 
     codings: frozenset[Pair]
-    """Without the blanks around them that fixed columns leave: no code has any (R4 2.24.0.1)."""
+    """The systems as `system_of` has them; codes without the blanks around them that fixed columns leave: no code has
+    any (R4 2.24.0.1)."""
     references: frozenset[str]
     """Every literal reference."""
     logical: frozenset[Pair]
@@ -56,7 +61,7 @@ def contents(resource: Mapping[str, Any]) -> Contents:
             if kind is str:
                 if name == "code":
                     system = node.get("system")
-                    codings.add((system.strip() if type(system) is str else "", value.strip()))
+                    codings.add((system_of(system) if type(system) is str else "", value.strip()))
                 elif name == "reference":
                     references.add(value)
                 elif name in _MARKING:
@@ -82,6 +87,22 @@ def contents(resource: Mapping[str, Any]) -> Contents:
         seen.resources,
         seen.plain and not any("://" in text for text in references),
     )
+
+
+@lru_cache(maxsize=1024)
+def system_of(text: str) -> str:
+    """A code system in the one form in which systems are compared, however a source spells its address.
+
+    Blanks around it, capitals of scheme and host, https for http, a slash at the end and an OID without `urn:oid:` name
+    no other system; what is different beyond that does.
+    """
+    bare = text.strip().rstrip("/")
+    if _OID.fullmatch(bare):
+        return f"urn:oid:{bare}"
+    web = _WEB.fullmatch(bare)
+    if web is not None:
+        return f"http://{web[1].lower()}{web[2]}"
+    return f"urn:oid:{bare[8:]}" if bare[:8].lower() == "urn:oid:" else bare
 
 
 class _Seen:

@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from policies.code_tables import CodeTables
-from policies.coding import Contents, Pair
+from policies.coding import Contents, Pair, system_of
 from policies.vocabulary.security_labels import (
     ACT_CODE_NAMES,
     CONFIDENTIALITY_NAMES,
@@ -117,7 +117,9 @@ def _categories() -> dict[str, list[tuple[frozenset[tuple[str, str]] | None, str
     table: dict[str, list[tuple[frozenset[tuple[str, str]] | None, str]]] = {}
     for row in tomllib.loads(text)["row"]:
         codes = (
-            frozenset((s, c) for s, _, c in (text.rpartition("|") for text in row["code"])) if "code" in row else None
+            frozenset((system_of(s), c) for s, _, c in (text.rpartition("|") for text in row["code"]))
+            if "code" in row
+            else None
         )
         table.setdefault(row["type"], []).append((codes, row["category"]))
     return table

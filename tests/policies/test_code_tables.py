@@ -219,3 +219,17 @@ def test_no_text_upsets_the_reader(text: str) -> None:
             read("site.csv", whole)
         except TablesInvalid as error:
             assert str(error).startswith("site.csv, line ")
+
+
+@pytest.mark.parametrize("uri", ["https://loinc.org", "http://LOINC.org/", "URN:OID:2.16.840.1.113883.6.1"])
+def test_a_known_system_is_not_declared_again_in_another_spelling(uri: str) -> None:
+    """Its lines would stand in the place of those that ship."""
+    with pytest.raises(TablesInvalid, match="known already"):
+        CodeTables({"a.csv": f"{PROVENANCE}# system: ours = {uri}\n{COLUMNS}ours,1,HIV,R,\n"})
+
+
+def test_two_tables_may_spell_one_system_in_two_ways() -> None:
+    """What each says counts."""
+    other = f"{PROVENANCE}# system: lab = http://lab.example/codes/\n{COLUMNS}lab,GLU,PRS,R,\n"
+    both = CodeTables({"a.csv": HEAD + "our-lab,GLU,HIV,V,", "b.csv": other})
+    assert set(both.labels(OURS, "GLU")) == {Label("HIV", "V"), Label("PRS", "R")}

@@ -1,7 +1,7 @@
 """From codes to labels and categories: every row of the tables is reached, and the stricter label wins."""
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies import labels
+from policies.code_systems import SYSTEMS
 from policies.code_table import LAST, Line
 from policies.code_tables import CodeTables, shipped
-from policies.coding import Contents, contents
+from policies.coding import Contents, contents, system_of
 from policies.inheritance import inherited
 from policies.labels import Labels, labels_of
 from policies.vocabulary.resource_types import COMPANIONS, PATIENT_PATHS
@@ -21,6 +22,7 @@ from policies.vocabulary.security_labels import ACT_CODE, ACT_CODE_NAMES, CONFID
 TABLES = Path(labels.__file__).parent / "tables"
 SHIPPED = CodeTables(shipped())
 LOINC = "http://loinc.org"
+OIDS = {LOINC: SYSTEMS["loinc"].uris[1], CONFIDENTIALITY: CONFIDENTIALITY_NAMES[1]}
 CATEGORIES = {
     "patient-summary", "prescription", "dispensation", "imaging", "test-results", "discharge-report",
     "reimbursement", "other",
@@ -49,6 +51,38 @@ def test_a_label_counts_by_every_name_of_its_system(confidentiality: str, act_co
     """By its OID, as what was a CDA document has it, and by the address of STU3: it says the same."""
     assert judged(coded(**marked(confidentiality, "V"))).confidentiality == "V"
     assert judged(coded(**marked(act_code, "HIV"))).sensitivity == {"HIV"}
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [
+        lambda uri: uri.replace("http:", "https:"),
+        lambda uri: uri + "/",
+        lambda uri: uri.replace("http://loinc", "HTTP://Loinc").replace(
+            "http://terminology.hl7", "Http://Terminology.HL7"
+        ),
+        lambda uri: OIDS[uri],
+        lambda uri: OIDS[uri].replace("urn:oid:", "URN:OID:"),
+        lambda uri: OIDS[uri].removeprefix("urn:oid:"),
+    ],
+)
+def test_a_system_is_known_however_it_is_spelt(spell: Callable[[str], str]) -> None:
+    """A restricted result was shown for a slash at the end of an address."""
+    assert judged(coded((spell(LOINC), "75622-1"))).sensitivity == {"HIV"}
+    assert judged(coded(**marked(spell(CONFIDENTIALITY), "R"))).confidentiality == "R"
+    assert judged(coded(("http://loinc.org/other", "75622-1"))).sensitivity == frozenset()
+
+
+def test_every_system_that_we_know_is_spelt_as_systems_are_compared() -> None:
+    ours = [uri for each in SYSTEMS.values() for uri in each.uris]
+    coded_rows = [code.rpartition("|")[0] for row in rows("categories.toml") for code in row.get("code", ())]
+    for uri in (*ours, *CONFIDENTIALITY_NAMES, *ACT_CODE_NAMES, *(each.rpartition("|")[0] for each in coded_rows)):
+        assert system_of(uri) == uri
+
+
+@given(st.text() | st.from_regex(r"(?i)https?://[a-z.]{1,9}(/[a-zA-Z/]{0,9})?", fullmatch=True))
+def test_to_spell_a_system_once_more_changes_nothing(text: str) -> None:
+    assert system_of(system_of(text)) == system_of(text)
 
 
 @pytest.mark.parametrize("blank", [" ", "\t", "\n", "\u00a0"])
