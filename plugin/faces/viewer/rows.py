@@ -10,6 +10,7 @@ from plugin.faces.pages.wording import Language
 from plugin.faces.viewer.looks import ShownFeed
 from plugin.faces.viewer.printed import moment, printed, reference_range, term
 from plugin.faces.viewer.readings import duplicates
+from plugin.faces.viewer.readings.cut import cut_texts
 from plugin.faces.viewer.readings.duplicates import is_negated, is_unknown
 from plugin.faces.viewer.readings.moment import Precision
 from plugin.faces.viewer.readings.result import Basis, Flag, Hint, HintKind, Level, Part, Result, Standing
@@ -69,6 +70,7 @@ class Below(Struct, frozen=True):
     details: Sequence[tuple[str, str]]
     """Name and value."""
     notes: Sequence[str]
+    """And whatever the row cuts, whole."""
     left_out: int
 
 
@@ -233,14 +235,15 @@ class Rows:
 
     def _below(self, result: Result) -> Below | None:
         reports = [self._other(each) for each in result.hints if each.kind is HintKind.REPORTED_IN]
-        if not (result.details or result.notes or result.members or result.left_out or reports):
+        texts = (*cut_texts(result), *result.notes)
+        if not (result.details or texts or result.members or result.left_out or reports):
             return None
         language = self.language
         return Below(
             [(each.anchor if each.is_shown else "", printed(each.title, language)) for each in result.members],
             reports,
             [(DETAILS[each.name].said(language), printed(each.value, language)) for each in result.details],
-            [each.whole or each.shown for each in result.notes],
+            [each.whole or each.shown for each in texts],
             result.left_out,
         )
 

@@ -138,6 +138,7 @@ def test_a_field_longer_than_an_expansion_says_that_it_is_cut_there_too() -> Non
     assert read is not None
     assert read.whole is not None
     assert len(read.whole) == MAX_WHOLE
+    assert read.whole.endswith("…")
     assert not read.complete
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plugin.faces.viewer.readings.benefits import Nature
+from plugin.faces.viewer.readings.cut import cut_texts
 from plugin.faces.viewer.readings.reimbursement_months import History, NoTotal, history
 from plugin.faces.viewer.readings.timeline import Labels, mark, timeline
 from plugin.faces.viewer.readings.values import Money, Term, number
@@ -156,9 +157,9 @@ def test_a_claim_processed_in_part_says_so_and_counts_with_what_it_paid() -> Non
 def test_what_the_insurer_says_of_a_claim_stands_on_its_row_and_whole_in_its_details() -> None:
     told_so = row(claim(item("2026-11-02", paid(0)), disposition="Rejeté: droits non ouverts", outcome="complete"))
     assert [str(each) for each in told_so.remarks] == ["Rejeté: droits non ouverts"]
-    assert told_so.notes == ()
+    assert cut_texts(told_so) == ()
     long = row(claim(item("2026-11-02", paid(0)), disposition="mot " * 100))
-    assert [each.whole for each in long.notes] == [("mot " * 100).strip()]
+    assert [each.whole for each in cut_texts(long)] == [("mot " * 100).strip()]
 
 
 def test_what_an_item_cost_is_what_was_billed_unless_the_claim_says_another_amount() -> None:

@@ -129,7 +129,6 @@ def benefit(page: Page) -> Result:
         standing=page.standing,
         status=page.status,
         performers=page.performers("provider"),
-        notes=tuple([each for each in remarks if isinstance(each, Text) and each.whole is not None]),
         details=details(
             ("category", term(tree.get("type"))),
             *(("act", other) for item in items[1:] if (other := term(item.get("productOrService"))) is not None),

@@ -30,7 +30,7 @@ from plugin.faces.viewer.readings.reading import (
 )
 from plugin.faces.viewer.readings.remarks import order_remarks, reasons, reservations, risks, warned, weakened
 from plugin.faces.viewer.readings.result import Result, Standing
-from plugin.faces.viewer.readings.text import Text, line, prose
+from plugin.faces.viewer.readings.text import line, prose
 from plugin.faces.viewer.readings.values import Said, Term, Value
 
 
@@ -130,17 +130,16 @@ def _medicine(
 def immunization(page: Page) -> Result:
     """A vaccination, or one that was not given."""
     tree = page.tree
-    told = line(tree.get("occurrenceString"))
     return Result(
         origin=page.origin,
         title=term(tree.get("vaccineCode")),
         when=when(tree.get("occurrenceDateTime")),
-        when_told=told,
+        when_told=line(tree.get("occurrenceString")),
         issued=when(tree.get("recorded")),
         standing=page.standing,
         status=page.status,
         performers=page.performers("performer"),
-        notes=_overlong(told) + notes(tree.get("note")),
+        notes=notes(tree.get("note")),
         details=details(
             *several("dose-number", map(_dose_number, records(tree.get("protocolApplied")))),
             ("dose", amount(tree.get("doseQuantity"))),
@@ -162,18 +161,17 @@ def immunization(page: Page) -> Result:
 def allergy(page: Page) -> Result:
     """An allergy or intolerance."""
     tree = page.tree
-    told, words = _onset_told(tree)
     kinds = tree.get("category")
     return Result(
         origin=page.origin,
         title=term(tree.get("code")),
         when=_onset(tree),
-        when_told=told,
+        when_told=_onset_told(tree),
         issued=when(tree.get("recordedDate")),
         standing=verified_standing(tree, _clinical(tree)),
         status=term(tree.get("clinicalStatus")),
         performers=page.performers("recorder", "asserter"),
-        notes=_overlong(words) + notes(tree.get("note")),
+        notes=notes(tree.get("note")),
         details=details(
             ("verification", term(tree.get("verificationStatus"))),
             ("criticality", coded("severity", tree.get("criticality"))),
@@ -192,17 +190,16 @@ def allergy(page: Page) -> Result:
 def condition(page: Page) -> Result:
     """A problem or diagnosis."""
     tree = page.tree
-    told, words = _onset_told(tree)
     return Result(
         origin=page.origin,
         title=term(tree.get("code")),
         when=_onset(tree),
-        when_told=told,
+        when_told=_onset_told(tree),
         issued=when(tree.get("recordedDate")),
         standing=verified_standing(tree, _clinical(tree)),
         status=term(tree.get("clinicalStatus")),
         performers=page.performers("recorder", "asserter"),
-        notes=_overlong(words) + notes(tree.get("note")),
+        notes=notes(tree.get("note")),
         details=details(
             ("verification", term(tree.get("verificationStatus"))),
             ("severity", term(tree.get("severity"))),
@@ -225,16 +222,15 @@ def condition(page: Page) -> Result:
 def procedure(page: Page) -> Result:
     """A procedure."""
     tree = page.tree
-    told = line(tree.get("performedString"))
     return Result(
         origin=page.origin,
         title=term(tree.get("code")),
         when=moment_of(tree, "performed"),
-        when_told=age(*_ages(tree, "performed")) or told,
+        when_told=age(*_ages(tree, "performed")) or line(tree.get("performedString")),
         standing=page.standing,
         status=page.status,
         performers=page.performers("performer"),
-        notes=_overlong(told) + notes(tree.get("note")),
+        notes=notes(tree.get("note")),
         details=details(
             *several("body-site", terms(tree.get("bodySite"))),
             ("outcome", term(tree.get("outcome"))),
@@ -273,22 +269,16 @@ def other(page: Page) -> Result:
 
 def _onset(tree: Tree) -> Any:
     """When it began; when it was written down, where the source says nothing of its beginning."""
-    return moment_of(tree, "onset") or (when(tree.get("recordedDate")) if _onset_told(tree)[0] is None else None)
+    return moment_of(tree, "onset") or (when(tree.get("recordedDate")) if _onset_told(tree) is None else None)
 
 
-def _onset_told(tree: Tree) -> tuple[Value | None, Text | None]:
-    """When it began, in other terms than a date; and the source's words for it, if those are the terms."""
-    words = line(tree.get("onsetString"))
-    return age(*_ages(tree, "onset")) or words, words
+def _onset_told(tree: Tree) -> Value | None:
+    """When it began, in other terms than a date."""
+    return age(*_ages(tree, "onset")) or line(tree.get("onsetString"))
 
 
 def _ages(tree: Tree, name: str) -> tuple[Value | None, Value | None]:
     return duration(tree.get(f"{name}Age")), duration_range(tree.get(f"{name}Range"))
-
-
-def _overlong(told: Text | None) -> tuple[Text, ...]:
-    """`told`, where a row has no place for all of it."""
-    return () if told is None or told.whole is None else (told,)
 
 
 def _dose_number(protocol: Tree) -> Value | None:

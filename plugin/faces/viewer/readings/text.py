@@ -40,7 +40,7 @@ class Text(Struct, frozen=True, gc=False):
     shown: str
     """Never empty; ends in `…` where something was cut off."""
     whole: str | None = None
-    """The text for an expansion, where `shown` is not all of it."""
+    """The text for an expansion, where `shown` is not all of it; ends in `…` where something is missing there too."""
     complete: bool = True
     """False where not even `whole` is all that the source sent."""
 
@@ -125,5 +125,6 @@ def _shortened(text: str, limit: int) -> Text | None:
     end = limit - 1
     while end > limit // 2 and unicodedata.combining(text[end]):
         end -= 1
-    whole = text[:MAX_WHOLE]
-    return Text(text[:end].rstrip() + ELLIPSIS, whole, complete=len(text) <= MAX_WHOLE)
+    complete = len(text) <= MAX_WHOLE
+    whole = text if complete else text[: MAX_WHOLE - 1] + ELLIPSIS
+    return Text(text[:end].rstrip() + ELLIPSIS, whole, complete)
