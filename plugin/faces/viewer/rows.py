@@ -14,8 +14,9 @@ from plugin.faces.viewer.readings.cut import cut_texts
 from plugin.faces.viewer.readings.duplicates import is_negated, is_unknown
 from plugin.faces.viewer.readings.moment import Precision
 from plugin.faces.viewer.readings.result import Basis, Flag, Hint, HintKind, Level, Part, Result, Standing
+from plugin.faces.viewer.readings.text import Text
 from plugin.faces.viewer.readings.trend import Analyte, analyte_of, part_analyte_of, trend_key
-from plugin.faces.viewer.readings.values import Amount
+from plugin.faces.viewer.readings.values import Amount, Term, Value
 from plugin.faces.viewer.words import CONTRADICTORY, DETAILS, HINTS, LEVELS, STANDINGS, TYPES
 
 _TOLD_OF_REPORTS = frozenset({HintKind.REPORTED_IN, HintKind.REPORTS})
@@ -265,14 +266,29 @@ def _same(result: Result, language: Language) -> str:
 
 
 def _said(result: Result, value: str, parts: Sequence[PartLine]) -> str:
-    """Words, of which rows that say the same share one: scale, point, value."""
+    """Words, of which rows that say the same share one: scale, point, value. Components stand in it in any order."""
     told = result.value
-    if not isinstance(told, Amount):
-        return f"{_hash(type(told).__name__)}.{_hash(value, [each.value for each in parts])}"
-    units = (each for each in (told.ucum, "" if told.unit is None else told.unit.shown) if each)
+    inner = sorted(
+        [
+            (min(each.codes, default=("", line.title)), _scales(each.value)[:1], _number(each.value, line.value))
+            for each, line in zip(result.parts, parts, strict=True)
+        ]
+    )
+    tests, point = [each[:2] for each in inner], _hash(_number(told, value), [each[2] for each in inner])
+    return " ".join([f"{_hash(each, tests)}.{point}" for each in _scales(told)])
+
+
+def _scales(value: Value | None) -> list[str]:
+    """What a value is told in: a unit has up to two names, of which one is enough to be the same."""
+    if not isinstance(value, Amount):
+        return ["words" if isinstance(value, Term | Text) else type(value).__name__]
+    named = (value.ucum, "" if value.unit is None else value.unit.shown)
+    return [f"{each}\n{value.other_unit or ''}" for each in dict.fromkeys(filter(None, named))] or [""]
+
+
+def _number(value: Value | None, printed: str) -> str:
     # Equal numbers have one hash, whatever their digits: 1.5 is 1.50.
-    number = _hash(told.comparator, hash(told.number.value))
-    return " ".join([f"{_hash(each, told.other_unit)}.{number}" for each in dict.fromkeys(units)] or [f".{number}"])
+    return f"{value.comparator}{hash(value.number.value)}" if isinstance(value, Amount) else printed.casefold()
 
 
 def _hash(*told: object) -> str:

@@ -79,6 +79,43 @@ def test_values_in_two_units_are_compared_only_where_that_is_exact(
     assert hints(grams, grams | {"valueQuantity": quantity(Decimal(value), unit, unit)}) == kinds
 
 
+def pressure(*parts: tuple[str, Any], unit: str = "mm[Hg]", **more: Any) -> dict[str, Any]:
+    told = [{"code": code(test), "valueQuantity": quantity(value, unit, unit)} for test, value in parts]
+    return {"code": code("85354-9"), "effectiveDateTime": NINE, "component": told} | more
+
+
+def said(**value: Any) -> dict[str, Any]:
+    return {"code": code("5222-3"), "effectiveDateTime": NINE} | value
+
+
+def test_words_are_the_same_whatever_their_capitals() -> None:
+    negative, shouted = said(valueString="Négatif"), said(valueCodeableConcept={"text": "NÉGATIF"})
+    assert hints(negative, shouted) == [SAME]
+    assert hints(negative, said(valueString="Positif")) == [HintKind.OTHER_VALUE]
+
+
+HIGH, LOW, MEAN = ("8480-6", Decimal(120)), ("8462-4", Decimal(80)), ("8478-0", Decimal(93))
+SCORE = {"valueInteger": 13}
+PRESSURES = [
+    (pressure(HIGH, LOW), pressure(("8480-6", Decimal("120.0")), LOW), [SAME]),
+    (pressure(HIGH, LOW), pressure(LOW, HIGH), [SAME]),
+    (pressure(HIGH, LOW), pressure(("8480-6", Decimal(80)), ("8462-4", Decimal(120))), [HintKind.OTHER_VALUE]),
+    (pressure(HIGH, LOW), pressure(HIGH, LOW, unit="kPa"), []),
+    (pressure(HIGH, LOW), pressure(HIGH, LOW, MEAN), []),
+    (pressure(HIGH, LOW), pressure(), []),
+    (pressure(HIGH, HIGH), pressure(HIGH, HIGH), []),
+    (pressure(HIGH, **SCORE), pressure(("8480-6", Decimal(1)), **SCORE), [HintKind.OTHER_VALUE]),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "kinds"), PRESSURES)
+def test_components_are_compared_with_those_of_the_same_test(
+    one: dict[str, Any], other: dict[str, Any], kinds: list[HintKind]
+) -> None:
+    """Sources list them in an order of their own, and write `120` or `120.0`."""
+    assert hints(one, other) == hints(other, one) == kinds
+
+
 def test_series_that_are_not_drawn_are_not_called_the_same() -> None:
     lead = {"origin": {"value": 0, "unit": "mV"}, "period": 10, "dimensions": 1}
     one, other = (
@@ -134,6 +171,11 @@ def test_what_differs_in_dose_or_is_denied_is_not_called_the_same(
         (potassium(), potassium() | {"valueQuantity": quantity(5, "mg/l", "mg/L")}, True, True),
         (potassium(), potassium() | {"valueQuantity": quantity(5, comparator="<")}, False, True),
         (potassium(), {**potassium(), "valueQuantity": None, "valueString": "x"}, False, False),
+        (said(valueString="Négatif"), said(valueCodeableConcept={"text": "NÉGATIF"}), True, True),
+        (pressure(HIGH, LOW), pressure(LOW, ("8480-6", Decimal("120.0"))), True, True),
+        (pressure(HIGH, LOW), pressure(("8480-6", Decimal(80)), ("8462-4", Decimal(120))), False, True),
+        (pressure(HIGH, LOW), pressure(HIGH, LOW, MEAN), False, False),
+        (pressure(HIGH, **SCORE), pressure(("8480-6", Decimal(1)), **SCORE), False, True),
     ],
 )
 def test_a_row_tells_the_script_what_it_says(

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from plugin.faces.viewer.readings.elements import Pair
 from plugin.faces.viewer.readings.moment import Precision
-from plugin.faces.viewer.readings.result import Hint, HintKind, Result, Standing
+from plugin.faces.viewer.readings.result import Hint, HintKind, Part, Result, Standing
+from plugin.faces.viewer.readings.text import Text
 from plugin.faces.viewer.readings.units import shift, shifted
 from plugin.faces.viewer.readings.values import Altered, Amount, Sampled, Term, Unread, Value
 
@@ -100,7 +101,7 @@ def _keys(result: Result) -> Iterator[object]:
             yield (kind, test, day)
 
 
-def _tests(result: Result) -> Iterator[Pair | str]:
+def _tests(result: Result | Part) -> Iterator[Pair | str]:
     """What was measured: its codes, else its words."""
     if result.codes:
         yield from result.codes
@@ -183,9 +184,30 @@ def _other_specimen(one: Result, other: Result) -> bool:
 
 
 def _same_value(one: Result, other: Result) -> bool | None:
+    """Whether the values are equal, and those of the components that they share. None: that is not known, since two
+    units do not convert exactly or a component has no counterpart."""
+    found = {_equal(one.value, other.value)}
+    if (one.parts and other.parts) or one.value is None or other.value is None:
+        found.update(_parts_compared(one.parts, other.parts))
+    return False if False in found else None if None in found else True
+
+
+def _parts_compared(mine: Sequence[Part], theirs: Sequence[Part]) -> Iterator[bool | None]:
+    """Of components, whatever their order."""
+    by_test: dict[Pair | str, list[Part]] = defaultdict(list)
+    for part in theirs:
+        for test in _tests(part):
+            by_test[test].append(part)
+    for part in mine:
+        same = {id(each): each for test in _tests(part) for each in by_test.get(test, [])}
+        yield _equal(part.value, next(iter(same.values())).value) if len(same) == 1 else None
+    if len(mine) != len(theirs):
+        yield None
+
+
+def _equal(mine: Value | None, theirs: Value | None) -> bool | None:
     """Equal as printed, or equal numbers in equal units: 1.5 is 1.50, 1 g/L is 100 mg/dL. None: the units are two that
     do not convert exactly."""
-    mine, theirs = one.value, other.value
     if isinstance(mine, Amount) and isinstance(theirs, Amount):
         if mine.other_unit != theirs.other_unit:
             return False
@@ -195,7 +217,9 @@ def _same_value(one: Result, other: Result) -> bool | None:
         return mine.comparator == theirs.comparator and shifted(mine.number.value, powers) == theirs.number.value
     if isinstance(mine, Term) and isinstance(theirs, Term) and mine.key is not None:
         return mine.key == theirs.key
-    return mine == theirs and [each.value for each in one.parts] == [each.value for each in other.parts]
+    if isinstance(mine, Term | Text) and isinstance(theirs, Term | Text):
+        return str(mine).casefold() == str(theirs).casefold()
+    return mine == theirs
 
 
 def _powers(mine: Amount, theirs: Amount) -> int | None:
