@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from plugin.faces.viewer.readings.elements import Pair
 from plugin.faces.viewer.readings.moment import Precision
+from plugin.faces.viewer.readings.remarks import foci_of
 from plugin.faces.viewer.readings.result import Hint, HintKind, Part, Result, Standing
 from plugin.faces.viewer.readings.text import Text
 from plugin.faces.viewer.readings.units import shift, shifted
@@ -145,8 +146,11 @@ def _folded(title: Term | None) -> str:
 
 
 def _is_apart(one: Result, other: Result) -> bool:
-    """Of one test or medicine, yet two: another specimen, site or dose, or the one denies what the other says."""
+    """Of one test or medicine, yet two: of somebody else, of another specimen, site or dose, or the one denies what the
+    other says."""
     if one.warnings != other.warnings or is_negated(one) != is_negated(other) or _other_specimen(one, other):
+        return True
+    if foci_of(one) != foci_of(other):
         return True
     return any(_differ(_told(one, name), _told(other, name)) for name in _APART)
 
@@ -164,7 +168,7 @@ def is_negated(result: Result) -> bool:
 
 def apart(result: Result) -> list[Value]:
     """What makes two entries of one test or medicine two."""
-    return _told(result, *_APART)
+    return [*foci_of(result), *_told(result, *_APART)]
 
 
 def _told(result: Result, *names: str) -> list[Value]:

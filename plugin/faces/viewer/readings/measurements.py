@@ -21,6 +21,7 @@ from plugin.faces.viewer.readings.reading import (
     several,
     terms,
 )
+from plugin.faces.viewer.readings.remarks import foci
 from plugin.faces.viewer.readings.result import Part, Result
 from plugin.faces.viewer.readings.text import Text
 from plugin.faces.viewer.readings.values import Term
@@ -58,6 +59,7 @@ def observation(page: Page) -> Result:
         codes=pairs(tree.get("code")),
         identifiers=identifiers(tree),
         specimens=references(tree.get("specimen")),
+        remarks=foci(page) if "focus" in tree else (),
     )
 
 

@@ -1,18 +1,22 @@
 """What changes the meaning of an entry of the history, and so stands on its row: that it is no order, is not sure, is
-urgent, was not done and why; and, before all else, that something must not be given or may do harm.
+urgent, was not done and why, or is about somebody else; and, before all else, that something must not be given or may
+do harm.
 """
 
 from typing import Final
 
 from plugin.faces.viewer.readings.code_words import WORDS
 from plugin.faces.viewer.readings.elements import Tree, coded, pairs, records, term, word
-from plugin.faces.viewer.readings.reading import Page, terms
+from plugin.faces.viewer.readings.reading import Page, references, terms
+from plugin.faces.viewer.readings.result import Result
 from plugin.faces.viewer.readings.text import Text
 from plugin.faces.viewer.readings.values import Said, Term, Value
 
 _ORDERS: Final = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
 _UNHURRIED: Final = "routine"
 _SURE: Final = "confirmed"
+_ABOUT, _UNNAMED = "about", "about-another"
+"""Of phrases.PHRASES."""
 
 
 def warned(tree: Tree, name: str) -> tuple[Term, ...]:
@@ -50,6 +54,19 @@ def order_remarks(tree: Tree) -> tuple[Value, ...]:
         None if priority == _UNHURRIED else coded("priority", priority),
     )
     return tuple([each for each in told if each is not None])
+
+
+def foci(page: Page) -> tuple[Said, ...]:
+    """Whom or what an Observation is about (its focus), where that is not its patient: a foetus, a donor."""
+    patient = references(page.tree.get("subject"))
+    others = [each for each in records(page.tree.get("focus")) if not patient or references(each) != patient]
+    names = [page.beside.name(each, page.tree) for each in others]
+    return tuple([Said(_UNNAMED) if name is None else Said(_ABOUT, (name,)) for name in names])
+
+
+def foci_of(result: Result) -> list[Value]:
+    """The same as its row says it; nothing where a result is about the patient."""
+    return [each for each in result.remarks if isinstance(each, Said) and each.key in (_ABOUT, _UNNAMED)]
 
 
 def reasons(page: Page) -> tuple[Value, ...]:

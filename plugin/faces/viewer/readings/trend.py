@@ -1,7 +1,8 @@
 """Values of one analyte over time: one series per analyte and unit, outside results and the EHR's own side by side.
 
 A unit is converted only where that is exact (units); whatever has no number, or no date, is listed and not drawn.
-Microbiology is left out: a susceptibility belongs to its organism, and two of them make no course.
+Microbiology is left out: a susceptibility belongs to its organism, and two of them make no course. So is what is about
+somebody else: the heart rate of a foetus is none of its mother's.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ from msgspec.structs import replace
 from fhir_adapters.moments import BEGINNING
 from plugin.faces.viewer.readings.elements import Pair
 from plugin.faces.viewer.readings.moment import When
+from plugin.faces.viewer.readings.remarks import foci_of
 from plugin.faces.viewer.readings.result import Category, Flag, Part, ReferenceRange, Result, Standing
 from plugin.faces.viewer.readings.text import Text, line
 from plugin.faces.viewer.readings.units import shift, shifted
@@ -177,7 +179,9 @@ def _is_drawable(value: Value | None) -> bool:
 
 def _is_charted(result: Result) -> bool:
     observed = result.origin.type == "Observation"
-    return observed and result.category is not Category.MICROBIOLOGY and not result.is_mistaken
+    if not observed or result.category is Category.MICROBIOLOGY or result.is_mistaken:
+        return False
+    return not foci_of(result)
 
 
 def _values_of(result: Result) -> Iterator[tuple[Analyte, _Told]]:
