@@ -233,6 +233,8 @@ DETAILS: Final[Mapping[str, Word]] = {
     "dosage": Word("Posologie", "Dosage"),
     "dose": Word("Dose", "Dose"),
     "dose-number": Word("Schéma vaccinal", "Vaccination schedule"),
+    "form": Word("Forme", "Form"),
+    "ingredient": Word("Composition", "Ingredient"),
     "instances": Word("Nombre d’images", "Images"),
     "instruction": Word("Consigne", "Instruction"),
     "insurer": Word("Assureur", "Insurer"),

@@ -270,6 +270,58 @@ def test_a_medicine_without_a_code_is_told_by_what_it_is_made_of() -> None:
     assert both(tree, "title") == ("morphine + ketamine", "morphine + ketamine")
 
 
+def _prescribed(*ingredients: dict[str, Any], **medicine: Any) -> dict[str, Any]:
+    morphine = {"resourceType": "Substance", "id": "s", "code": {"text": "morphine"}}
+    made = {"resourceType": "Medication", "id": "m", "ingredient": list(ingredients)} | medicine
+    return {
+        "resourceType": "MedicationRequest",
+        "contained": [morphine, made],
+        "medicationReference": {"reference": "#m"},
+    }
+
+
+KETAMINE = {"itemCodeableConcept": {"text": "ketamine"}}
+
+
+def test_an_ingredient_that_is_a_resource_of_its_own_is_named_with_the_others() -> None:
+    missing = {"itemReference": {"reference": "Substance/9"}}
+    tree = _prescribed({"itemReference": {"reference": "#s"}}, KETAMINE, missing)
+    assert both(tree, "title") == ("morphine + ketamine + ?", "morphine + ketamine + ?")
+    display = {"itemReference": missing["itemReference"] | {"display": "naloxone"}}
+    assert both(_prescribed(KETAMINE, display), "title")[1] == "ketamine + naloxone"
+    nothing = {"itemReference": {"reference": "#m"}}
+    assert both(_prescribed(nothing), "title")[1] == "Prescription"
+
+
+@pytest.mark.parametrize(
+    ("strength", "french", "english"),
+    [
+        ({"numerator": amount(500, "mg", "mg"), "denominator": {"value": 1}}, "500 mg", "500 mg"),
+        ({"numerator": amount(500, "mg", "mg")}, "500 mg", "500 mg"),
+        (
+            {"numerator": amount(500, "mg", "mg"), "denominator": amount(1, "capsule", "{capsule}")},
+            "500 mg pour 1 gélule",
+            "500 mg for 1 capsule",
+        ),
+        (
+            {"numerator": amount(40, "mg", "mg"), "denominator": amount(5, "mL", "mL")},
+            "40 mg pour 5 mL",
+            "40 mg for 5 mL",
+        ),
+    ],
+)
+def test_how_much_of_what_is_in_a_medicine_is_told(strength: dict[str, Any], french: str, english: str) -> None:
+    """`2 capsules` is no dose without it."""
+    tree = _prescribed(KETAMINE | {"strength": strength}, code={"text": "ketamine"}, form={"text": "gélule"})
+    assert details(tree, "fr") == [("Forme", "gélule"), ("Composition", f"ketamine, {french}")]
+    assert details(tree, "en") == [("Form", "gélule"), ("Ingredient", f"ketamine, {english}")]
+
+
+def test_a_strength_that_cannot_be_read_is_said() -> None:
+    tree = _prescribed(KETAMINE | {"strength": {"numerator": amount(5, "mg"), "denominator": {"value": "x"}}})
+    assert details(tree, "en")[0][1].startswith("ketamine, The source gives something here that this page cannot read")
+
+
 def test_how_a_prescription_may_be_dispensed_is_told() -> None:
     """Not to be substituted, and until when: a pharmacist's and a prescriber's question alike."""
     tree = {

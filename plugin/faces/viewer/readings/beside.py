@@ -62,11 +62,30 @@ class Beside:
             return told
         reference = tree.get(f"{name}Reference")
         found = self.resource(reference, tree)
-        told = None if found is None else term(found.get("code")) or _made_of(found)
+        told = None if found is None else term(found.get("code")) or self._made_of(found, tree)
+        return told or _displayed(reference)
+
+    def ingredients(self, medicine: Tree, container: Tree) -> list[tuple[Term | None, Tree]]:
+        """What a Medication is made of: each ingredient with its name, None where that is not here. `container` is what
+        names the medicine, which may stand inside it."""
+        return [(self._ingredient(each, medicine, container), each) for each in records(medicine.get("ingredient"))]
+
+    def _ingredient(self, ingredient: Tree, medicine: Tree, container: Tree) -> Term | None:
+        told = term(ingredient.get("itemCodeableConcept"))
         if told is not None:
             return told
-        display = line(record(reference).get("display"))
-        return None if display is None else Term(display)
+        reference = ingredient.get("itemReference")
+        found = self.resource(reference, medicine) or self.resource(reference, container)
+        return (None if found is None else term(found.get("code"))) or _displayed(reference)
+
+    def _made_of(self, medicine: Tree, container: Tree) -> Term | None:
+        """The ingredients of a Medication without a code: one that a pharmacy made. `?` stands for one without a
+        name."""
+        names = [name for name, _ in self.ingredients(medicine, container)]
+        if not any(names):
+            return None
+        told = line(" + ".join(["?" if each is None else each.text.shown for each in names]))
+        return None if told is None else Term(told)
 
     def _name_of(self, resource: Tree) -> Text | None:
         kind = resource.get("resourceType")
@@ -94,11 +113,10 @@ class Beside:
         return self._name_of(found)
 
 
-def _made_of(medicine: Tree) -> Term | None:
-    """The ingredients of a Medication without a code: one that a pharmacy made."""
-    named = (term(each.get("itemCodeableConcept")) for each in records(medicine.get("ingredient")))
-    found = line(" + ".join([each.text.shown for each in named if each is not None]))
-    return None if found is None else Term(found)
+def _displayed(reference: Any) -> Term | None:
+    """The words of a Reference."""
+    display = line(record(reference).get("display"))
+    return None if display is None else Term(display)
 
 
 def human_name(person: Tree) -> Text | None:

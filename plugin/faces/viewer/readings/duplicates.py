@@ -23,7 +23,7 @@ MAX_HINTS = 12
 MAX_ALIKE = 20
 """Rows compared with each other; more with one test and time is a source that repeats itself, and the first tell it."""
 
-_APART = ("body-site", "dosage", "dose", "dose-number", "instruction", "patient-instruction")
+_APART = ("body-site", "dosage", "dose", "dose-number", "form", "ingredient", "instruction", "patient-instruction")
 """Details that make two entries of one test, act, medicine or vaccine two, where both tell them."""
 _NEGATED = frozenset({"status/not-done", "status/not-taken", "status/declined", "verification/refuted"})
 _UNKNOWN = Altered | Unread | Sampled

@@ -18,7 +18,7 @@ from plugin.faces.viewer.readings.elements import (
     truth,
     value_of,
 )
-from plugin.faces.viewer.readings.measures import age, duration, duration_range
+from plugin.faces.viewer.readings.measures import age, duration, duration_range, strength
 from plugin.faces.viewer.readings.moment import period, when
 from plugin.faces.viewer.readings.reading import (
     Page,
@@ -31,7 +31,7 @@ from plugin.faces.viewer.readings.reading import (
 from plugin.faces.viewer.readings.remarks import order_remarks, reasons, reservations, risks, warned, weakened
 from plugin.faces.viewer.readings.result import Result, Standing
 from plugin.faces.viewer.readings.text import line, prose
-from plugin.faces.viewer.readings.values import Said, Term, Value
+from plugin.faces.viewer.readings.values import Phrase, Said, Term, Unread, Value
 
 
 def medication_request(page: Page) -> Result:
@@ -117,7 +117,7 @@ def _medicine(
         status=page.status,
         performers=page.performers(*people),
         notes=notes(tree.get("note")),
-        details=details(*told),
+        details=details(*told, *_composition(page)),
         has_narrative=page.has_narrative,
         left_out=page.left_out("note", "dosageInstruction", "dosage"),
         codes=pairs(tree.get("medicationCodeableConcept")),
@@ -125,6 +125,17 @@ def _medicine(
         remarks=(*reasons(page), *remarks),
         warnings=warnings,
     )
+
+
+def _composition(page: Page) -> Iterator[tuple[str, Value | None]]:
+    """The form of the medicine and how much is in it of what: `2 capsules` is no dose without."""
+    medicine = page.beside.resource(page.tree.get("medicationReference"), page.tree)
+    if medicine is None:
+        return
+    yield "form", term(medicine.get("form"))
+    for name, each in page.beside.ingredients(medicine, page.tree):
+        much = (strength(each["strength"]) or Unread()) if "strength" in each else None
+        yield "ingredient", Phrase(tuple([part for part in (name or Unread(), much) if part is not None]))
 
 
 def immunization(page: Page) -> Result:

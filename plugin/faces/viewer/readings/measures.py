@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from plugin.faces.viewer.readings.elements import amount, span
+from plugin.faces.viewer.readings.elements import amount, record, span
 from plugin.faces.viewer.readings.values import Amount, Number, Said, Span, Value
 
 Names = Mapping[str, str]
@@ -66,6 +66,16 @@ def dose(value: Any) -> Value | None:
 def dose_range(value: Any) -> Value | None:
     """A Range of doses; None without a side."""
     return None if (told := span(value)) is None else _span("dose", told, _dose_unit)
+
+
+def strength(value: Any) -> Value | None:
+    """A Ratio of an ingredient to its medicine: `500 mg`, `40 mg for 5 mL`; None without a numerator."""
+    tree = record(value)
+    much, of = dose(tree.get("numerator")), amount(tree.get("denominator"))
+    if of is None or much is None:
+        return much if "denominator" not in tree else None
+    is_one = of.number.value == 1 and not of.comparator and of.unit is None
+    return much if is_one else Said("amount-for", (much, dose(tree["denominator"]) or of))
 
 
 def length(unit: str, least: Number, most: Number | None = None) -> Said:

@@ -195,6 +195,8 @@ DETAIL_NAMES = (
     "dosage",
     "dose",
     "dose-number",
+    "form",
+    "ingredient",
     "instances",
     "instruction",
     "insurer",
