@@ -102,6 +102,8 @@ PHRASES: Final[Mapping[str, Word | Counted]] = {
     "aged": Word("à l’âge de {0}", "aged {0}"),
     "about": Word("concerne {0}, et non le patient lui-même", "about {0}, not the patient"),
     "about-another": Word("ne concerne pas le patient lui-même", "not about the patient"),
+    "reported": Word("rapporté, non constaté par la source", "reported, not recorded first-hand by the source"),
+    "reported-by": Word("rapporté par : {0}", "reported by: {0}"),
     "because": Word("motif : {0}", "reason: {0}"),
     "dose": Word("dose {0}", "dose {0}"),
     "out-of": Word("{0} sur {1}", "{0} of {1}"),

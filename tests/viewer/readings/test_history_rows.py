@@ -245,6 +245,61 @@ def test_a_reaction_to_a_vaccine_is_told() -> None:
     assert details(tree, "en") == [("Reaction", "Anaphylaxis")]
 
 
+def test_a_reaction_to_a_vaccine_without_a_name_is_told_by_its_day() -> None:
+    tree = {"resourceType": "Immunization", "reaction": [{"date": "2026-03-02"}]}
+    assert details(tree, "en") == [("Reaction began", "2 Mar 2026")]
+    assert details(tree, "fr") == [("Début de la réaction", "2 mars 2026")]
+
+
+def test_an_allergy_says_what_it_is_when_it_last_happened_and_by_which_way() -> None:
+    tree = {
+        "resourceType": "AllergyIntolerance",
+        "type": "intolerance",
+        "lastOccurrence": "2025",
+        "reaction": [{"onset": "2025-04", "exposureRoute": {"text": "orale"}}],
+    }
+    assert details(tree, "fr") == [
+        ("Catégorie", "intolérance"),
+        ("Dernière survenue", "2025"),
+        ("Début de la réaction", "avril 2025"),
+        ("Voie", "orale"),
+    ]
+    assert details(tree, "en")[:2] == [("Category", "intolerance"), ("Last occurrence", "2025")]
+
+
+@pytest.mark.parametrize(
+    ("tree", "french", "english"),
+    [
+        (
+            {"resourceType": "MedicationRequest", "reportedBoolean": True},
+            "rapporté, non constaté par la source",
+            "reported, not recorded first-hand by the source",
+        ),
+        (
+            {"resourceType": "Immunization", "primarySource": False},
+            "rapporté, non constaté par la source",
+            "reported, not recorded first-hand by the source",
+        ),
+        (
+            {"resourceType": "MedicationRequest", "reportedReference": {"display": "la patiente"}},
+            "rapporté par : la patiente",
+            "reported by: la patiente",
+        ),
+        (
+            {"resourceType": "Immunization", "primarySource": False, "reportOrigin": {"text": "carnet"}},
+            "rapporté par : carnet",
+            "reported by: carnet",
+        ),
+    ],
+)
+def test_what_a_source_has_from_somebody_s_account_says_so(tree: dict[str, Any], french: str, english: str) -> None:
+    assert both(tree, "remarks") == ([french], [english])
+    first_hand = tree | {"reportedBoolean": False, "primarySource": True}
+    for name in ("reportedReference", "reportOrigin"):
+        first_hand.pop(name, None)
+    assert both(first_hand, "remarks") == ([], [])
+
+
 def test_a_reaction_is_told_by_its_description_and_its_substance_too() -> None:
     """Many sources write what happened in words alone."""
     reaction = {

@@ -28,7 +28,7 @@ from plugin.faces.viewer.readings.reading import (
     terms,
     verified_standing,
 )
-from plugin.faces.viewer.readings.remarks import order_remarks, reasons, reservations, risks, warned, weakened
+from plugin.faces.viewer.readings.remarks import hearsay, order_remarks, reasons, reservations, risks, warned, weakened
 from plugin.faces.viewer.readings.result import Result, Standing
 from plugin.faces.viewer.readings.text import line, prose
 from plugin.faces.viewer.readings.values import Phrase, Said, Term, Unread, Value
@@ -54,7 +54,7 @@ def medication_request(page: Page) -> Result:
             ("priority", coded("priority", tree.get("priority"))),
             *several("reason", terms(tree.get("reasonCode"))),
         ),
-        remarks=order_remarks(tree),
+        remarks=(*order_remarks(tree), *hearsay(page)),
         warnings=warned(tree, "do-not-give"),
     )
 
@@ -158,13 +158,17 @@ def immunization(page: Page) -> Result:
             ("route", term(tree.get("route"))),
             ("body-site", term(tree.get("site"))),
             ("location", page.beside.name(tree.get("location"), tree)),
-            *several("reaction", page.beside.names(_reaction_details(tree), tree)),
+            *_reactions_to_vaccine(page),
         ),
         has_narrative=page.has_narrative,
         left_out=page.left_out("note", "protocolApplied", "reaction"),
         codes=pairs(tree.get("vaccineCode")),
         identifiers=identifiers(tree),
-        remarks=(*reasons(page), *(Said("because", (each,)) for each in terms(tree.get("subpotentReason")))),
+        remarks=(
+            *reasons(page),
+            *(Said("because", (each,)) for each in terms(tree.get("subpotentReason"))),
+            *hearsay(page),
+        ),
         warnings=weakened(tree),
     )
 
@@ -186,7 +190,9 @@ def allergy(page: Page) -> Result:
         details=details(
             ("verification", term(tree.get("verificationStatus"))),
             ("criticality", coded("severity", tree.get("criticality"))),
+            ("category", coded("allergy", tree.get("type"))),
             *several("category", (coded("allergy", each) for each in (kinds if isinstance(kinds, list) else [])[:8])),
+            ("last-occurrence", when(tree.get("lastOccurrence"))),
             *_reactions(tree),
         ),
         has_narrative=page.has_narrative,
@@ -313,11 +319,16 @@ def _reactions(tree: Tree) -> Iterator[tuple[str, Value | None]]:
         for shown in terms(each.get("manifestation")):
             yield "reaction", shown
         yield "reaction", prose(each.get("description"))
+        yield "reaction-onset", when(each.get("onset"))
+        yield "route", term(each.get("exposureRoute"))
         yield "substance", term(each.get("substance"))
         yield "severity", coded("severity", each.get("severity"))
         yield from several("reaction", notes(each.get("note")))
 
 
-def _reaction_details(tree: Tree) -> list[Any]:
-    """Of an Immunization: the results that say what happened."""
-    return [each.get("detail") for each in records(tree.get("reaction"))]
+def _reactions_to_vaccine(page: Page) -> Iterator[tuple[str, Value | None]]:
+    """What happened, as far as the result that says it has a name here, and when."""
+    for each in records(page.tree.get("reaction")):
+        name, day = page.beside.name(each.get("detail"), page.tree), when(each.get("date"))
+        yield "reaction", name or (Unread() if day is None else None)
+        yield "reaction-onset", day

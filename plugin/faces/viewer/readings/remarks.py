@@ -56,6 +56,16 @@ def order_remarks(tree: Tree) -> tuple[Value, ...]:
     return tuple([each for each in told if each is not None])
 
 
+def hearsay(page: Page) -> tuple[Value, ...]:
+    """That the source has an entry from somebody's account: no prescription of its own, no vaccination that it saw."""
+    tree = page.tree
+    teller = page.beside.name(tree.get("reportedReference"), tree) or term(tree.get("reportOrigin"))
+    if teller is not None:
+        return (Said("reported-by", (teller,)),)
+    is_told = tree.get("reportedBoolean") is True or "reportedReference" in tree or tree.get("primarySource") is False
+    return (Said("reported"),) if is_told else ()
+
+
 def foci(page: Page) -> tuple[Said, ...]:
     """Whom or what an Observation is about (its focus), where that is not its patient: a foetus, a donor."""
     patient = references(page.tree.get("subject"))
