@@ -104,6 +104,7 @@ PHRASES: Final[Mapping[str, Word | Counted]] = {
     "about-another": Word("ne concerne pas le patient lui-même", "not about the patient"),
     "reported": Word("rapporté, non constaté par la source", "reported, not recorded first-hand by the source"),
     "reported-by": Word("rapporté par : {0}", "reported by: {0}"),
+    "specimen-is": Word("prélèvement : {0}", "specimen: {0}"),
     "because": Word("motif : {0}", "reason: {0}"),
     "dose": Word("dose {0}", "dose {0}"),
     "out-of": Word("{0} sur {1}", "{0} of {1}"),

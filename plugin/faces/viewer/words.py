@@ -233,6 +233,7 @@ DETAILS: Final[Mapping[str, Word]] = {
     "dosage": Word("Posologie", "Dosage"),
     "dose": Word("Dose", "Dose"),
     "dose-number": Word("Schéma vaccinal", "Vaccination schedule"),
+    "fasting": Word("À jeun", "Fasting"),
     "form": Word("Forme", "Form"),
     "ingredient": Word("Composition", "Ingredient"),
     "instances": Word("Nombre d’images", "Images"),

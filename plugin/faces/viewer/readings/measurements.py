@@ -12,6 +12,7 @@ from plugin.faces.viewer.readings.elements import (
     value_of,
 )
 from plugin.faces.viewer.readings.flags import flag_of, ranges_of
+from plugin.faces.viewer.readings.measures import duration
 from plugin.faces.viewer.readings.moment import when
 from plugin.faces.viewer.readings.reading import (
     Page,
@@ -21,10 +22,10 @@ from plugin.faces.viewer.readings.reading import (
     several,
     terms,
 )
-from plugin.faces.viewer.readings.remarks import foci
+from plugin.faces.viewer.readings.remarks import flaws, foci
 from plugin.faces.viewer.readings.result import Part, Result
 from plugin.faces.viewer.readings.text import Text
-from plugin.faces.viewer.readings.values import Term
+from plugin.faces.viewer.readings.values import Term, Value
 
 _UNNAMED = Term(Text("?"))
 """A component must have a code; of one without, the value is shown all the same."""
@@ -34,6 +35,7 @@ def observation(page: Page) -> Result:
     """An Observation."""
     tree = page.tree
     value, ranges = value_of(tree), ranges_of(tree)
+    sample = record(page.beside.resource(tree["specimen"], tree)) if "specimen" in tree else {}
     return Result(
         origin=page.origin,
         title=term(tree.get("code")),
@@ -50,6 +52,7 @@ def observation(page: Page) -> Result:
         notes=notes(tree.get("note")),
         details=details(
             ("specimen", page.beside.name(tree.get("specimen"), tree)),
+            ("fasting", _fasting(sample)),
             ("method", term(tree.get("method"))),
             ("body-site", term(tree.get("bodySite"))),
             ("device", page.beside.name(tree.get("device"), tree)),
@@ -59,7 +62,7 @@ def observation(page: Page) -> Result:
         codes=pairs(tree.get("code")),
         identifiers=identifiers(tree),
         specimens=references(tree.get("specimen")),
-        remarks=foci(page) if "focus" in tree else (),
+        remarks=(*foci(page), *flaws(sample)),
     )
 
 
@@ -77,6 +80,7 @@ def specimen(page: Page) -> Result:
         notes=notes(tree.get("note")),
         details=details(
             ("received", when(tree.get("receivedTime"))),
+            ("fasting", _fasting(tree)),
             ("body-site", term(collection.get("bodySite"))),
             *several("reason", terms(tree.get("condition"))),
         ),
@@ -84,6 +88,12 @@ def specimen(page: Page) -> Result:
         left_out=page.left_out("note"),
         identifiers=identifiers(tree),
     )
+
+
+def _fasting(sample: Tree) -> Value | None:
+    """Whether, or for how long, the patient had eaten nothing when a specimen was taken."""
+    collection = record(sample.get("collection"))
+    return term(collection.get("fastingStatusCodeableConcept")) or duration(collection.get("fastingStatusDuration"))
 
 
 def _part(tree: Tree) -> Part:

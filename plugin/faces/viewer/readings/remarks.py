@@ -15,6 +15,7 @@ from plugin.faces.viewer.readings.values import Said, Term, Value
 _ORDERS: Final = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
 _UNHURRIED: Final = "routine"
 _SURE: Final = "confirmed"
+_UNFIT: Final = ("unsatisfactory", "entered-in-error")
 _ABOUT, _UNNAMED = "about", "about-another"
 """Of phrases.PHRASES."""
 
@@ -72,6 +73,14 @@ def foci(page: Page) -> tuple[Said, ...]:
     others = [each for each in records(page.tree.get("focus")) if not patient or references(each) != patient]
     names = [page.beside.name(each, page.tree) for each in others]
     return tuple([Said(_UNNAMED) if name is None else Said(_ABOUT, (name,)) for name in names])
+
+
+def flaws(specimen: Tree) -> tuple[Value, ...]:
+    """What is wrong with the specimen that a measurement was made on, by its status and its condition (haemolysed)."""
+    status = specimen.get("status")
+    told = [coded("status", status)] if status in _UNFIT else []
+    told += terms(specimen.get("condition"))
+    return tuple([Said("specimen-is", (each,)) for each in told if each is not None])
 
 
 def foci_of(result: Result) -> list[Value]:

@@ -195,6 +195,7 @@ DETAIL_NAMES = (
     "dosage",
     "dose",
     "dose-number",
+    "fasting",
     "form",
     "ingredient",
     "instances",
