@@ -30,7 +30,7 @@ from plugin.faces.viewer.readings.reading import (
 )
 from plugin.faces.viewer.readings.remarks import hearsay, order_remarks, reasons, reservations, risks, warned, weakened
 from plugin.faces.viewer.readings.result import Result, Standing
-from plugin.faces.viewer.readings.text import line, prose
+from plugin.faces.viewer.readings.text import Text, line, prose
 from plugin.faces.viewer.readings.values import Phrase, Said, Term, Unread, Value
 
 
@@ -52,7 +52,7 @@ def medication_request(page: Page) -> Result:
             ("substitutable", term(substitution.get("allowedCodeableConcept"))),
             ("intent", coded("intent", tree.get("intent"))),
             ("priority", coded("priority", tree.get("priority"))),
-            *several("reason", terms(tree.get("reasonCode"))),
+            *page.grounds,
         ),
         remarks=(*order_remarks(tree), *hearsay(page)),
         warnings=warned(tree, "do-not-give"),
@@ -71,6 +71,7 @@ def medication_dispense(page: Page) -> Result:
             *dosages(tree.get("dosageInstruction")),
             ("quantity", amount(tree.get("quantity"))),
             ("days-supply", duration(tree.get("daysSupply"))),
+            ("category", term(tree.get("type"))),
             ("substituted", truth(substitution.get("wasSubstituted"))),
             ("substitution", term(substitution.get("type"))),
         ),
@@ -84,7 +85,7 @@ def medication_statement(page: Page) -> Result:
         page,
         when=moment_of(tree, "effective") or when(tree.get("dateAsserted")),
         people=("informationSource",),
-        told=(*dosages(tree.get("dosage")), *several("reason", terms(tree.get("reasonCode")))),
+        told=(*dosages(tree.get("dosage")), *page.grounds),
     )
 
 
@@ -95,7 +96,7 @@ def medication_administration(page: Page) -> Result:
         page,
         when=moment_of(tree, "effective"),
         people=("performer",),
-        told=tuple(dosages(tree.get("dosage"))),
+        told=(*dosages(tree.get("dosage")), *page.grounds),
     )
 
 
@@ -154,10 +155,15 @@ def immunization(page: Page) -> Result:
         details=details(
             *several("dose-number", map(_dose_number, records(tree.get("protocolApplied")))),
             ("dose", amount(tree.get("doseQuantity"))),
+            *several("target", _targets(tree)),
+            ("manufacturer", page.beside.name(tree.get("manufacturer"), tree)),
             ("lot-number", line(tree.get("lotNumber"))),
             ("route", term(tree.get("route"))),
             ("body-site", term(tree.get("site"))),
+            *several("follow-up", terms(tree.get("followUp"))),
+            *several("device", [*terms(tree.get("usedCode")), *_devices(page)]),
             ("location", page.beside.name(tree.get("location"), tree)),
+            *page.grounds,
             *_reactions_to_vaccine(page),
         ),
         has_narrative=page.has_narrative,
@@ -220,6 +226,7 @@ def condition(page: Page) -> Result:
         details=details(
             ("verification", term(tree.get("verificationStatus"))),
             ("severity", term(tree.get("severity"))),
+            *several("evidence", [each for found in records(tree.get("evidence")) for each in _evidence(found, page)]),
             *several("stage", (term(each.get("summary")) for each in records(tree.get("stage")))),
             (
                 "abatement",
@@ -253,8 +260,10 @@ def procedure(page: Page) -> Result:
             ("outcome", term(tree.get("outcome"))),
             *several("complication", terms(tree.get("complication"))),
             *several("complication", page.beside.names(tree.get("complicationDetail"), tree)),
+            *several("follow-up", terms(tree.get("followUp"))),
+            *several("device", [*terms(tree.get("usedCode")), *_devices(page)]),
             ("location", page.beside.name(tree.get("location"), tree)),
-            *several("reason", terms(tree.get("reasonCode"))),
+            *page.grounds,
         ),
         has_narrative=page.has_narrative,
         left_out=page.left_out("note", "performer", "complication"),
@@ -308,6 +317,23 @@ def _dose_number(protocol: Tree) -> Value | None:
     is_counted = count is not None or str(dose).isdecimal()
     told = Said("dose", (dose,)) if is_counted else dose
     return told if series is None else Said("out-of", (told, series))
+
+
+def _targets(tree: Tree) -> list[Term]:
+    """The diseases that a vaccine is against, which its trade name does not say."""
+    found = [each for part in records(tree.get("protocolApplied")) for each in terms(part.get("targetDisease"))]
+    return list(dict.fromkeys(found))
+
+
+def _evidence(part: Tree, page: Page) -> list[Value]:
+    """What speaks for a problem."""
+    return [*terms(part.get("code")), *page.beside.names(part.get("detail"), page.tree)]
+
+
+def _devices(page: Page) -> tuple[Text, ...]:
+    """What was put in, taken out or used."""
+    focal = [each.get("manipulated") for each in records(page.tree.get("focalDevice"))]
+    return page.beside.names([*focal, *records(page.tree.get("usedReference"))], page.tree)
 
 
 def _clinical(tree: Tree) -> Standing:

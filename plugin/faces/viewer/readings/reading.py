@@ -68,6 +68,13 @@ class Page(Struct, frozen=True):
                 found.append(self.beside.name(each.get("actor", each), self.tree))
         return tuple(dict.fromkeys([each for each in found if each is not None]))
 
+    @property
+    def grounds(self) -> Iterator[tuple[str, Value]]:
+        """Why it is asked for, given or done: in codes, or as what else names it here."""
+        told: list[Value] = [*terms(self.tree.get("reasonCode"))]
+        told += self.beside.names(self.tree.get("reasonReference"), self.tree)
+        return (("reason", each) for each in told)
+
     def links(self, references: Any) -> tuple[Link, ...]:
         """The results that a list of References names, those that stand inside this resource too."""
         return tuple(self._links(references))
