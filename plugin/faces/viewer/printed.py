@@ -141,7 +141,7 @@ def span(value: Span, language: Language) -> str:
         side = value.low or value.high
         sign = "≥" if value.high is None else "≤"
         return "" if side is None else f"{sign}{_SPACE}{amount(side, language)}"
-    if value.low.unit == value.high.unit:
+    if value.low.unit == value.high.unit and not value.low.comparator:
         return f"{number(value.low.number, language)}{_SPACE}– {amount(value.high, language)}"
     return f"{amount(value.low, language)} – {amount(value.high, language)}"
 
@@ -190,4 +190,6 @@ def reference_range(value: ReferenceRange, language: Language) -> str:
     about = [term(each, language) for each in ((value.meaning,) if value.meaning else ()) + value.applies_to]
     if value.age is not None:
         about.append(span(value.age, language))
-    return f"{told} ({', '.join(about)})" if about else told
+    if value.is_unread:
+        about.append(_UNPRINTED[Unread.kind].said(language))
+    return f"{told} ({', '.join(about)})".strip() if about else told

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from plugin.faces.viewer.readings.result import Basis, Level
+from plugin.faces.viewer.readings.result import Basis, Flag, Level
+from plugin.faces.viewer.readings.values import Unread
+from tests.viewer.readings.lines import printed_row
 from tests.viewer.readings.samples import code, interpreted, quantity, row
 
 THERAPEUTIC = code("therapeutic", "http://terminology.hl7.org/CodeSystem/referencerange-meaning")
@@ -160,3 +162,31 @@ def test_a_range_for_some_people_only_can_spoil_the_one_for_everybody() -> None:
 def test_an_interpretation_is_known_by_each_name_of_its_system(system: str) -> None:
     found = row({"valueQuantity": quantity(5), "interpretation": [code("LL", system)]})
     assert found.flag.level is Level.CRITICALLY_LOW
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"low": {"value": "3"}, "high": quantity(6)},
+        {"low": quantity(3, comparator="~"), "high": quantity(6)},
+        {"low": 3, "high": quantity(6)},
+        {"low": {"value": "3"}},
+        RANGE | {"age": {"low": {"value": "x"}, "high": quantity(18, "a", "a")}},
+    ],
+)
+def test_a_range_of_which_a_part_cannot_be_read_says_so_and_judges_nothing(limits: dict[str, Any]) -> None:
+    """A limit that is passed over would be an open side, an age that is would be everybody."""
+    tree = measured("2", limits)
+    assert row(tree).flag == Flag()
+    assert "The source gives something here that this page cannot read" in printed_row(tree, "en").ranges
+    assert "≤" not in printed_row(tree, "en").ranges
+
+
+def test_a_side_without_a_number_is_open() -> None:
+    tree = measured("2", {"low": {"unit": "mg/L"}, "high": quantity(6)})
+    assert printed_row(tree, "en").ranges == "≤\u00a06\u00a0mg/L"
+    assert row(tree).flag.level is Level.NORMAL
+
+
+def test_a_value_that_is_a_range_with_an_unreadable_side_is_not_half_told() -> None:
+    assert isinstance(row({"valueRange": {"low": {"value": "3"}, "high": quantity(6)}}).value, Unread)

@@ -161,12 +161,19 @@ def _comparator(value: Any) -> str | None:
 
 
 def span(value: Any) -> Span | None:
-    """A Range; None without a side."""
+    """A Range; None without a side, or with one that cannot be read: left out, it would count as open."""
     if not isinstance(value, dict):
         return None
     tree: Tree = value
     low, high = amount(tree.get("low")), amount(tree.get("high"))
-    return None if low is None and high is None else Span(low, high)
+    if (low is None and high is None) or (low is None and is_limited(tree, "low")):
+        return None
+    return None if high is None and is_limited(tree, "high") else Span(low, high)
+
+
+def is_limited(tree: Tree, *sides: str) -> bool:
+    """Whether one of these sides of a Range has a limit, readable or not; one without a number is open."""
+    return any("value" in side if isinstance(side := tree.get(name), dict) else side is not None for name in sides)
 
 
 def money(value: Any) -> Money | None:

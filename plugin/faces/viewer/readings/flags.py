@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from plugin.faces.viewer.readings.code_words import SYSTEMS, TABLES
-from plugin.faces.viewer.readings.elements import Tree, pairs, record, records, span, term
+from plugin.faces.viewer.readings.elements import Tree, is_limited, pairs, record, records, span, term
 from plugin.faces.viewer.readings.result import Basis, Flag, Level, ReferenceRange
 from plugin.faces.viewer.readings.text import line
 from plugin.faces.viewer.readings.values import Amount, Span, Value
@@ -82,17 +82,18 @@ def ranges_of(tree: Tree) -> tuple[ReferenceRange, ...]:
     for each in records(tree.get("referenceRange")):
         kind = term(each.get("type"))
         normal = kind is not None and kind.key == "range/normal"
-        limits, text = span(each), line(each.get("text"))
+        limits, text, age = span(each), line(each.get("text")), span(each.get("age"))
         one = ReferenceRange(
             limits,
             text,
             None if normal else kind,
             tuple([whom for item in records(each.get("appliesTo")) if (whom := term(item)) is not None]),
-            span(each.get("age")),
+            age,
             limits is not None and text is not None and _says_otherwise(text.shown, limits),
             limits is not None and text is not None and _says_more(text.shown, limits),
+            (limits is None and is_limited(each, "low", "high")) or ("age" in each and age is None),
         )
-        if one.span is not None or one.text is not None:
+        if one.span is not None or one.text is not None or one.is_unread:
             found.append(one)
     return tuple(found)
 
@@ -155,8 +156,8 @@ def by_range(value: Value | None, ranges: tuple[ReferenceRange, ...]) -> Level:
     levels, is_for_everybody = set(), False
     for each in ranges:
         if each.meaning is None:
-            if each.span is None:
-                return Level.UNSTATED  # it is in words alone, and might be the one that counts
+            if each.span is None or each.is_unread:
+                return Level.UNSTATED  # it is in words alone, or unreadable, and might be the one that counts
             level = _compared(value, each.span)
             # Of two ranges in one the narrower may count: what is within the numbers is not called normal.
             levels.add(Level.UNSTATED if each.is_contradictory and level is Level.NORMAL else level)

@@ -119,6 +119,8 @@ class ReferenceRange(Struct, frozen=True):
     """The text says other numbers than the span: both are printed, and no value is normal by either."""
     says_more: bool = False
     """The text has words or numbers beside those of the span: both are printed."""
+    is_unread: bool = False
+    """A limit, or the age that it is for, cannot be read: that is printed, and nothing is judged by it."""
 
 
 class Part(Struct, frozen=True):

@@ -314,7 +314,7 @@ def _band(entry: Entry, own: str, powers: int) -> Band | None:
     """The one normal range of an entry, moved with it; None where there is none, or several."""
     normal = [each for each in entry.ranges if each.meaning is None]
     spans = [each.span for each in normal if each.span is not None]
-    if len(spans) != 1 or any(each.is_contradictory for each in normal):
+    if len(spans) != 1 or any(each.is_contradictory or each.is_unread for each in normal):
         return None
     sides = []
     for side in (spans[0].low, spans[0].high):
