@@ -160,6 +160,8 @@ def moment(value: When, language: Language) -> str:
     one = _one(value, language)
     if not value.is_period:
         return one
+    if value.is_open_start and value.is_dated and value.written is not None:
+        return _FROM_TO.said(language).format(value.written.shown, one)
     if value.is_open_start:
         return _UNTIL.said(language).format(one)
     if value.until is None:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fhir_adapters.moments import stretch
-from plugin.faces.viewer.printed import amount
-from plugin.faces.viewer.readings.moment import Precision, when
+from plugin.faces.viewer.printed import amount, printed
+from plugin.faces.viewer.readings.moment import Precision, period, when
 from plugin.faces.viewer.readings.text import MAX_LINE, Text, line, visible
 from plugin.faces.viewer.readings.values import Amount, Number, number
 from tests.viewer.readings.lines import coded, details, printed_row
@@ -138,3 +138,11 @@ def test_a_value_and_why_there_is_none_are_both_told_and_nothing_is_concluded() 
 def test_the_unit_one_is_no_unit() -> None:
     one = {"value": Decimal("0.065"), "unit": "1", "system": "http://unitsofmeasure.org", "code": "1"}
     assert printed_row({"valueQuantity": one}, "en").value == "0.065"
+
+
+def test_a_period_whose_start_cannot_be_read_says_what_stood_there() -> None:
+    told = period({"start": "autumn", "end": "2026-03-02"})
+    assert told is not None
+    assert told.is_dated
+    assert (printed(told, "fr"), printed(told, "en")) == ("du autumn au 2 mars 2026", "autumn to 2 Mar 2026")
+    assert printed(period({"start": "autumn", "end": "winter"}), "en") == "until winter"

@@ -52,6 +52,7 @@ class When(Struct, frozen=True, gc=False):
     is_open_start: bool = False
     """A period of which only the end is known; `at` and `precision` are then those of the end."""
     written: Text | None = None
+    """What cannot be read: the date itself, or the start of a period of which only the end is known."""
 
     @property
     def is_dated(self) -> bool:
@@ -95,8 +96,9 @@ def period(value: Any) -> When | None:
     if start is None or not start.is_dated:
         first = end or start
         assert first is not None  # one of them is there, see above  # noqa: S101
+        written = start.written if start is not None and first.is_dated else first.written
         return When(
-            first.precision, first.at, first.zoned, is_period=True, is_open_start=end is not None, written=first.written
+            first.precision, first.at, first.zoned, is_period=True, is_open_start=end is not None, written=written
         )
     return When(start.precision, start.at, start.zoned, until=end, is_period=True)
 
