@@ -95,6 +95,21 @@ def test_a_trend_has_a_chart_with_a_name_and_a_table_with_every_digit(measured: 
     assert "2 values: from 2 Mar 2026, 08:05 to 2 Jun 2026, 08:05. Lowest: 4.10 mmol/L. Highest: 5.30 mmol/L." in text
 
 
+def test_what_a_source_entered_in_error_is_counted_where_it_is_left_out(measured: Clinic) -> None:
+    """A page that says nothing of it would be another answer than the overview's."""
+    wrong = "1 result that the source marks as entered in error is not shown."
+    address = trend_of(measured)
+    other = {"code": {"text": "Sodium"}, "status": "entered-in-error"}
+    measured.world.lab.resources += [potassium("o3", "2026-04-02", "9.99", **other)]
+    assert wrong not in measured.get(address).text
+    measured.world.lab.resources += [potassium("o4", "2026-04-02", "9.99", status="entered-in-error")]
+    seen = measured.get(address).text
+    assert wrong in seen
+    assert "9.99" not in seen
+    measured.world.lab.resources += [claim("c1", "2026-06-02", "3.00", status="entered-in-error")]
+    assert wrong in measured.get("reimbursements").text
+
+
 def test_a_trend_in_french_has_french_words_dates_and_numbers(measured: Clinic) -> None:
     text = measured.get(trend_of(measured), language="fr").text.replace("\u00a0", " ")
     for each in ("Évolution · Potassium", "2 mars 2026, 08:05", "5,30 mmol/L", "▲ élevé", "1 anormale."):

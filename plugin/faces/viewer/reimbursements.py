@@ -1,5 +1,6 @@
 """The page of twelve months of reimbursements: looked at, and nowhere kept."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -14,7 +15,9 @@ from plugin.faces.viewer.looks import Look, Question, ShownFeed, answers
 from plugin.faces.viewer.overview import Choice
 from plugin.faces.viewer.printed import moment, money, number, printed, term
 from plugin.faces.viewer.readings.benefits import Nature, Reimbursement
+from plugin.faces.viewer.readings.overview import pages_of
 from plugin.faces.viewer.readings.reimbursement_months import MONTHS, History, Month, NoTotal, history
+from plugin.faces.viewer.readings.result import Standing
 from plugin.faces.viewer.readings.timeline import Labels, mark, timeline
 from plugin.faces.viewer.readings.values import Altered, Money
 from plugin.faces.viewer.rows import Rows
@@ -35,14 +38,17 @@ def question(today: date, told: frozenset[str]) -> Question:
 
 def told(entered: Entered, found: Sequence[Look], feeds: Sequence[ShownFeed], today: date) -> dict[str, Any]:
     """What the page prints."""
-    read = history(answers(found), today)
+    shown = answers(found)
+    read = history(shown, today)
     lines = [*(line for each in read.months for line in each.lines), *read.older, *read.later, *read.undated]
     language = entered.frame.language
     return {
         "choice": Choice(),
         "looks": found,
         "counts": {look.feed.id: sum(line.feed == look.feed.id for line in lines) for look in found},
-        "mistaken": {look.feed.id: 0 for look in found},
+        "mistaken": Counter(
+            page.origin.feed for each in shown for page in pages_of(each) if page.standing is Standing.MISTAKEN
+        ),
         "history": None if read.is_empty else read,
         "rows": Rows(language, {each.id: each for each in feeds}, entered.at),
         "book": Book(read, language),

@@ -1,6 +1,7 @@
 """The page of one analyte over time: outside results and the EHR's own, in one chart per unit, with their table."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,7 +19,7 @@ from plugin.faces.viewer.readings.axes import Tick, TickUnit
 from plugin.faces.viewer.readings.chart import Labels, chart, marker
 from plugin.faces.viewer.readings.overview import overview
 from plugin.faces.viewer.readings.result import Standing
-from plugin.faces.viewer.readings.trend import KEY_LENGTH, Entry, Series, trends
+from plugin.faces.viewer.readings.trend import KEY_LENGTH, Entry, Series, measures, trends
 from plugin.faces.viewer.rows import Rows
 from plugin.faces.viewer.words import STANDINGS
 
@@ -65,7 +66,7 @@ def told(entered: Entered, found: Sequence[Look], analyte: str, feeds: Sequence[
         "looks": [each for each in found if not _is_closed(each)],
         "local_closed": any(map(_is_closed, found)),
         "counts": {look.feed.id: sum(each.feed == look.feed.id for each in listed) for look in found},
-        "mistaken": {look.feed.id: 0 for look in found},
+        "mistaken": Counter(each.feed for each in read.mistaken if measures(each, analyte)),
         "figures": figures,
         "title": next((figure.title for figure in figures if figure.title), ""),
         "rows": rows,

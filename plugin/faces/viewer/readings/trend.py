@@ -167,6 +167,11 @@ def part_analyte_of(result: Result, part: Part) -> Analyte | None:
     return _analyte(result.feed, part.codes, part.title)
 
 
+def measures(result: Result, key: str) -> bool:
+    """Whether a value of `result` is of the analyte with this key, charted or not."""
+    return any(trend_key(analyte) == key for analyte, _ in _values_of(result))
+
+
 def trend_key(analyte: Analyte) -> str:
     """Stands for `analyte` in the address of its trend."""
     return hashlib.sha256("\n".join(analyte).encode(errors="replace")).hexdigest()[:KEY_LENGTH]
