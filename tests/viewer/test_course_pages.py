@@ -147,6 +147,26 @@ def test_where_in_the_body_it_was_measured_stands_in_the_course(measured: Clinic
     assert all(f"<small><bdi>{side}</bdi></small></th>" in seen for side in ("left eye", "right eye"))
 
 
+def test_on_what_it_was_measured_stands_in_a_course_of_several_specimens(measured: Clinic) -> None:
+    """A code of a laboratory's own may stand for blood and urine."""
+    for place, sample in enumerate(("serum", "serum", "urine")):
+        address = trend_of(measured)
+        assert "<bdi>serum</bdi>" not in measured.get(address).html
+        more = {"specimen": {"display": sample}}
+        measured.world.lab.resources.append(potassium(f"s{place}", "2026-03-10", "5.0", **more))
+    seen = measured.get(trend_of(measured)).html
+    assert [seen.count(f"<small><bdi>{each}</bdi></small></th>") for each in ("serum", "urine")] == [2, 1]
+
+
+def test_what_is_wrong_with_a_specimen_stands_in_the_course(measured: Clinic) -> None:
+    haemolysed = {"resourceType": "Specimen", "id": "s", "condition": [{"text": "haemolysed"}]}
+    more = {"contained": [haemolysed], "specimen": {"reference": "#s"}}
+    measured.world.lab.resources.append(potassium("h", "2026-03-10", "7.0", **more))
+    seen = measured.get(trend_of(measured)).html
+    assert seen.count('<em class="status remark"><bdi>specimen: haemolysed</bdi></em>') == 1
+    assert re.search("<title>[^<]*specimen: haemolysed, 7.0", seen)
+
+
 def test_the_ehrs_own_results_stand_beside_the_outside_ones_marked_local(measured: Clinic) -> None:
     """Read live by the token of the launch, recorded like any look."""
     measured.world.ehr.resources.append(potassium("own", "2026-04-02", "4400", "p1", "umol/L"))

@@ -163,15 +163,21 @@ class Figure:
             return ""
         return STANDINGS[entry.standing].said(self.language) or printed(entry.status, self.language)
 
+    def remarks(self, entry: Entry) -> list[str]:
+        """What changes what its value means."""
+        return [printed(each, self.language) for each in entry.remarks]
+
     def sites(self, entry: Entry) -> str:
-        """Where it was measured."""
-        return ", ".join([printed(each, self.language) for each in entry.sites])
+        """Where it was measured, and on what, where that is not the same for all."""
+        specimens = entry.specimens if self.series.has_several_specimens else ()
+        return ", ".join([printed(each, self.language) for each in (*specimens, *entry.sites)])
 
     def _point(self, entry: Entry) -> str:
         value, flag = self.value(entry), entry.flag
         parts = (
             self.when(entry),
             self.status(entry),
+            *self.remarks(entry),
             self.sites(entry),
             value,
             self.rows.flag(flag),

@@ -64,6 +64,10 @@ class Entry(Struct, frozen=True):
     status: Term | None
     sites: tuple[Value, ...]
     """Where in the body it was measured, as far as the source says: of two eyes there is one course."""
+    specimens: tuple[Value, ...]
+    """On what it was measured: a code of a laboratory's own may stand for blood and urine."""
+    remarks: tuple[Value, ...]
+    """What changes what the value means: its specimen was haemolysed."""
     ranges: tuple[ReferenceRange, ...]
     band: Band | None
     """The normal range that its source gives, where there is just one."""
@@ -108,6 +112,8 @@ class Series:
     drawn: tuple[Entry, ...]
     """What of them the chart shows."""
     sources: tuple[Source, ...]
+    has_several_specimens: bool
+    """The values were not all measured on the same, as far as the sources say."""
 
     @property
     def not_drawn(self) -> int:
@@ -225,6 +231,8 @@ def _entry(result: Result, value: Value, flag: Flag, ranges: tuple[ReferenceRang
         standing=result.standing,
         status=result.status,
         sites=tuple([each.value for each in result.details if each.name == "body-site"]),
+        specimens=tuple([each.value for each in result.details if each.name == "specimen"]),
+        remarks=result.remarks,
         ranges=ranges,
         band=None,
     )
@@ -298,6 +306,7 @@ def _series(analyte: Analyte, told: Sequence[_Told], rest: Sequence[_Told]) -> S
         ordered,
         tuple(each for each in ordered if each.is_drawn),
         _sources(entries),
+        len({each.specimens for each in entries if each.specimens}) > 1,
     )
 
 
