@@ -266,6 +266,23 @@ def test_reimbursements_in_french(reimbursed: Clinic, monkeypatch: pytest.Monkey
         assert each in text
 
 
+@pytest.mark.parametrize(
+    ("language", "base"), [("fr", "base de remboursement : 4,00 €"), ("en", "reimbursement base: €4.00")]
+)
+def test_what_a_rate_is_a_part_of_and_who_gave_the_care_are_told(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, language: str, base: str
+) -> None:
+    at_the_end_of_march(clinic, monkeypatch)
+    told = claim("e1", "2026-03-02", "2.60", provider={"display": "Pharmacie du Port"})
+    eligible = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/adjudication", "code": "eligible"}]}
+    amount = {"value": Decimal("4.00"), "currency": "EUR"}
+    told["item"][0]["adjudication"].append({"category": eligible, "amount": amount})
+    clinic.world.lab.resources.append(told)
+    text = clinic.get("reimbursements", language=language).text.replace("\u00a0", " ")
+    assert base in text
+    assert "Pharmacie du Port" in text
+
+
 NOT_PAID = {
     "use": "predetermination",
     "outcome": "error",

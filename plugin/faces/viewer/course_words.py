@@ -58,6 +58,7 @@ COURSES: Final[Mapping[str, Word | Counted]] = {
     "prescriber": Word("Prescripteur", "Prescriber"),
     "billed": Word("Facturé", "Billed"),
     "paid": Word("Remboursé", "Reimbursed"),
+    "base": Word("base de remboursement :", "reimbursement base:"),
     "of_whole_claim": Word("pour toute la facture", "for the whole claim"),
     "long_term_illness": Word("ALD", "long-term illness"),
     "cancelled": Word("annulé, non compté", "cancelled, not counted"),
