@@ -212,7 +212,7 @@ def test_each_page_of_a_document_says_its_date_and_whether_it_is_valid(
 
 
 @pytest.mark.parametrize(
-    ("status", "word"), [("partial", "provisoire"), ("cancelled", "annulé"), ("corrected", "corrigé")]
+    ("status", "word"), [("partial", "partiel, provisoire"), ("cancelled", "annulé"), ("corrected", "corrigé")]
 )
 def test_each_page_of_a_report_says_whether_it_is_valid(desk: Desk, status: str, word: str) -> None:
     desk.put(status=status, resourceType="DiagnosticReport", content=None, presentedForm=[inline(b"x", "text/plain")])

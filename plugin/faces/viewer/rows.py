@@ -15,7 +15,7 @@ from plugin.faces.viewer.readings.duplicates import is_negated, is_unknown
 from plugin.faces.viewer.readings.moment import Precision
 from plugin.faces.viewer.readings.result import Basis, Flag, Hint, HintKind, Level, Part, Result, Standing
 from plugin.faces.viewer.readings.text import Text
-from plugin.faces.viewer.readings.trend import Analyte, analyte_of, part_analyte_of, trend_key
+from plugin.faces.viewer.readings.trend import Analyte, Entry, analyte_of, part_analyte_of, trend_key
 from plugin.faces.viewer.readings.values import Amount, Term, Value
 from plugin.faces.viewer.words import CONTRADICTORY, DETAILS, HINTS, LEVELS, STANDINGS, TYPES
 
@@ -30,6 +30,8 @@ _EXPECTED = {
     "ImagingStudy": "status/available",
 }
 """Type -> the status that goes without saying."""
+_FINER = frozenset({"status/partial", "status/appended"})
+"""Statuses that say more than that a report is preliminary or amended: that it lacks a part, or has one more."""
 _MAX_HINTS = 3
 """On one row; a source that repeats itself more often is seen to do so by three."""
 _SAME_LENGTH = 8
@@ -197,7 +199,7 @@ class Rows:
         key = None if result.status is None else result.status.key
         if result.standing is Standing.FINAL or (key is not None and key == _EXPECTED.get(result.origin.type)):
             return ""
-        return STANDINGS[result.standing].said(self.language) or printed(result.status, self.language)
+        return standing(result, self.language)
 
     def _ranges(self, result: Result | Part) -> str:
         return "; ".join(filter(None, [reference_range(each, self.language) for each in result.ranges]))
@@ -247,6 +249,12 @@ class Rows:
             [each.whole or each.shown for each in texts],
             result.left_out,
         )
+
+
+def standing(of: Result | Entry, language: Language) -> str:
+    """What a status means for a reader, in words."""
+    key, own = None if of.status is None else of.status.key, printed(of.status, language)
+    return own if key in _FINER else STANDINGS[of.standing].said(language) or own
 
 
 def _machine_time(result: Result) -> str:

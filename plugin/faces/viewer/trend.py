@@ -20,8 +20,7 @@ from plugin.faces.viewer.readings.chart import Labels, chart, marker
 from plugin.faces.viewer.readings.overview import overview
 from plugin.faces.viewer.readings.result import Standing
 from plugin.faces.viewer.readings.trend import KEY_LENGTH, Entry, Series, measures, trends
-from plugin.faces.viewer.rows import Rows
-from plugin.faces.viewer.words import STANDINGS
+from plugin.faces.viewer.rows import Rows, standing
 
 FORBIDDEN: Final = 403
 
@@ -159,9 +158,7 @@ class Figure:
 
     def status(self, entry: Entry) -> str:
         """Nothing for what is final."""
-        if entry.standing is Standing.FINAL:
-            return ""
-        return STANDINGS[entry.standing].said(self.language) or printed(entry.status, self.language)
+        return "" if entry.standing is Standing.FINAL else standing(entry, self.language)
 
     def remarks(self, entry: Entry) -> list[str]:
         """What changes what its value means."""

@@ -12,7 +12,7 @@ Pair = tuple[str, str]
 
 _STATUS: Final[Mapping[str, Pair]] = {
     "registered": ("enregistré, en attente", "registered, awaited"),
-    "partial": ("partiel", "partial"),
+    "partial": ("partiel, provisoire", "partial, preliminary"),
     "preliminary": ("provisoire", "preliminary"),
     "final": ("définitif", "final"),
     "amended": ("modifié", "amended"),
