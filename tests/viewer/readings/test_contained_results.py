@@ -115,3 +115,20 @@ def test_the_page_shows_it_and_the_report_leads_to_it(clinic: Clinic) -> None:
         assert contains in seen.text
         target = seen.html.partition('<li><a href="#')[2].partition('"')[0]
         assert f'id="{target}"' in seen.html
+
+
+def test_what_else_stands_inside_a_report_takes_no_result_its_place() -> None:
+    """A list is read up to a bound; people and specimens beside the results must not use it up."""
+    others = [{"resourceType": "Specimen", "id": f"s{place}"} for place in range(60)]
+    results = [POTASSIUM | {"id": f"c{place}"} for place in range(90)]
+    found = listed(report(*results, contained=[*others, *results]))
+    assert sum("#" in each for each in found) == 90
+    assert found["DiagnosticReport/d"].left_out == 0
+    assert all(each.is_shown and each.title is not None for each in found["DiagnosticReport/d"].members)
+
+
+def test_results_beyond_the_bound_are_counted() -> None:
+    results = [POTASSIUM | {"id": f"c{place}"} for place in range(103)]
+    found = listed(report(*results, result=[]))
+    assert sum("#" in each for each in found) == 100
+    assert found["DiagnosticReport/d"].left_out == 3

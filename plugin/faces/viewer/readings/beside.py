@@ -35,8 +35,9 @@ class Beside:
         """The resource that a Reference names; None if it is not here."""
         name = word(record(reference).get("reference"))
         if name.startswith("#"):
-            contained = records(container.get("contained"))
-            return next((each for each in contained if each.get("id") == name[1:]), None)
+            contained = container.get("contained")
+            inside = map(record, contained if isinstance(contained, list) else [])
+            return next((each for each in inside if each.get("id") == name[1:]), None)
         return self._by_reference.get(_unversioned(name)) if name else None
 
     def name(self, reference: Any, container: Tree) -> Text | None:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from fhir_adapters.resource import is_id
 from plugin.faces.viewer.readings.altered import altered
-from plugin.faces.viewer.readings.elements import Tree, pairs, records, word
+from plugin.faces.viewer.readings.elements import MAX_ITEMS, Tree, pairs, record, records, word
 from plugin.faces.viewer.readings.reading import CONTAINED_RESULT, Page
 from plugin.faces.viewer.readings.result import Result, Standing
 from plugin.faces.viewer.readings.sections import section_of
@@ -22,14 +22,20 @@ def contained_pages(page: Page) -> Iterator[Page]:
     if "contained" not in page.tree:  # nearly always
         return
     used: set[str] = set()
-    for place, inside in enumerate(records(page.tree["contained"])):
-        if inside.get("resourceType") != CONTAINED_RESULT:
-            continue
+    for place, inside in enumerate(_results(page)[:MAX_ITEMS]):
         name = word(inside.get("id"))
         if not is_id(name) or name in used:
             name = f"{name}/{place}"  # what has no id of its own is told apart by its place: no id has a slash
         used.add(name)
         yield _page(page, inside, name)
+
+
+def counted(result: Result, page: Page) -> Result:
+    """`result`, which counts what of the results inside it has no row: they are bounded as all lists are."""
+    if "contained" not in page.tree:
+        return result
+    beyond = len(_results(page)) - MAX_ITEMS
+    return replace(result, left_out=beyond) if beyond > result.left_out else result
 
 
 def from_container(result: Result, container: Result) -> Result:
@@ -47,6 +53,12 @@ def from_container(result: Result, container: Result) -> Result:
         performers=result.performers or container.performers,
         has_narrative=False,
     )
+
+
+def _results(page: Page) -> list[Tree]:
+    contained = page.tree["contained"]
+    found = contained if isinstance(contained, list) else []
+    return [each for each in found if record(each).get("resourceType") == CONTAINED_RESULT]
 
 
 def _page(page: Page, inside: Tree, name: str) -> Page:

@@ -13,7 +13,7 @@ from plugin.faces.viewer.readings import history, measurements, reports
 from plugin.faces.viewer.readings.altered import altered, is_altered
 from plugin.faces.viewer.readings.benefits import benefit
 from plugin.faces.viewer.readings.beside import Answer, Beside
-from plugin.faces.viewer.readings.contained import contained_pages, from_container
+from plugin.faces.viewer.readings.contained import contained_pages, counted, from_container
 from plugin.faces.viewer.readings.duplicates import with_hints
 from plugin.faces.viewer.readings.elements import Pair, Tree, pairs, record, records
 from plugin.faces.viewer.readings.reading import Page
@@ -83,7 +83,7 @@ def read(page: Page) -> Result:
 def _read_whole(page: Page) -> Iterator[tuple[Page, Result]]:
     """A resource, and the results that stand inside it."""
     result = read(page)
-    yield page, result
+    yield page, counted(result, page)
     for inside in contained_pages(page):
         yield inside, from_container(read(inside), result)
 
