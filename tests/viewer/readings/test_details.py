@@ -78,3 +78,21 @@ def test_what_a_report_says_of_its_pictures_is_told() -> None:
     below = printed_row({"resourceType": "DiagnosticReport", "media": [{"comment": "nodule"}]}, "fr").below
     assert below is not None
     assert below.notes == ["nodule"]
+
+
+@pytest.mark.parametrize(
+    ("code", "french", "english"),
+    [
+        ("appends", "complète {}", "adds to {}"),
+        ("signs", "signe {}", "signs {}"),
+        ("transforms", "transcrit {}", "transformed from {}"),
+    ],
+)
+def test_a_document_that_belongs_to_another_says_so_on_its_row(code: str, french: str, english: str) -> None:
+    """Read alone, an addendum says half."""
+    tree: dict[str, Any] = {"resourceType": "DocumentReference", "relatesTo": [{"code": code, "target": {}}]}
+    assert printed_row(tree, "fr").remarks == [french.format("un autre document")]
+    assert printed_row(tree, "en").remarks == [english.format("another document")]
+    tree["relatesTo"][0]["target"] = {"display": "CR du 2 mars"}
+    assert printed_row(tree, "fr").remarks == [french.format("CR du 2 mars")]
+    assert printed_row(tree | {"relatesTo": [{"code": ["replaces"]}]}, "en").remarks == []

@@ -32,6 +32,8 @@ from plugin.faces.viewer.readings.result import Result, Standing
 from plugin.faces.viewer.readings.text import line, prose
 from plugin.faces.viewer.readings.values import Said, Term, Value
 
+_ADDITIONS: Final = ("appends", "signs", "transforms")
+"""Of R4's document relationships; what replaces another is a hint between rows."""
 _SNOMED: Final = "http://snomed.info/sct"
 
 
@@ -138,7 +140,7 @@ def document(page: Page) -> Result:
         identifiers=identifiers(tree) | identifiers({"identifier": [record(tree.get("masterIdentifier"))]}),
         replaces=frozenset(name for each in replaced for name in references(each.get("target"))),
         about=references(context.get("related")),
-        remarks=remarks,
+        remarks=(*remarks, *_additions(page)),
     )
 
 
@@ -167,6 +169,15 @@ def order(page: Page) -> Result:
         remarks=order_remarks(tree),
         warnings=warned(tree, "not-to-be-done"),
     )
+
+
+def _additions(page: Page) -> list[Value]:
+    """What a document is to another that it does not replace: read alone, an addendum says half."""
+    related = [each for each in records(page.tree.get("relatesTo")) if each.get("code") in _ADDITIONS]
+    return [
+        Said(f"related/{each['code']}", (page.beside.name(each.get("target"), page.tree) or Said("another-document"),))
+        for each in related
+    ]
 
 
 def _site(series: Tree) -> Value | None:
