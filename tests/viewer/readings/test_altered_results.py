@@ -60,6 +60,22 @@ def test_an_empty_one_changes_nothing(empty: Any) -> None:
     assert row(GLUCOSE | {"modifierExtension": empty}) == row(GLUCOSE)
 
 
+@pytest.mark.parametrize("changed", [NEGATED, {"ingredient": [NEGATED]}])
+def test_a_medicine_that_is_changed_changes_its_prescription(changed: dict[str, Any]) -> None:
+    """What a prescription says of its dose is about that medicine."""
+    medicine = {"resourceType": "Medication", "id": "m", "code": {"text": "ramipril"}}
+    tree = {"resourceType": "MedicationRequest", "medicationReference": {"reference": "#m"}}
+    tree["dosageInstruction"] = [{"text": "1 a day"}]
+    assert row(tree | {"contained": [medicine]}).value is None
+    found = row(tree | {"contained": [medicine | changed]})
+    assert (found.value, found.details) == (Altered(), ())
+
+
+def test_a_specimen_that_is_changed_changes_its_measurement() -> None:
+    specimen = {"resourceType": "Specimen", "id": "s"} | NEGATED
+    assert row(GLUCOSE | {"specimen": {"reference": "#s"}, "contained": [specimen]}).value == Altered()
+
+
 def test_it_is_in_no_chart_and_no_comparison_of_rows() -> None:
     found = overview([told(GLUCOSE, GLUCOSE | NEGATED | {"id": "x"})]).results
     altered = next(each for each in found if each.value == Altered())

@@ -15,8 +15,8 @@ from plugin.faces.viewer.readings.values import Altered
 _BACKBONES: Final = frozenset({
     "accident", "addItem", "adjudication", "benefitBalance", "careTeam", "collection", "component", "container",
     "content", "context", "detail", "diagnosis", "dispenseRequest", "dosage", "dosageInstruction", "education",
-    "evidence", "financial", "focalDevice", "initialFill", "instance", "insurance", "item", "media", "payee",
-    "payment", "performer", "procedure", "processing", "processNote", "protocolApplied", "reaction",
+    "evidence", "financial", "focalDevice", "ingredient", "initialFill", "instance", "insurance", "item", "media",
+    "payee", "payment", "performer", "procedure", "processing", "processNote", "protocolApplied", "reaction",
     "referenceRange", "related", "relatesTo", "series", "stage", "subDetail", "substitution", "supportingInfo",
     "timing", "total",
 })  # fmt: skip

@@ -77,7 +77,13 @@ def pages_of(answer: Answer) -> list[Page]:
 def read(page: Page) -> Result:
     """One resource as a row; its section is that of its own category."""
     result = _READERS.get(page.origin.type, history.other)(page)
-    return altered(result) if is_altered(page.tree) else result
+    return altered(result) if is_altered(page.tree) or any(map(is_altered, _leant_on(page))) else result
+
+
+def _leant_on(page: Page) -> list[Tree]:
+    """The resources that say a part of what this one says: which medicine, on what it was measured."""
+    named = [page.tree[name] for name in ("medicationReference", "specimen") if name in page.tree]
+    return [record(page.beside.resource(each, page.tree)) for each in named]
 
 
 def _read_whole(page: Page) -> Iterator[tuple[Page, Result]]:
