@@ -34,6 +34,8 @@ _FINER = frozenset({"status/partial", "status/appended"})
 """Statuses that say more than that a report is preliminary or amended: that it lacks a part, or has one more."""
 _MAX_HINTS = 3
 """On one row; a source that repeats itself more often is seen to do so by three."""
+_CODE = "code"
+"""As a scale: two sources that word one code in two ways say the same."""
 _SAME_LENGTH = 8
 """Hexadecimal digits: within one page and one patient."""
 
@@ -283,7 +285,8 @@ def _said(result: Result, value: str, parts: Sequence[PartLine]) -> str:
         ]
     )
     tests, point = [each[:2] for each in inner], _hash(_number(told, value), [each[2] for each in inner])
-    return " ".join([f"{_hash(each, tests)}.{point}" for each in _scales(told)])
+    codes = [f"{_hash(_CODE, tests)}.{_hash(each)}" for each in result.value_codes if not tests]
+    return " ".join([f"{_hash(each, tests)}.{point}" for each in _scales(told)] + codes)
 
 
 def _scales(value: Value | None) -> list[str]:

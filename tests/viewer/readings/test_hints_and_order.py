@@ -94,6 +94,18 @@ def test_words_are_the_same_whatever_their_capitals() -> None:
     assert hints(negative, said(valueString="Positif")) == [HintKind.OTHER_VALUE]
 
 
+def concept(value: str, text: str) -> dict[str, Any]:
+    return said(valueCodeableConcept=code(value, "http://snomed.info/sct", text))
+
+
+def test_a_code_that_two_sources_word_in_two_ways_is_one_value() -> None:
+    french, english = concept("260385009", "Négatif"), concept("260385009", "Negative")
+    assert hints(french, english) == [SAME]
+    assert hints(french, concept("10828004", "Positif")) == [HintKind.OTHER_VALUE]
+    bare = {"valueCodeableConcept": {"coding": [{"code": "7"}], "text": "Négatif"}}
+    assert hints(said(**bare), said(valueCodeableConcept={"coding": [{"code": "7"}], "text": "Negative"})) != [SAME]
+
+
 HIGH, LOW, MEAN = ("8480-6", Decimal(120)), ("8462-4", Decimal(80)), ("8478-0", Decimal(93))
 SCORE = {"valueInteger": 13}
 PRESSURES = [
@@ -172,6 +184,8 @@ def test_what_differs_in_dose_or_is_denied_is_not_called_the_same(
         (potassium(), potassium() | {"valueQuantity": quantity(5, comparator="<")}, False, True),
         (potassium(), {**potassium(), "valueQuantity": None, "valueString": "x"}, False, False),
         (said(valueString="Négatif"), said(valueCodeableConcept={"text": "NÉGATIF"}), True, True),
+        (concept("260385009", "Négatif"), concept("260385009", "Negative"), True, True),
+        (concept("260385009", "Négatif"), concept("10828004", "Positif"), False, True),
         (pressure(HIGH, LOW), pressure(LOW, ("8480-6", Decimal("120.0"))), True, True),
         (pressure(HIGH, LOW), pressure(("8480-6", Decimal(80)), ("8462-4", Decimal(120))), False, True),
         (pressure(HIGH, LOW), pressure(HIGH, LOW, MEAN), False, False),

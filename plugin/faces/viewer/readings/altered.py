@@ -36,7 +36,7 @@ def is_altered(tree: Tree, levels: int = _DEEPEST) -> bool:
 
 def altered(result: Result) -> Result:
     """`result` without what the extension may change. Its files and its narrative are for people to read, and stay."""
-    return replace(result, value=Altered(), flag=Flag(), ranges=(), parts=(), notes=(), details=())
+    return replace(result, value=Altered(), value_codes=(), flag=Flag(), ranges=(), parts=(), notes=(), details=())
 
 
 def _parts(value: object) -> list[Tree]:

@@ -190,7 +190,7 @@ def _other_specimen(one: Result, other: Result) -> bool:
 def _same_value(one: Result, other: Result) -> bool | None:
     """Whether the values are equal, and those of the components that they share. None: that is not known, since two
     units do not convert exactly or a component has no counterpart."""
-    found = {_equal(one.value, other.value)}
+    found = {_equal(one, other)}
     if (one.parts and other.parts) or one.value is None or other.value is None:
         found.update(_parts_compared(one.parts, other.parts))
     return False if False in found else None if None in found else True
@@ -204,14 +204,17 @@ def _parts_compared(mine: Sequence[Part], theirs: Sequence[Part]) -> Iterator[bo
             by_test[test].append(part)
     for part in mine:
         same = {id(each): each for test in _tests(part) for each in by_test.get(test, [])}
-        yield _equal(part.value, next(iter(same.values())).value) if len(same) == 1 else None
+        yield _equal(part, next(iter(same.values()))) if len(same) == 1 else None
     if len(mine) != len(theirs):
         yield None
 
 
-def _equal(mine: Value | None, theirs: Value | None) -> bool | None:
-    """Equal as printed, or equal numbers in equal units: 1.5 is 1.50, 1 g/L is 100 mg/dL. None: the units are two that
-    do not convert exactly."""
+def _equal(one: Result | Part, other: Result | Part) -> bool | None:
+    """Equal as printed, by a code, or equal numbers in equal units: 1.5 is 1.50, 1 g/L is 100 mg/dL. None: the units
+    are two that do not convert exactly."""
+    if not set(one.value_codes).isdisjoint(other.value_codes):
+        return True
+    mine, theirs = one.value, other.value
     if isinstance(mine, Amount) and isinstance(theirs, Amount):
         if mine.other_unit != theirs.other_unit:
             return False

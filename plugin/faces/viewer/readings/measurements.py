@@ -1,6 +1,7 @@
 """Observations, with their components and members, and the specimens that they were made on."""
 
 from plugin.faces.viewer.readings.elements import (
+    Pair,
     Tree,
     coded,
     moment_of,
@@ -60,6 +61,7 @@ def observation(page: Page) -> Result:
         has_narrative=page.has_narrative,
         left_out=page.left_out("component", "hasMember", "note", "referenceRange"),
         codes=pairs(tree.get("code")),
+        value_codes=_value_codes(tree),
         identifiers=identifiers(tree),
         specimens=references(tree.get("specimen")),
         remarks=(*foci(page), *flaws(sample)),
@@ -99,4 +101,11 @@ def _fasting(sample: Tree) -> Value | None:
 def _part(tree: Tree) -> Part:
     value, ranges = value_of(tree), ranges_of(tree)
     code = tree.get("code")
-    return Part(term(code) or _UNNAMED, value, flag_of(tree, value, ranges), ranges, pairs(code))
+    flag = flag_of(tree, value, ranges)
+    return Part(term(code) or _UNNAMED, value, flag, ranges, pairs(code), _value_codes(tree))
+
+
+def _value_codes(tree: Tree) -> tuple[Pair, ...]:
+    if "valueCodeableConcept" not in tree:
+        return ()
+    return tuple([pair for pair in pairs(tree["valueCodeableConcept"]) if pair[0]])

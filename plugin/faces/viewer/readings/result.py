@@ -131,6 +131,7 @@ class Part(Struct, frozen=True):
     flag: Flag
     ranges: tuple[ReferenceRange, ...]
     codes: tuple[Pair, ...]
+    value_codes: tuple[Pair, ...] = ()
 
 
 class Link(Struct, frozen=True):
@@ -307,6 +308,8 @@ class Result(Struct, frozen=True):
     """Entries of over-long lists that are not here."""
     codes: tuple[Pair, ...] = ()
     """What is measured, as (system, code)."""
+    value_codes: tuple[Pair, ...] = ()
+    """The same of a value that is a concept: two sources may word one code in two ways."""
     identifiers: frozenset[Pair] = frozenset()
     specimens: frozenset[str] = frozenset()
     """References of the specimens that it was made on."""
