@@ -26,7 +26,7 @@ _PLAIN = {
 """Narrative block (CDA R2 4.3.5) -> HTML. Others, links among them, leave their text."""
 
 _HOLDS_TEXT = frozenset({"content", "paragraph", "item", "td", "th", "caption", "footnote"})
-"""What a styleCode is kept of: an element that holds words, and not only other elements."""
+"""What a styleCode becomes an element in: what holds words, and not only other elements."""
 
 _STYLES = {
     "bold": "b", "italics": "i", "underline": "u", "emphasis": "em", "strikethrough": "s", "line-through": "s",
@@ -35,6 +35,9 @@ _STYLES = {
 
 _REVISED = {"delete": "del", "insert": "ins"}
 """CDA R2 4.3.5.4, of a `content`: what a later version took out or put in."""
+
+_STRUCK = ' style="text-decoration:line-through"'
+"""Of a row, list or table that is struck out as a whole, in which no `s` may stand; `markup` knows it."""
 
 _NOT_TEXT = frozenset({"renderMultiMedia"})
 _PLAIN_TEXT = "text/plain"
@@ -160,7 +163,8 @@ class _Reader:
                 if key in _ALLOWED_SPANS and value.isascii() and value.isdecimal() and len(value) < 4
             )
             tag = "ol" if tag == "ul" and attributes.get("listType") == "ordered" else tag
-            self.written.append(f"<{tag}{spans}>")
+            struck = _STRUCK if name not in _HOLDS_TEXT and _is_struck(attributes) else ""
+            self.written.append(f"<{tag}{spans}{struck}>")
             opened = () if tag == "br" else (tag,)
         styles = _styles(name, attributes)
         self.written += [f"<{style}>" for style in styles]
@@ -192,6 +196,13 @@ def _styles(name: str, attributes: dict[str, str]) -> tuple[str, ...]:
     """HTML of what an element says by how it is written: that it was taken out, above all."""
     if name not in _HOLDS_TEXT:
         return ()
-    codes = attributes.get("styleCode", "").lower().split()
-    found = (_REVISED.get(attributes.get("revised", "").lower()), *map(_STYLES.get, codes))
+    found = (_REVISED.get(attributes.get("revised", "").lower()), *map(_STYLES.get, _codes(attributes)))
     return tuple(dict.fromkeys([tag for tag in found if tag is not None]))
+
+
+def _is_struck(attributes: dict[str, str]) -> bool:
+    return any(_STYLES.get(code) == "s" for code in _codes(attributes))
+
+
+def _codes(attributes: dict[str, str]) -> list[str]:
+    return attributes.get("styleCode", "").lower().split()

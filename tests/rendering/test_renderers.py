@@ -233,6 +233,20 @@ def test_what_was_taken_out_of_a_cda_is_struck_out(narrative: str, shown: str) -
 
 
 @pytest.mark.parametrize(
+    ("narrative", "shown"),
+    [
+        ('<table><tr styleCode="Strikethrough"><td>x</td></tr></table>', '<tr class="struck">'),
+        ('<table styleCode="xA line-through"><tr><td>x</td></tr></table>', '<table class="struck">'),
+        ('<list styleCode="Strikethrough" listType="ordered"><item>x</item></list>', '<ol class="struck">'),
+    ],
+)
+def test_a_row_or_list_of_a_cda_that_is_struck_out_as_a_whole_stays_so(narrative: str, shown: str) -> None:
+    """A medicine that was stopped is often a row that is struck out."""
+    answer = cda.document_of(papers.cda(papers.section(narrative)), 1, MARK)
+    assert shown in markup.sanitised(answer.markup)
+
+
+@pytest.mark.parametrize(
     ("kind", "content", "problem"),
     [
         ("application/pdf", papers.pdf("Page un", "Page deux"), None),
