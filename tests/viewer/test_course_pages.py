@@ -277,9 +277,12 @@ def test_what_a_rate_is_a_part_of_and_who_gave_the_care_are_told(
     eligible = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/adjudication", "code": "eligible"}]}
     amount = {"value": Decimal("4.00"), "currency": "EUR"}
     told["item"][0]["adjudication"].append({"category": eligible, "amount": amount})
-    clinic.world.lab.resources.append(told)
+    alike = claim("e2", "2026-03-03", "2.60")
+    submitted = {"coding": [{**eligible["coding"][0], "code": "submitted"}]}
+    alike["item"][0]["adjudication"] += [{"category": each, "amount": amount} for each in (eligible, submitted)]
+    clinic.world.lab.resources += [told, alike]
     text = clinic.get("reimbursements", language=language).text.replace("\u00a0", " ")
-    assert base in text
+    assert text.count(base) == 1, "of what was billed as it is reimbursed by, nothing more is said"
     assert "Pharmacie du Port" in text
 
 

@@ -178,7 +178,9 @@ def _one(value: When, language: Language) -> str:
         case Precision.DAY:
             return day(value.at, language)
         case Precision.TIME:
-            return instant(value.at, language)
+            # A clock that is nobody's: at midnight even the day is another one than on the clocks around.
+            utc = f"{_SPACE}UTC" if value.zoned and not value.at.utcoffset() else ""
+            return f"{instant(value.at, language)}{utc}"
         case Precision.UNREADABLE:
             return value.written.shown if value.written is not None else ""
 

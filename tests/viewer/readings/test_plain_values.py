@@ -146,3 +146,18 @@ def test_a_period_whose_start_cannot_be_read_says_what_stood_there() -> None:
     assert told.is_dated
     assert (printed(told, "fr"), printed(told, "en")) == ("du autumn au 2 mars 2026", "autumn to 2 Mar 2026")
     assert printed(period({"start": "autumn", "end": "winter"}), "en") == "until winter"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("2026-05-18T22:30:00Z", "18 May 2026, 22:30 UTC"),
+        ("2026-05-18T22:30:00.5+00:00", "18 May 2026, 22:30 UTC"),
+        ("2026-05-19T00:30:00+02:00", "19 May 2026, 00:30"),
+        ("2026-05-19T00:30:00", "19 May 2026, 00:30"),
+        ("2026-05-19", "19 May 2026"),
+    ],
+)
+def test_a_time_in_utc_says_so(text: str, told: str) -> None:
+    """It is on nobody's clock: one moment stood on two days, from two sources, without a word."""
+    assert printed(when(text), "en").replace("\u00a0", " ") == told
