@@ -220,7 +220,6 @@ DETAILS: Final[Mapping[str, Word]] = {
     "abatement": Word("Résolution ou rémission", "Resolved or in remission"),
     "act": Word("Acte", "Act"),
     "amount-billed": Word("Montant facturé", "Amount billed"),
-    "amount-paid": Word("Montant remboursé", "Amount paid"),
     "authenticator": Word("Validé par", "Authenticated by"),
     "author": Word("Auteur", "Author"),
     "body-site": Word("Site anatomique", "Body site"),

@@ -32,7 +32,6 @@ PLACES: list[dict[str, Any]] = [
     GLUCOSE | {"component": [{"code": {"text": "a"}, "valueInteger": 1} | NEGATED]},
     GLUCOSE | {"component": [{"code": {"text": "a"}, "referenceRange": [{"text": "< 5"} | NEGATED]}]},
     {"resourceType": "MedicationRequest", "dosageInstruction": [{"text": "1 a day"} | NEGATED]},
-    {"resourceType": "MedicationAdministration", "dosage": {"text": "1 a day"} | NEGATED},
     {"resourceType": "AllergyIntolerance", "reaction": [NEGATED]},
     {"resourceType": "ExplanationOfBenefit", "item": [{"detail": [{"subDetail": [{"adjudication": [NEGATED]}]}]}]},
 ]

@@ -15,7 +15,6 @@ PNEUMONIA = {"contained": [{"resourceType": "Condition", "id": "c", "code": {"te
     [
         "MedicationRequest",
         "MedicationStatement",
-        "MedicationAdministration",
         "Immunization",
         "Procedure",
         "ImagingStudy",

@@ -179,7 +179,6 @@ def test_several_dosages_follow_their_sequence() -> None:
         ("MedicationRequest", "dosageInstruction", [WEEKLY]),
         ("MedicationDispense", "dosageInstruction", [WEEKLY]),
         ("MedicationStatement", "dosage", [WEEKLY]),
-        ("MedicationAdministration", "dosage", {"dose": amount(4, "cp")}),
     ],
 )
 def test_every_type_of_medicine_tells_its_dosage(resource_type: str, name: str, value: Any) -> None:

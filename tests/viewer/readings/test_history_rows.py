@@ -91,7 +91,6 @@ def test_what_is_no_order_and_what_is_urgent_say_so(
         ("Procedure", "statusReason", {"text": "Saignement"}),
         ("MedicationRequest", "statusReason", {"text": "Saignement"}),
         ("MedicationStatement", "statusReason", [{"text": "Saignement"}]),
-        ("MedicationAdministration", "statusReason", [{"text": "Saignement"}]),
         ("MedicationDispense", "statusReasonCodeableConcept", {"text": "Saignement"}),
         ("MedicationDispense", "statusReasonReference", {"display": "Saignement"}),
         ("Immunization", "statusReason", {"text": "Saignement"}),

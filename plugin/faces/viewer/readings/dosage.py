@@ -234,17 +234,15 @@ _TIMING: Final[_Readers] = {
     "repeat": _repeat,
     "event": _each(_one(when, "on")),
 }
-_AMOUNTS: Final[_Readers] = {
-    "dose": _one(dose),
+_DOSE: Final[_Readers] = {
     "doseQuantity": _one(dose),
     "doseRange": _one(dose_range),
     "rateRatio": _one(_per, "rate"),
     "rateRange": _one(span, "rate"),
     "rateQuantity": _one(amount, "rate"),
+    "type": _one(term),
 }
-_DOSE: Final[_Readers] = {**_AMOUNTS, "type": _one(term)}
 _DOSAGE: Final[_Readers] = {
-    **_AMOUNTS,  # in MedicationAdministration they stand in the dosage itself
     "doseAndRate": _each(lambda value: _told(value, _DOSE)),
     "timing": lambda value: _told(value, _TIMING),
     "asNeededBoolean": _as_needed,

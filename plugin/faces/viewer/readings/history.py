@@ -89,17 +89,6 @@ def medication_statement(page: Page) -> Result:
     )
 
 
-def medication_administration(page: Page) -> Result:
-    """One administration."""
-    tree = page.tree
-    return _medicine(
-        page,
-        when=moment_of(tree, "effective"),
-        people=("performer",),
-        told=(*dosages(tree.get("dosage")), *page.grounds),
-    )
-
-
 def _medicine(
     page: Page,
     *,

@@ -32,7 +32,6 @@ _READERS: Final[Mapping[str, Callable[[Page], Result]]] = {
     "MedicationRequest": history.medication_request,
     "MedicationDispense": history.medication_dispense,
     "MedicationStatement": history.medication_statement,
-    "MedicationAdministration": history.medication_administration,
     "Immunization": history.immunization,
     "AllergyIntolerance": history.allergy,
     "Condition": history.condition,

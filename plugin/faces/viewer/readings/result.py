@@ -185,7 +185,6 @@ DETAIL_NAMES = (
     "abatement",
     "act",
     "amount-billed",
-    "amount-paid",
     "authenticator",
     "author",
     "body-site",

@@ -12,7 +12,6 @@ _BY_TYPE: Final[Mapping[str, Category]] = {
     "MedicationRequest": Category.MEDICINES,
     "MedicationDispense": Category.MEDICINES,
     "MedicationStatement": Category.MEDICINES,
-    "MedicationAdministration": Category.MEDICINES,
     "ServiceRequest": Category.OTHER,
 }
 """Types whose form decides, whatever they are about: a document on imaging is opened as a document."""
