@@ -160,10 +160,11 @@ class Gateway:
         Releases nothing, records nothing. Raises ConsultError.
         """
         identity, rules = self.identifier.identify(credential), self.rules.now()
+        opposition = self.oppositions.at_best(identity)
 
         def is_permitted(purpose: str) -> bool:
             stated = under(identity, purpose)
-            looks = self._prospects(stated, Delivery.RENDERED, None, origin)
+            looks = self._prospects(stated, Delivery.RENDERED, None, origin, opposition)
             return isinstance(decide_any(rules, stated, looks), Permit)
 
         return frozenset(filter(is_permitted, STATABLE | {BREAK_GLASS}))
@@ -218,7 +219,7 @@ class Gateway:
         delivery: Delivery,
         patient: str | None,
         origin: Origin,
-        opposition: str | None = None,
+        opposition: str | None,
     ) -> Looks:
         """What this person could look at for the purpose that the identity has."""
 

@@ -53,6 +53,10 @@ class Oppositions:
     sources: Mapping[str, ConsentSource]
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
+    def at_best(self, identity: Identity) -> str | None:
+        """The fact where a patient of the person's EHR opposes nothing; none is asked."""
+        return NOT_ASKED.fact if identity.ehr not in self.sources else "none"
+
     def of(self, identity: Identity, patient: str, call: Call) -> Opposition:
         """What `patient` of the person's EHR opposes. Never raises: what cannot be learned is unknown."""
         source = self.sources.get(identity.ehr)

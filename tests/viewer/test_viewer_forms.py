@@ -6,8 +6,10 @@ import pytest
 
 from policies.vocabulary.emergency import WORDS
 from tests.launch.launching import configuration
-from tests.viewer.clinic import Clinic, with_emergency
+from tests.viewer.clinic import RULES, Clinic, with_emergency
 from tests.world import PUBLIC_BASE, observation
+
+CONSENTS = 'consents = { kind = "fhir-rest", base = "https://ehr.example/fhir" }\n'
 
 
 def test_before_a_purpose_is_stated_nothing_is_shown(tmp_path: Path) -> None:
@@ -85,6 +87,22 @@ def test_emergency_access_is_offered_only_where_a_rule_could_permit_it(clinic: C
     permits.mkdir()
     for desk, emergency in ((clinic, False), (with_emergency(permits), True)):
         assert ("/emergency?lang=en" in desk.get().html) is emergency
+
+
+def test_emergency_access_is_offered_where_the_patient_may_oppose_nothing(tmp_path: Path) -> None:
+    """As by the set `france-dmp-like`, under which nothing is shown unless oppositions are known: pages ask nobody."""
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "rules.cedar").write_text(
+        f'{RULES}@id("site-known") @en("Known only.")\n'
+        'forbid (principal, action in Action::"consult", resource) unless { context has opposition };'
+    )
+    text = f'{configuration()}\n[policies]\ndirectory = "rules"\n'
+    clinic = Clinic(tmp_path, text.replace('id = "hospital"\n', f'id = "hospital"\n{CONSENTS}', 1), purpose=None)
+    seen = clinic.get("purpose")
+    assert 'value="ETREAT"' not in seen.html
+    clinic.post("purpose", {"form": seen.form, "purpose": "TREAT"})
+    assert "/emergency?lang=en" in clinic.get().html
 
 
 def test_where_no_rule_permits_it_emergency_access_is_refused_and_recorded(clinic: Clinic) -> None:
