@@ -182,4 +182,4 @@ def _codings(values: list[Any]) -> Iterable[tuple[str, str]]:
             pair = (coding.get("system"), coding.get("code")) if isinstance(coding, dict) else (None, None)
             if not (isinstance(pair[0], str) and isinstance(pair[1], str)):
                 raise _NotUnderstood
-            yield pair[0], pair[1]
+            yield pair[0].strip(), pair[1].strip()  # no code has blanks around it (R4 2.24.0.1)
