@@ -4,6 +4,7 @@ A rule never sees a value. Unknown stays unlabelled: nothing is guessed.
 """
 
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -81,6 +82,14 @@ def labels_of(tables: CodeTables, resource_type: str, contents: Contents, docume
         document=document,
         labelled=bool(confidentiality or sensitivity),
     )
+
+
+def confidentiality_of(label: Mapping[str, Any]) -> str | None:
+    """The code of a label that is a confidentiality, however it is spelt; None for any other."""
+    system, code = label.get("system"), label.get("code")
+    if not isinstance(system, str) or not isinstance(code, str) or system_of(system) not in CONFIDENTIALITY_NAMES:
+        return None
+    return code.strip() if code.strip() in STRICTNESS else None
 
 
 def inheriting(own: Labels, reported: Labels) -> Labels:

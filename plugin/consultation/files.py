@@ -16,8 +16,9 @@ from plugin.consultation.feed_line import FeedLine
 from plugin.consultation.feed_places import place
 from plugin.consultation.findings import File, Match
 from plugin.errors import FileUnusable, Refused
+from policies.labels import confidentiality_of
 from policies.vocabulary.consultation import Reason
-from policies.vocabulary.security_labels import CONFIDENTIALITY_NAMES, STRICTNESS
+from policies.vocabulary.security_labels import STRICTNESS
 
 UNKNOWN_TYPE = "application/octet-stream"
 """Says that nobody knows (RFC 2046 4.5.1), and so contradicts nothing."""
@@ -149,10 +150,8 @@ def _labelled(document: Tree, binary: Tree | None) -> Tree:
 
 def _strictness(label: Any) -> int:
     """Of a confidentiality code; -1 for any other label."""
-    if not isinstance(label, dict) or label.get("system") not in CONFIDENTIALITY_NAMES:
-        return -1
-    code = label.get("code")
-    return STRICTNESS.get(code, -1) if isinstance(code, str) else -1
+    code = confidentiality_of(label) if isinstance(label, dict) else None
+    return -1 if code is None else STRICTNESS[code]
 
 
 def _security(resource: Mapping[str, Any]) -> list[Any]:

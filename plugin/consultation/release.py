@@ -13,8 +13,9 @@ from fhir_adapters.interface import Tree
 from plugin.consultation.attachments import CONTENT, NamedFile, is_attachment
 from plugin.consultation.feed_places import relative
 from plugin.consultation.findings import File
+from policies.labels import confidentiality_of
 from policies.vocabulary.consultation import ClinicalConsultation, PageBinding, PagePosition
-from policies.vocabulary.security_labels import ACT_CODE, CONFIDENTIALITY_NAMES, STRICTNESS
+from policies.vocabulary.security_labels import ACT_CODE, STRICTNESS
 
 HANDLING = (
     ("NOCOLLECT", "no collection"),
@@ -70,14 +71,8 @@ class Release:
     @property
     def confidentiality(self) -> str | None:
         """The high-water mark: the strictest confidentiality code that a shown resource carries itself."""
-        codes = [
-            label.get("code")
-            for each in self.shown
-            for label in each.resource["meta"]["security"]
-            if label.get("system") in CONFIDENTIALITY_NAMES
-        ]
-        known = [code for code in codes if isinstance(code, str) and code in STRICTNESS]
-        return max(known, key=STRICTNESS.__getitem__, default=None)
+        codes = [confidentiality_of(label) for each in self.shown for label in each.resource["meta"]["security"]]
+        return max(filter(None, codes), key=STRICTNESS.__getitem__, default=None)
 
 
 def labels(codes: Sequence[tuple[str, str]]) -> list[dict[str, str]]:

@@ -236,11 +236,9 @@ def test_no_shape_of_meta_upsets_the_step(meta: Any) -> None:
 def test_the_answer_bears_the_strictest_confidentiality_of_what_it_shows() -> None:
     """High-water mark of DS4P; nothing where no source says anything."""
 
-    def release(*codes: str) -> Release:
+    def release(*codes: str, system: str = CONFIDENTIALITY) -> Release:
         trees = [
-            ready(
-                {"resourceType": "Observation", "meta": {"security": [{"system": CONFIDENTIALITY, "code": code}]}}, BASE
-            )
+            ready({"resourceType": "Observation", "meta": {"security": [{"system": system, "code": code}]}}, BASE)
             for code in codes
         ]
         shown = tuple(Shown("x", tree, False, "test-results") for tree in trees)
@@ -248,5 +246,6 @@ def test_the_answer_bears_the_strictest_confidentiality_of_what_it_shows() -> No
 
     assert release("N", "R", "L").confidentiality == "R"
     assert release("U").confidentiality == "U"
+    assert release("N", "R ", system=CONFIDENTIALITY.replace("http:", "https:") + "/").confidentiality == "R"
     assert release("HIV").confidentiality is None
     assert release().confidentiality is None
