@@ -37,13 +37,21 @@ def signer(presented: Presented, keys: tuple[SigningKey, ...], issuer: Issuer, i
     found = _signer(presented, keys)
     if found is None:
         with suppress(IssuerUnreachable):
-            ring = issuers.keys(issuer)
-            newer = issuers.keys_beyond(issuer, ring)
-            if newer is not ring:
-                found = _signer(presented, _fitting(newer, presented.header.get("kid"), presented.header["alg"]))
+            found = _signer(presented, _newer(presented.header, keys, issuer, issuers))
     if found is None:
         raise TokenInvalid("The signature of the access token is wrong.")
     return found
+
+
+def _newer(
+    header: Mapping[str, Any], keys: tuple[SigningKey, ...], issuer: Issuer, issuers: Issuers
+) -> tuple[SigningKey, ...]:
+    """What has come in place of `keys`, asked for unless another request just did. Raises IssuerUnreachable."""
+    ring = issuers.keys(issuer)
+    found = _fitting(ring, header.get("kid"), header["alg"])
+    if found == keys:
+        found = _fitting(issuers.keys_beyond(issuer, ring), header.get("kid"), header["alg"])
+    return () if found == keys else found
 
 
 def _signer(presented: Presented, keys: tuple[SigningKey, ...]) -> SigningKey | None:

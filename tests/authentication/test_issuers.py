@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
-from plugin.authentication import key_ring
+from plugin.authentication import compact, key_ring, signature
 from plugin.authentication.credential import BearerToken
 from plugin.authentication.issuers import MAX_DOCUMENT_BYTES, Issuers
 from plugin.authentication.refreshed import RENEWAL_SECONDS, RENEWALS_AT_ONCE, DocumentRefused
@@ -48,6 +48,18 @@ def test_a_new_key_is_fetched_once_however_many_ask_for_it(gate, server):
     tokens = [server.token({"jti": str(n)}, kid="ec-2") for n in range(32)]
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda token: ask(gate, token), tokens))
+    assert server.jwks_fetches == 2
+
+
+def test_a_new_key_under_the_old_name_that_another_request_found_is_used(server, clock):
+    """All that come at that moment would ask anew, one after another, and the sixth be sent to log in again."""
+    issuer = settings().ehr[0].issuer[0]
+    issuers = Issuers([issuer], server, clock)
+    seen = signature.candidates({"kid": "ec-1", "alg": "ES256"}, issuer, issuers)
+    server.keys = {"ec-1": SPARE_KEYS[0]}
+    late = [compact.read(server.token({"jti": str(number)})) for number in range(2 * RENEWALS_AT_ONCE)]
+    for each in late:
+        assert signature.signer(each, seen, issuer, issuers) not in seen
     assert server.jwks_fetches == 2
 
 
