@@ -109,7 +109,7 @@ def _read(consent: Mapping[str, Any], now: Stretch) -> Iterable[Denial]:
         raise _NotUnderstood
     by_policy = _by_policy(consent)
     kind = root.get("type", by_policy)
-    if by_policy == "deny" and kind == "permit" and _holds(root, now):
+    if by_policy == "deny" and kind == "permit":
         yield Denial()  # a permit is an exception from what was opposed as a whole, and such are not followed
     waiting: list[tuple[Any, Any]] = [(root, kind)]
     seen = 0

@@ -34,9 +34,10 @@ def test_a_permit_takes_nothing_away_from_an_opposition_as_a_whole():
     """`policyRule` is what the provision is an exception from: everybody else stays out, and so does whom it names."""
     opted_out = {"status": "active", "policyRule": {"coding": [{"system": "urn:v3-ActCode", "code": "OPTOUT"}]}}
     doctor = {"type": "permit", "actor": [{"reference": {"reference": "Practitioner/1"}}]}
-    for provision in ({}, {"type": "permit"}, doctor, {"provision": [doctor]}):
-        assert denials({**opted_out, "provision": provision}, NOW) == (Denial(),)
-    assert denials({**opted_out, "provision": {**doctor, "period": {"end": "2025"}}}, NOW) == ()
+    over = {**doctor, "period": {"end": "2025"}}
+    for provision in ({}, {"type": "permit"}, doctor, {"provision": [doctor]}, over):
+        assert denials({**opted_out, "provision": provision}, NOW) == (Denial(),), "least of all once it has ended"
+    assert denials({**opted_out, "provision": {"period": {"end": "2025"}}}, NOW) == ()
 
 
 def test_what_is_not_understood_denies():
