@@ -34,6 +34,8 @@ NO_HUGE_PAGES = ("MIMALLOC_ALLOW_THP", "0")
 def serve(path: Path) -> None:
     """Serve in the foreground until SIGTERM; SIGHUP reads the rules and the tables of codes anew."""
     signal.signal(signal.SIGTERM, _not_begun)
+    # Some that start others ignore it, and whom they start does then: what became of a child could not be told.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _hold_little_memory()
     settings = settings_at(path)
     # No Event: what sets it may hold its lock as the next signal comes, and would wait for itself.

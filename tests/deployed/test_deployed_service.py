@@ -279,6 +279,17 @@ def test_a_stop_leaves_no_process_behind(deployment):
     assert not any(each.exists() for each in all_of_it)
 
 
+def test_who_starts_it_may_ignore_the_ends_of_children(deployment, monkeypatch):
+    """To ignore SIGCHLD is inherited; a stop in order ended with "No child processes" then."""
+    ignoring = (
+        "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    command = deployment.command("serve")
+    monkeypatch.setattr(deployment, "command", lambda *_: [command[0], "-c", ignoring, *command])
+    deployment.start()
+    assert deployment.stop()[0] == 0
+
+
 def test_a_worker_whose_ledger_fails_ends_and_its_successor_serves(deployment):
     """An I/O error leaves the file in a state that this process cannot know: a new one checks it first.
 
