@@ -21,6 +21,8 @@ Pair = tuple[str, str]
 
 _NONE: frozenset[Pair] = frozenset()
 _OID = re.compile(r"[0-2](?:\.[0-9]+)+")
+_LONGEST = 256
+"""Characters of a system that is remembered: a source may write into it whatever it has, as long as an answer."""
 _WEB = re.compile(r"https?://([^/]+)(.*)", re.IGNORECASE | re.DOTALL)
 
 
@@ -89,13 +91,16 @@ def contents(resource: Mapping[str, Any]) -> Contents:
     )
 
 
-@lru_cache(maxsize=1024)
 def system_of(text: str) -> str:
     """A code system in the one form in which systems are compared, however a source spells its address.
 
     Blanks around it, capitals of scheme and host, https for http, a slash at the end and an OID without `urn:oid:` name
     no other system; what is different beyond that does.
     """
+    return _remembered(text) if len(text) <= _LONGEST else _spelt(text)
+
+
+def _spelt(text: str) -> str:
     bare = text.strip().rstrip("/")
     if _OID.fullmatch(bare):
         return f"urn:oid:{bare}"
@@ -103,6 +108,10 @@ def system_of(text: str) -> str:
     if web is not None:
         return f"http://{web[1].lower()}{web[2]}"
     return f"urn:oid:{bare[8:]}" if bare[:8].lower() == "urn:oid:" else bare
+
+
+_remembered = lru_cache(maxsize=1024)(_spelt)
+"""An answer names a few systems over and over."""
 
 
 class _Seen:

@@ -1,6 +1,7 @@
 """From codes to labels and categories: every row of the tables is reached, and the stricter label wins."""
 
 import tomllib
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,16 @@ def test_every_system_that_we_know_is_spelt_as_systems_are_compared() -> None:
     coded_rows = [code.rpartition("|")[0] for row in rows("categories.toml") for code in row.get("code", ())]
     for uri in (*ours, *CONFIDENTIALITY_NAMES, *ACT_CODE_NAMES, *(each.rpartition("|")[0] for each in coded_rows)):
         assert system_of(uri) == uri
+
+
+def test_what_a_source_writes_in_place_of_a_system_is_not_remembered() -> None:
+    """The process lives for months, and a text may be as long as an answer."""
+    tracemalloc.start()
+    for number in range(200):
+        judged(coded((f"HTTP://{'x' * 100_000}{number}", "c")))
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 2_000_000
 
 
 @given(st.text() | st.from_regex(r"(?i)https?://[a-z.]{1,9}(/[a-zA-Z/]{0,9})?", fullmatch=True))
