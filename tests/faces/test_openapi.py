@@ -101,15 +101,22 @@ def test_includes_are_the_named_pairs(described):
         assert told == list(includes(each))
 
 
-def test_every_way_in_which_a_look_fails_is_described(described):
-    """By its status, its issue code and its reason: clients are made from this."""
+def _failures(described):
+    """(status, reason) of each that is told."""
     told = set()
     for name, response in described["components"]["responses"].items():
         issue = response["content"]["application/fhir+json"]["schema"]["properties"]["issue"]["items"]["properties"]
         reasons = issue["details"]["properties"]["coding"]["items"]["properties"]["code"]["enum"]
         told |= {(int(name.removeprefix("Refused")), reason) for reason in reasons}
         assert issue["code"]["enum"]
-    assert {(status, str(reason)) for reason, (_, status, _) in errors.REFUSALS.items() if status != 409} <= told
+    return told
+
+
+def test_every_way_in_which_a_look_fails_is_described(described):
+    """By its status, its issue code and its reason: clients are made from this."""
+    told = _failures(described)
+    refused = {(status, str(reason)) for reason, (_, status, _) in errors.REFUSALS.items() if status != 409}
+    assert refused - told == {(410, "purged")}, "that only the log has"
     for failure in (errors.TokenExpired, errors.FeedTooSlow, errors.RecordUnavailable, errors.ConsultError):
         assert (failure.status, failure.reason) in told
     elsewhere = ("launch-", "view-unknown", "view-over", "form-", "purpose-", "break-glass-")
@@ -161,6 +168,7 @@ def test_the_log_is_described_by_its_own_parameters(world: World):
     assert looks == {"/AuditEvent", "/AuditEvent/_search", "/AuditEvent/{id}"}
     told = {parameter["name"] for parameter in described["paths"]["/AuditEvent"]["get"]["parameters"]}
     assert told - BESIDE == set(PARAMETERS)
+    assert {(410, "purged"), (503, errors.LogUnreadable.reason)} <= _failures(described)
     for order in ("date", "-date"):
         assert read_parameters([("_sort", order), ("_count", "9" * 17)], ()).newest_first is (order == "-date")
 

@@ -92,13 +92,15 @@ def schemas(types: Iterable[str]) -> dict[str, Schema]:
     return made
 
 
-def responses(*more: type[errors.ConsultError]) -> dict[str, Schema]:
-    """`components.responses`: each refusal by its status; `more` are failures that only this base has."""
+def responses(*, of_log: bool = False) -> dict[str, Schema]:
+    """`components.responses`: each refusal by its status; `of_log`: with what only the log's base answers."""
+    elsewhere = _ELSEWHERE if of_log else _ELSEWHERE | {Reason.PURGED}
     by_status: dict[int, dict[str, tuple[str, str]]] = defaultdict(dict)
     for reason, (issue_code, status, sentence) in errors.REFUSALS.items():
-        if reason not in _ELSEWHERE:
+        if reason not in elsewhere:
             by_status[status][str(reason)] = (issue_code, sentence.format(about="…"))
-    for failure in (*_FAILURES, *more):
+    failures: list[type[errors.ConsultError]] = [*_FAILURES, *([errors.LogUnreadable] if of_log else [])]
+    for failure in failures:
         by_status[failure.status][failure.reason] = (failure.issue_code, failure.text)
     for sentence, status, issue_code in MALFORMED:
         _, others = by_status[status].get(Malformed.reason, ("", ""))

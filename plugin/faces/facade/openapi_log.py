@@ -5,7 +5,6 @@ from typing import Any
 
 from plugin.audit.search import MAX_COUNT, MAX_DIGITS, MAX_PARAMETERS, MAX_VALUE, ORDERS
 from plugin.audit.search_parameters import PARAMETERS
-from plugin.errors import LogUnreadable
 from plugin.faces.facade.audit_log import SCOPES, TYPE
 from plugin.faces.facade.openapi import FORM, document, in_path, open_documents
 from plugin.faces.facade.openapi_answers import given, log_schemas, refusals, responses
@@ -40,7 +39,7 @@ def log_openapi(base: str) -> bytes:
         },
     }
     paths = open_documents() | looks
-    return document(base, "The audit log", _ABOUT, paths, responses(LogUnreadable), log_schemas(TYPE))
+    return document(base, "The audit log", _ABOUT, paths, responses(of_log=True), log_schemas(TYPE))
 
 
 def _look(name: str, summary: str, found: Schema, **asked: Any) -> Schema:
