@@ -1,8 +1,7 @@
-"""What the supervising process looks at while it runs: free space, clock, sinks, certificates.
+"""What the supervising process looks at while it runs: free space, clock, sinks, state, certificates. It keeps gauges.
 
-It keeps gauges, warns and raises alarms.
-
-Each trouble is an alarm once, when it begins, and a warning of `/readyz` for as long as it lasts.
+Each trouble is a warning of `/readyz` for as long as it lasts, and an alarm once, when it begins; but for state that
+cannot be written, which every request tells, and for certificates, which there is a month to renew.
 """
 
 import threading
