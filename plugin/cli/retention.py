@@ -143,6 +143,10 @@ def add(
         held["first"] = first
     if last is not None:
         held["last"] = last
+    if tenant is not None and patient is not None:
+        of = _whose(settings, Hold("", None, held["patient"], None))
+        if of not in (tenant, GATEWAY_TENANT):  # the latter: a whole address of an EHR that is configured no more
+            raise Failure(f"--patient is of the EHR '{of}', and not of '{tenant}': it would keep nothing", CANNOT)
     if not held:
         raise Failure("a hold names a tenant, a patient, a person or positions", CANNOT)
     name = secrets.token_hex(4)

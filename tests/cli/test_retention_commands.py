@@ -235,6 +235,7 @@ def test_commands_that_say_too_little_change_nothing(world: World) -> None:
         (("--patient", "https://ehr.example/fhir/Patient/p3/"), "is no address of a patient"),
         (("--patient", "https://ehr.example/fhir/Patient/p3 "), "is no address of a patient"),
         (("--patient", "https://ehr.example/fhir//Patient/p3"), "is no address of a patient"),
+        (("--tenant", "gateway", "--patient", "hospital/p3"), "is of the EHR 'hospital'"),
         (("--first", str(10**30)), "is not in the range"),
     ],
 )
