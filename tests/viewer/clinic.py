@@ -105,9 +105,9 @@ when { context has purpose && context.purpose == "BTG" && context.break_glass &&
 """
 
 
-def with_emergency(folder: Path) -> Clinic:
-    """At a site whose rules permit emergency access."""
+def with_emergency(folder: Path, more: str = "", *, purpose: str | None = "TREAT") -> Clinic:
+    """At a site whose rules permit emergency access, and say `more`."""
     rules = folder / "rules"
     rules.mkdir()
-    (rules / "emergency.cedar").write_text(RULES)
-    return Clinic(folder, f'{configuration()}\n[policies]\ndirectory = "rules"\n')
+    (rules / "emergency.cedar").write_text(RULES + more)
+    return Clinic(folder, f'{configuration()}\n[policies]\ndirectory = "rules"\n', purpose=purpose)

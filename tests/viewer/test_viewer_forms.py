@@ -33,6 +33,21 @@ def test_the_purpose_is_treatment_unless_the_person_says_otherwise(tmp_path: Pat
     assert clinic.world.last()["purpose"] == {"codes": ["COC"], "source": "declared"}
 
 
+ONLY_IN_AN_EMERGENCY = """
+@id("site-closed") @en("Closed.") @fr("Fermé.")
+forbid (principal, action in Action::"consult", resource) unless { context.break_glass };
+"""
+
+
+def test_whom_only_emergency_access_helps_can_state_a_purpose_and_reach_it(tmp_path: Path) -> None:
+    """No purpose to choose would be a form that nobody can send, before the page that leads on."""
+    clinic = with_emergency(tmp_path, ONLY_IN_AN_EMERGENCY, purpose=None)
+    seen = clinic.get("purpose")
+    assert 'value="TREAT" required checked' in seen.html
+    after = clinic.follow(clinic.post("purpose", {"form": seen.form, "purpose": "TREAT"}))
+    assert f"/view/{clinic.view}/emergency" in after.html
+
+
 FORMS = ("purpose", "emergency", "emergency/end", "feed/city-lab", "screen", "logout")
 FOREIGN: tuple[tuple[bool, dict[str, str], dict[str, str]], ...] = (
     (False, {}, {}),
