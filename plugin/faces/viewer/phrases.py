@@ -102,6 +102,8 @@ PHRASES: Final[Mapping[str, Word | Counted]] = {
     "aged": Word("à l’âge de {0}", "aged {0}"),
     "about": Word("concerne {0}, et non le patient lui-même", "about {0}, not the patient"),
     "about-another": Word("ne concerne pas le patient lui-même", "not about the patient"),
+    "about-own": Word("concerne {0}", "about {0}"),
+    "about-own-entry": Word("concerne un autre élément du dossier", "about another entry of the record"),
     "reported": Word("rapporté, non constaté par la source", "reported, not recorded first-hand by the source"),
     "reported-by": Word("rapporté par : {0}", "reported by: {0}"),
     "specimen-is": Word("prélèvement : {0}", "specimen: {0}"),

@@ -6,9 +6,9 @@ import pytest
 
 from plugin.faces.pages.wording import Language
 from plugin.faces.viewer.readings.overview import overview
-from plugin.faces.viewer.readings.trend import trends
+from plugin.faces.viewer.readings.trend import analyte_of, trends
 from tests.viewer.readings.lines import printed_row
-from tests.viewer.readings.samples import code, quantity, told
+from tests.viewer.readings.samples import code, quantity, row, told
 
 RATE = {
     "id": "mother",
@@ -42,11 +42,41 @@ def test_a_focus_that_is_the_patient_is_no_remark(focus: Any) -> None:
     assert printed_row(RATE | {"focus": focus}, "en").remarks == []
 
 
+TUMOUR = {"id": "tumour", "focus": [{"reference": "Condition/1/_history/2", "display": "Cancer du sein"}]}
+
+
+@pytest.mark.parametrize(
+    ("focus", "french", "english"),
+    [
+        (TUMOUR["focus"], "concerne Cancer du sein", "about Cancer du sein"),
+        ([{"type": "BodyStructure", "display": "T2"}], "concerne T2", "about T2"),
+        (
+            [{"reference": "https://ehr.example/Procedure/1"}],
+            "concerne un autre élément du dossier",
+            "about another entry of the record",
+        ),
+    ],
+)
+def test_what_is_about_one_of_the_patients_own_findings_is_the_patients(focus: Any, french: str, english: str) -> None:
+    """A stage is of a tumour, a score of an operation: R4 has them in the focus too."""
+    tree = RATE | {"focus": focus}
+    assert (printed_row(tree, "fr").remarks, printed_row(tree, "en").remarks) == ([french], [english])
+    assert analyte_of(row(tree)) == analyte_of(row(RATE)) is not None
+
+
+def test_two_findings_in_one_course_are_told_apart_and_are_no_other_value() -> None:
+    other = RATE | {"id": "other", "focus": [{"reference": "Condition/2"}]}
+    found = overview([told(RATE | TUMOUR), told(other, feed="other")]).results
+    (series,) = trends(found)
+    assert {len(each.remarks) for each in series.entries} == {1}
+    assert [each.hints for each in found] == [(), ()]
+
+
 def test_it_is_in_no_course_of_the_patient() -> None:
     found = overview([told(RATE, RATE | FOETUS)]).results
     (series,) = trends(found)
     assert [each.reference for each in series.entries] == ["Observation/mother"]
-    assert printed_row(RATE | FOETUS, "en").trend == ""
+    assert analyte_of(row(RATE | FOETUS)) is None
 
 
 def test_it_is_no_other_value_of_the_patient() -> None:

@@ -16,8 +16,16 @@ _ORDERS: Final = frozenset({"order", "original-order", "reflex-order", "filler-o
 _UNHURRIED: Final = "routine"
 _SURE: Final = "confirmed"
 _UNFIT: Final = ("unsatisfactory", "entered-in-error")
-_ABOUT, _UNNAMED = "about", "about-another"
-"""Of phrases.PHRASES."""
+_ELSE: Final = frozenset({"about", "about-another"})
+_OWN: Final = frozenset({"about-own", "about-own-entry"})
+"""Of phrases.PHRASES: about somebody or something else than the patient, or about one finding of the patient's."""
+_ENTRIES: Final = frozenset({
+    "AllergyIntolerance", "BodyStructure", "Condition", "DiagnosticReport", "Encounter", "FamilyMemberHistory",
+    "ImagingStudy", "Immunization", "MedicationAdministration", "MedicationDispense", "MedicationRequest",
+    "MedicationStatement", "MolecularSequence", "NutritionOrder", "Observation", "Procedure", "ServiceRequest",
+    "Specimen",
+})  # fmt: skip
+"""What is of the patient: the tumour that a stage is of, the operation that a score is of."""
 
 
 def warned(tree: Tree, name: str) -> tuple[Term, ...]:
@@ -68,11 +76,24 @@ def hearsay(page: Page) -> tuple[Value, ...]:
 
 
 def foci(page: Page) -> tuple[Said, ...]:
-    """Whom or what an Observation is about (its focus), where that is not its patient: a foetus, a donor."""
+    """Whom or what an Observation is about (its focus), where that is not just its patient: a foetus, a donor, one
+    tumour of two."""
     patient = references(page.tree.get("subject"))
     others = [each for each in records(page.tree.get("focus")) if not patient or references(each) != patient]
-    names = [page.beside.name(each, page.tree) for each in others]
-    return tuple([Said(_UNNAMED) if name is None else Said(_ABOUT, (name,)) for name in names])
+    return tuple([_focus(each, page) for each in others])
+
+
+def _focus(reference: Tree, page: Page) -> Said:
+    name, found = page.beside.name(reference, page.tree), page.beside.resource(reference, page.tree)
+    kinds = {word((found or {}).get("resourceType")), word(reference.get("type")), *_path(reference)}
+    if kinds.isdisjoint(_ENTRIES):
+        return Said("about-another") if name is None else Said("about", (name,))
+    return Said("about-own-entry") if name is None else Said("about-own", (name,))
+
+
+def _path(reference: Tree) -> list[str]:
+    """Of a literal reference, the type that it names."""
+    return word(reference.get("reference")).partition("/_history/")[0].split("/")[-2:-1]
 
 
 def flaws(specimen: Tree) -> tuple[Value, ...]:
@@ -84,8 +105,13 @@ def flaws(specimen: Tree) -> tuple[Value, ...]:
 
 
 def foci_of(result: Result) -> list[Value]:
-    """The same as its row says it; nothing where a result is about the patient."""
-    return [each for each in result.remarks if isinstance(each, Said) and each.key in (_ABOUT, _UNNAMED)]
+    """The same as its row says it; nothing where a result is about the patient as such."""
+    return [each for each in result.remarks if isinstance(each, Said) and each.key in _ELSE | _OWN]
+
+
+def is_of_another(result: Result) -> bool:
+    """Whether it is about somebody or something else than the patient."""
+    return any(isinstance(each, Said) and each.key in _ELSE for each in result.remarks)
 
 
 def reasons(page: Page) -> tuple[Value, ...]:

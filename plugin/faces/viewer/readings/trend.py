@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from fhir_adapters.moments import BEGINNING
 from plugin.faces.viewer.readings.elements import Pair
 from plugin.faces.viewer.readings.moment import When
-from plugin.faces.viewer.readings.remarks import foci_of
+from plugin.faces.viewer.readings.remarks import is_of_another
 from plugin.faces.viewer.readings.result import Category, Flag, Part, ReferenceRange, Result, Standing
 from plugin.faces.viewer.readings.text import Text, line
 from plugin.faces.viewer.readings.units import shift, shifted
@@ -192,7 +192,7 @@ def _is_charted(result: Result) -> bool:
     observed = result.origin.type == "Observation"
     if not observed or result.category is Category.MICROBIOLOGY or result.is_mistaken:
         return False
-    return not foci_of(result)
+    return not is_of_another(result)
 
 
 def _values_of(result: Result) -> Iterator[tuple[Analyte, _Told]]:
