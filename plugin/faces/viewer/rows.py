@@ -240,7 +240,7 @@ class Rows:
 
     def _below(self, result: Result) -> Below | None:
         reports = [self._other(each) for each in result.hints if each.kind is HintKind.REPORTED_IN]
-        texts = (*cut_texts(result), *result.notes)
+        texts = dict.fromkeys((*cut_texts(result), *result.notes))
         if not (result.details or texts or result.members or result.left_out or reports):
             return None
         language = self.language

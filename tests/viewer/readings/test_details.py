@@ -95,3 +95,21 @@ def test_a_document_that_belongs_to_another_says_so_on_its_row(code: str, french
     tree["relatesTo"][0]["target"] = {"display": "CR du 2 mars"}
     assert printed_row(tree, "fr").remarks == [french.format("CR du 2 mars")]
     assert printed_row(tree | {"relatesTo": [{"code": ["replaces"]}]}, "en").remarks == []
+
+
+def test_a_reason_that_is_given_twice_is_said_once() -> None:
+    told = {"reasonCode": [{"text": "fièvre"}], "reasonReference": [{"reference": "Condition/9", "display": "fièvre"}]}
+    assert details({"resourceType": "MedicationStatement", "status": "active", **told}, "fr") == [("Motif", "fièvre")]
+
+
+def test_a_medicine_that_is_called_by_its_ingredients_names_them_once() -> None:
+    much = {"numerator": {"value": 5, "unit": "mg"}}
+    parts = [{"itemCodeableConcept": {"text": "A"}}, {"itemCodeableConcept": {"text": "B"}, "strength": much}]
+    tree = {
+        "resourceType": "MedicationStatement",
+        "status": "active",
+        "contained": [{"resourceType": "Medication", "id": "m", "ingredient": parts}],
+        "medicationReference": {"reference": "#m"},
+    }
+    assert printed_row(tree, "fr").title == "A + B"
+    assert details(tree, "fr") == [("Composition", "B, 5 mg")]

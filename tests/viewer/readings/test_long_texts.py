@@ -35,5 +35,11 @@ def test_what_a_row_cuts_can_be_read_whole_below_it(tree: dict[str, Any]) -> Non
     assert [each[-9:] for each in below.notes] == ["carcinome"]
 
 
+def test_a_description_that_is_the_title_too_is_whole_once() -> None:
+    below = printed_row({"resourceType": "DocumentReference", "status": "current", "description": LONG}, "fr").below
+    assert below is not None
+    assert [each[-9:] for each in below.notes] == ["carcinome"]
+
+
 def test_what_a_row_has_room_for_is_not_said_twice() -> None:
     assert printed_row(FINAL | {"resourceType": "Observation", "valueString": "normal"}, "fr").below is None

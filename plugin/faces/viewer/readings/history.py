@@ -123,7 +123,10 @@ def _composition(page: Page) -> Iterator[tuple[str, Value | None]]:
     if medicine is None:
         return
     yield "form", term(medicine.get("form"))
+    is_titled = term(medicine.get("code")) is not None
     for name, each in page.beside.ingredients(medicine, page.tree):
+        if name is not None and "strength" not in each and not is_titled:
+            continue  # the title is made of its names
         much = (strength(each["strength"]) or Unread()) if "strength" in each else None
         yield "ingredient", Phrase(tuple([part for part in (name or Unread(), much) if part is not None]))
 

@@ -69,11 +69,12 @@ class Page(Struct, frozen=True):
         return tuple(dict.fromkeys([each for each in found if each is not None]))
 
     @property
-    def grounds(self) -> Iterator[tuple[str, Value]]:
-        """Why it is asked for, given or done: in codes, or as what else names it here."""
-        told: list[Value] = [*terms(self.tree.get("reasonCode"))]
-        told += self.beside.names(self.tree.get("reasonReference"), self.tree)
-        return (("reason", each) for each in told)
+    def grounds(self) -> Iterator[tuple[str, Value | None]]:
+        """Why it is asked for, given or done: in codes, and as what else names it here in other words."""
+        codes = terms(self.tree.get("reasonCode"))
+        words = {each.text for each in codes}
+        names = self.beside.names(self.tree.get("reasonReference"), self.tree)
+        return several("reason", [*codes, *(each for each in names if each not in words)])
 
     def links(self, references: Any) -> tuple[Link, ...]:
         """The results that a list of References names, those that stand inside this resource too."""
