@@ -226,6 +226,7 @@ DETAILS: Final[Mapping[str, Word]] = {
     "category": Word("Catégorie", "Category"),
     "complication": Word("Complication", "Complication"),
     "conclusion": Word("Conclusion", "Conclusion"),
+    "condition": Word("État", "Condition"),
     "criticality": Word("Gravité possible", "Criticality"),
     "custodian": Word("Détenteur", "Custodian"),
     "days-supply": Word("Durée du traitement", "Days of supply"),

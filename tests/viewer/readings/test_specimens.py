@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.viewer.readings.lines import amount, details, printed_row
+from tests.viewer.readings.lines import amount, coded, details, printed_row
 
 POTASSIUM = {"code": {"text": "K"}, "valueQuantity": amount(7, "mmol/L"), "specimen": {"reference": "#s"}}
 
@@ -19,6 +19,8 @@ def measured_on(**specimen: Any) -> dict[str, Any]:
         ({"condition": [{"text": "HEM"}]}, ["prélèvement : HEM"], ["specimen: HEM"]),
         ({"status": "unsatisfactory"}, ["prélèvement : non conforme"], ["specimen: unsatisfactory"]),
         ({"status": "entered-in-error"}, ["prélèvement : saisi par erreur"], ["specimen: entered in error"]),
+        ({"condition": [coded("v2-0493", "HEM")]}, ["prélèvement : hémolysé"], ["specimen: haemolysed"]),
+        ({"condition": [coded("v2-0493", "ROOM")]}, [], []),
         ({"status": "available"}, [], []),
     ],
 )
@@ -35,3 +37,8 @@ def test_whether_the_patient_had_eaten_is_told() -> None:
     assert details(hours, "fr") == [("À jeun", "8 heures")]
     words = measured_on(collection={"fastingStatusCodeableConcept": {"text": "non"}})
     assert details(words, "en") == [("Fasting", "non")]
+
+
+def test_a_specimen_of_its_own_tells_its_condition() -> None:
+    tree = {"resourceType": "Specimen", "condition": [coded("v2-0493", "ROOM")]}
+    assert details(tree, "fr") == [("État", "à température ambiante")]

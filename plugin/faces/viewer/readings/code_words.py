@@ -287,6 +287,19 @@ _WARNING: Final[Mapping[str, Pair]] = {
 }
 """For elements that are no codes, or whose code alone would not say what it is about."""
 
+_SPECIMEN: Final[Mapping[str, Pair]] = {
+    "AUT": ("autolysé", "autolysed"),
+    "CFU": ("centrifugé", "centrifuged"),
+    "CLOT": ("coagulé", "clotted"),
+    "CON": ("contaminé", "contaminated"),
+    "COOL": ("réfrigéré", "cool"),
+    "FROZ": ("congelé", "frozen"),
+    "HEM": ("hémolysé", "haemolysed"),
+    "LIVE": ("vivant", "live"),
+    "ROOM": ("à température ambiante", "at room temperature"),
+    "SNR": ("non reçu", "not received"),
+}
+
 _SIDE: Final[Mapping[str, Pair]] = {
     "7771000": ("côté gauche", "left"),
     "24028007": ("côté droit", "right"),
@@ -314,6 +327,7 @@ TABLES: Final[Mapping[str, Mapping[str, Pair]]] = {
     "dose-type": _DOSE_TYPE,
     "substitution": _SUBSTITUTION,
     "warning": _WARNING,
+    "specimen": _SPECIMEN,
     "side": _SIDE,
 }
 
@@ -332,6 +346,8 @@ SYSTEMS: Final[Mapping[str, str]] = {
     "urn:oid:2.16.840.1.113883.5.83": "interpretation",
     f"{_HL7}data-absent-reason": "absent",
     f"{_HL7}referencerange-meaning": "range",
+    f"{_HL7}v2-0493": "specimen",
+    "http://hl7.org/fhir/v2/0493": "specimen",
     f"{_HL7}condition-clinical": "status",
     f"{_HL7}condition-ver-status": "verification",
     f"{_HL7}allergyintolerance-clinical": "status",

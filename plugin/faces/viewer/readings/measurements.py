@@ -84,7 +84,7 @@ def specimen(page: Page) -> Result:
             ("received", when(tree.get("receivedTime"))),
             ("fasting", _fasting(tree)),
             ("body-site", term(collection.get("bodySite"))),
-            *several("reason", terms(tree.get("condition"))),
+            *several("condition", terms(tree.get("condition"))),
         ),
         has_narrative=page.has_narrative,
         left_out=page.left_out("note"),

@@ -16,6 +16,8 @@ _ORDERS: Final = frozenset({"order", "original-order", "reflex-order", "filler-o
 _UNHURRIED: Final = "routine"
 _SURE: Final = "confirmed"
 _UNFIT: Final = ("unsatisfactory", "entered-in-error")
+_FIT: Final = frozenset({"specimen/CFU", "specimen/COOL", "specimen/FROZ", "specimen/LIVE", "specimen/ROOM"})
+"""Conditions of a specimen that say how it came, and nothing against it."""
 _ELSE: Final = frozenset({"about", "about-another"})
 _OWN: Final = frozenset({"about-own", "about-own-entry"})
 """Of phrases.PHRASES: about somebody or something else than the patient, or about one finding of the patient's."""
@@ -100,7 +102,7 @@ def flaws(specimen: Tree) -> tuple[Value, ...]:
     """What is wrong with the specimen that a measurement was made on, by its status and its condition (haemolysed)."""
     status = specimen.get("status")
     told = [coded("status", status)] if status in _UNFIT else []
-    told += terms(specimen.get("condition"))
+    told += [each for each in terms(specimen.get("condition")) if each.key not in _FIT]
     return tuple([Said("specimen-is", (each,)) for each in told if each is not None])
 
 

@@ -191,6 +191,7 @@ DETAIL_NAMES = (
     "category",
     "complication",
     "conclusion",
+    "condition",
     "criticality",
     "custodian",
     "days-supply",
