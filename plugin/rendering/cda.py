@@ -6,6 +6,7 @@ comes out is not to be trusted: `markup` sanitises it, in a process that has not
 
 import base64
 import binascii
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from html import escape
 from xml.parsers import expat
 
@@ -88,13 +89,15 @@ def _unstructured(reader: "_Reader", number: int, watermark: tuple[str, ...]) ->
 
 def _text(text: str) -> Answer:
     """All of it: whoever shows it makes pages of it."""
+    if "\x00" in text:
+        return Answer(Problem.BROKEN)  # no text has one, whatever it is called
     return Answer(None, 1, text=text) if text.strip() else Answer(Problem.NOTHING_TO_SHOW)
 
 
 def _decoded(content: bytes) -> str:
     """As a plain text file that does not state its encoding."""
     try:
-        return content.decode()
+        return content.decode("utf-16" if content.startswith((BOM_UTF16_BE, BOM_UTF16_LE)) else "utf-8-sig")
     except UnicodeDecodeError:
         return content.decode("windows-1252", errors="replace")
 

@@ -3,6 +3,7 @@
 from io import BytesIO
 
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION
 
 from plugin.rendering.job import Answer, Problem
 from plugin.rendering.pdf import with_picture
@@ -72,7 +73,7 @@ def _flat(opened: Image.Image) -> Image.Image:
     """Upright, on white, no side longer than MAX_SIDE, and so with fewer than MAX_PIXELS."""
     picture = ImageOps.exif_transpose(opened)
     if picture.mode.startswith("I;16"):
-        picture = _eight_bits(picture)
+        picture = _eight_bits(picture, is_negative=getattr(opened, "tag_v2", {}).get(PHOTOMETRIC_INTERPRETATION) == 0)
     picture.thumbnail((MAX_SIDE, MAX_SIDE), reducing_gap=1.0)  # what it halves it need not weigh point by point
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
         picture = picture.convert("RGBA")
@@ -82,6 +83,12 @@ def _flat(opened: Image.Image) -> Image.Image:
     return picture.convert("RGB")
 
 
-def _eight_bits(picture: Image.Image) -> Image.Image:
-    """Of 65,536 shades of grey the 256 that a page has. Pillow's own conversion makes all but the darkest 256 white."""
-    return picture.convert("I").point(lambda shade: shade * (1 / 256)).convert("L")
+def _eight_bits(picture: Image.Image, *, is_negative: bool) -> Image.Image:
+    """Of 65,536 shades of grey the 256 that a page has. Pillow's own conversion makes all but the darkest 256 white.
+
+    `is_negative`: its 0 is white, which Pillow heeds in pictures of 256 shades only. A shade that counts as transparent
+    is shown as it is: it is one of the 65,536, and would take others with it.
+    """
+    grey = picture.convert("I").point(lambda shade: shade * (1 / 256)).convert("L")
+    grey.info.pop("transparency", None)
+    return ImageOps.invert(grey) if is_negative else grey

@@ -114,6 +114,16 @@ def picture(kind: str = "PNG", size: tuple[int, int] = (320, 200), mode: str = "
     return file.getvalue()
 
 
+def white_is_zero(mode: str) -> bytes:
+    """A white TIFF whose 0 is white, as a scanner may write it."""
+    file = io.BytesIO()
+    Image.new(mode, (40, 40), 0).save(file, "TIFF")
+    # PhotometricInterpretation, one SHORT: 1 (black is zero) becomes 0
+    said, meant = (b"\x06\x01\x03\x00\x01\x00\x00\x00" + value for value in (b"\x01", b"\x00"))
+    assert said in file.getvalue()
+    return file.getvalue().replace(said, meant)
+
+
 def png_bomb(side: int = 30_000) -> bytes:
     """A PNG whose head promises 900 million pixels."""
     import struct

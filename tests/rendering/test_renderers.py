@@ -141,6 +141,17 @@ def test_a_picture_of_65536_shades_keeps_what_is_light_apart(kind: str) -> None:
     assert found == pytest.approx([0, 64, 128, 255], abs=2)
 
 
+@pytest.mark.parametrize("mode", ["L", "I;16"])
+def test_a_scan_whose_zero_is_white_is_no_negative(mode: str) -> None:
+    assert min(drawn(image.picture_of(papers.white_is_zero(mode), 1, ())).tobytes()) > 250
+
+
+def test_one_transparent_shade_of_65536_takes_no_other_with_it() -> None:
+    file = io.BytesIO()
+    Image.new("I;16", (40, 40), 200).save(file, "PNG", transparency=0)
+    assert max(drawn(image.picture_of(file.getvalue(), 1, ())).tobytes()) < 5
+
+
 @pytest.mark.parametrize("mode", ["I", "F"])
 def test_a_picture_of_numbers_that_say_not_what_is_white_is_not_guessed_at(mode: str) -> None:
     file = io.BytesIO()
@@ -262,6 +273,23 @@ def test_a_document_of_level_one_is_what_it_envelops(kind: str, content: bytes, 
     answer = cda.document_of(papers.cda(body), 1, MARK)
     assert answer.problem == problem
     assert bool(answer.picture) == (problem is None)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("résumé".encode(), "résumé"),
+        ("résumé".encode("utf-8-sig"), "résumé"),
+        ("résumé".encode("utf-16"), "résumé"),
+        ("résumé".encode("windows-1252"), "résumé"),
+        (b"no\x00text", ""),
+    ],
+)
+def test_an_enveloped_text_is_read_as_one_that_stands_alone(content: bytes, told: str) -> None:
+    text = base64.b64encode(content).decode()
+    body = f'<nonXMLBody><text mediaType="text/plain" representation="B64">{text}</text></nonXMLBody>'
+    answer = cda.document_of(papers.cda(body), 1, MARK)
+    assert (answer.text, answer.problem) == (told, None if told else Problem.BROKEN)
 
 
 BODY = papers.section("<paragraph>x</paragraph>")
