@@ -190,21 +190,17 @@ def test_a_collector_gets_one_message_of_severity_alert():
     assert json.loads(text)["alert"] == "space-low"
 
 
-def test_a_token_that_others_can_read_stops_the_start(tmp_path):
-    """Like every secret."""
+@pytest.mark.parametrize(
+    ("text", "mode", "problem"),
+    [("s3cret", 0o644, ""), ("s3cret\nof yesterday", 0o600, ": .*: not a bearer token")],
+    ids=["others can read it", "it is none"],
+)
+def test_a_token_that_cannot_be_used_stops_the_start(tmp_path, text, mode, problem):
+    """Like every secret; else the first alert would find out, and nobody be told of it or of any other."""
     token = tmp_path / "token"
-    token.write_text("s3cret")
-    token.chmod(0o644)
-    with pytest.raises(SettingsError, match=r"alerts\.receivers\.0\.token_file"):
-        alerts_of(settings(kind="https", url="https://pager.example/hook", token_file=token), BASE)
-
-
-def test_a_token_that_is_none_stops_the_start(tmp_path):
-    """Else the first alert would find out, and nobody be told of it or of any other."""
-    token = tmp_path / "token"
-    token.write_text("s3cret\nof yesterday")
-    token.chmod(0o600)
-    with pytest.raises(SettingsError, match=r"alerts\.receivers\.0\.token_file: .*: not a bearer token"):
+    token.write_text(text)
+    token.chmod(mode)
+    with pytest.raises(SettingsError, match=rf"alerts\.receivers\.0\.token_file{problem}"):
         alerts_of(settings(kind="https", url="https://pager.example/hook", token_file=token), BASE)
 
 

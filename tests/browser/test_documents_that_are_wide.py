@@ -1,13 +1,12 @@
 """A table that is wider than the window moves by itself, and the page around it stays."""
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Route
+from playwright.sync_api import Browser
 
+from tests.browser.without_a_server import show
 from tests.viewer.test_viewer_documents import PLACE, Desk
-from tests.world import PUBLIC_BASE
 
 pytestmark = pytest.mark.slow
 
@@ -17,14 +16,8 @@ def test_a_wide_table_does_not_move_the_page_and_is_reached_by_keyboard(browser:
     cells = "".join(f"<td>{number}.456 mmol/L</td>" for number in range(40))
     desk.put(text={"status": "generated", "div": f"<div><table><tr>{cells}</tr></table></div>"})
 
-    def answer(route: Route) -> None:
-        path = urlsplit(route.request.url).path
-        found = desk.world.client.get(path, base_url=PUBLIC_BASE, query_string={"lang": "en"})
-        route.fulfill(body=found.get_data(), content_type=found.headers["Content-Type"])
-
     page = browser.new_page(viewport={"width": 320, "height": 800})
-    page.route("**/*", answer)
-    page.goto(f"{PUBLIC_BASE}/view/{desk.view}/{PLACE}?lang=en")
+    show(page, desk.world.client, f"/view/{desk.view}/{PLACE}")
     assert page.evaluate("document.documentElement.scrollWidth") == 320
     heights = page.locator(".narrative td").evaluate_all("(all) => all.map((each) => each.clientHeight)")
     assert max(heights) < 80, "a number is broken within"

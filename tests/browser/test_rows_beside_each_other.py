@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.without_a_server import show
 from tests.viewer.clinic import Clinic
 from tests.viewer.readings.samples import code, quantity
-from tests.world import PUBLIC_BASE, observation
+from tests.world import observation
 
 pytestmark = pytest.mark.slow
 
@@ -30,17 +30,9 @@ def overview(browser: Browser, tmp_path: Path) -> Iterator[Page]:
     ours, theirs = (_part(clinic, [pair[side] for pair in VALUES]) for side in (0, 1))
     theirs = theirs.replace('data-feed="city-lab"', 'data-feed="imaging"').replace('id="r', 'id="x')
 
-    def answer(route: Route) -> None:
-        path = urlsplit(route.request.url).path
-        if "/part/" in path:
-            route.fulfill(body=ours if path.endswith("city-lab") else theirs, content_type="text/html; charset=utf-8")
-        else:
-            found = clinic.world.client.get(path, base_url=PUBLIC_BASE, query_string={"lang": "en"})
-            route.fulfill(body=found.get_data(), content_type=found.headers["Content-Type"])
-
     page = browser.new_page()
-    page.route("**/*", answer)
-    page.goto(f"{PUBLIC_BASE}/view/{clinic.view}/?lang=en")
+    parts = {"city-lab": ours}
+    show(page, clinic.world.client, f"/view/{clinic.view}/", lambda feed: parts.get(feed, theirs))
     expect(page.locator("#results tbody tr")).to_have_count(2 * len(VALUES))
     yield page
     page.close()

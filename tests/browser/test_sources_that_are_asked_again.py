@@ -1,14 +1,13 @@
 """Where a keyboard stands, and what is said aloud, while a source is asked again."""
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import Browser, expect
 
 from fhir_adapters.interface import FeedTimeout
+from tests.browser.without_a_server import show
 from tests.viewer.clinic import Clinic
-from tests.world import PUBLIC_BASE
 
 pytestmark = pytest.mark.slow
 
@@ -21,18 +20,12 @@ def test_who_asks_again_stays_at_the_source_and_hears_which_it_is(browser: Brows
     clinic.world.lab.failure = None
     parts["city-lab"].append(clinic.get("part/city-lab").html)
 
-    def answer(route: Route) -> None:
-        path = urlsplit(route.request.url).path
-        if "/part/" in path:
-            known = parts.get(path.rpartition("/")[2], [""])
-            route.fulfill(body=known.pop(0) if len(known) > 1 else known[0], content_type="text/html; charset=utf-8")
-        else:
-            found = clinic.world.client.get(path, base_url=PUBLIC_BASE, query_string={"lang": "en"})
-            route.fulfill(body=found.get_data(), content_type=found.headers["Content-Type"])
+    def part(feed: str) -> str:
+        known = parts.get(feed, [""])
+        return known.pop(0) if len(known) > 1 else known[0]
 
     page = browser.new_page()
-    page.route("**/*", answer)
-    page.goto(f"{PUBLIC_BASE}/view/{clinic.view}/?lang=en")
+    show(page, clinic.world.client, f"/view/{clinic.view}/", part)
     item = page.locator("li[data-feed=city-lab]")
     item.locator("a.again").focus()
     page.keyboard.press("Enter")
