@@ -6,6 +6,7 @@ withheld, a part of an unverified token, or text from outside. `plugin.attempt` 
 
 import secrets
 import time
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Final, NotRequired, TypedDict
 
@@ -14,6 +15,12 @@ LOCAL_FEED: Final = "ehr.local"
 session of the viewer has it; at the facade there is no such feed."""
 GATEWAY_TENANT: Final = "gateway"
 """The tenant of records that concern no EHR, and so every reader of the log: no `[[ehr]]` may have this id."""
+
+
+def sole_tenant(concerned: Collection[str]) -> str:
+    """The one EHR that a record concerns; the gateway's own tenant where that is none, or several."""
+    found, *others = concerned or (GATEWAY_TENANT,)
+    return GATEWAY_TENANT if others else found
 
 
 def new_request_id() -> str:

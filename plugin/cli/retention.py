@@ -17,7 +17,7 @@ from plugin.cli.custody import record, recorder_at, stated
 from plugin.cli.failure import CANNOT, NO, Failure, failing
 from plugin.cli.given import POSITION, patient_at, settings_at
 from plugin.cli.reading import REASON, read
-from plugin.event import GATEWAY_TENANT, AuditAction, DueBody, HoldBody
+from plugin.event import GATEWAY_TENANT, AuditAction, DueBody, HoldBody, sole_tenant
 from plugin.ledger import disposal
 from plugin.ledger.hold import PlacedHold, holds_of
 from plugin.ledger.retention import Due, Hold, Kept, Period, Ranges
@@ -207,8 +207,7 @@ def _whose(settings: Settings, held: Hold) -> str:
     if held.patient is None:
         return settings.tenant_of((held.person or "").partition(" ")[0])
     base = held.patient.rpartition("/Patient/")[0]
-    tenants = {ehr.id for ehr in settings.ehr if ehr.fhir_base == base}
-    return tenants.pop() if len(tenants) == 1 else GATEWAY_TENANT
+    return sole_tenant({ehr.id for ehr in settings.ehr if ehr.fhir_base == base})
 
 
 def _tenant(settings: Settings, tenant: str) -> str:

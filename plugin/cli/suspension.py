@@ -16,7 +16,7 @@ from plugin.cli import custody
 from plugin.cli.failure import CANNOT, NO, Failure, failing
 from plugin.cli.given import settings_at
 from plugin.errors import RecordUnavailable, StateUnavailable
-from plugin.event import GATEWAY_TENANT, AuditAction, RetentionClass, SuspensionBody
+from plugin.event import GATEWAY_TENANT, AuditAction, RetentionClass, SuspensionBody, sole_tenant
 from plugin.ledger.record import encode_time
 from plugin.settings.document import Settings
 from plugin.settings.errors import SettingsError
@@ -127,10 +127,9 @@ def _tenant(settings: Settings, suspension: SuspensionBody) -> str:
         case Kind.PERSON:
             return settings.tenant_of(suspension["name"].partition(" ")[0])
         case Kind.CLIENT:
-            tenants = _tenants_of_client(settings, suspension["name"])
+            return sole_tenant(_tenants_of_client(settings, suspension["name"]))
         case _:
-            tenants = set()
-    return tenants.pop() if len(tenants) == 1 else GATEWAY_TENANT
+            return GATEWAY_TENANT
 
 
 def _state(ask: Callable[[Suspensions], Answer], settings: Settings) -> Answer:

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from plugin.event import GATEWAY_TENANT
+from plugin.event import GATEWAY_TENANT, sole_tenant
 from plugin.settings.alerts import AlertSettings
 from plugin.settings.ehr import Ehr, Issuer
 from plugin.settings.errors import WrongBelow
@@ -59,8 +59,7 @@ class Settings(Section):
 
     def tenant_of(self, issuer: str) -> str:
         """The EHR whose people an issuer knows; the gateway's own tenant where that is none, or several."""
-        tenants = {ehr.id for ehr in self.ehr if issuer in {each.issuer for each in ehr.issuer}}
-        return tenants.pop() if len(tenants) == 1 else GATEWAY_TENANT
+        return sole_tenant({ehr.id for ehr in self.ehr if issuer in {each.issuer for each in ehr.issuer}})
 
     @model_validator(mode="after")
     def _metrics_are_elsewhere(self) -> Self:
