@@ -1,6 +1,6 @@
 """The way out. Data leaves only through `Gateway.consult`; every step that protects a patient has its number here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -55,7 +55,6 @@ from policies.vocabulary.consultation import (
 from policies.vocabulary.emergency import BREAK_GLASS, EmergencyAccess
 from policies.vocabulary.identity import Identity, Subject
 from policies.vocabulary.interactions import Delivery, Interaction
-from policies.vocabulary.session import STATABLE
 from policies.vocabulary.verdict import Deny, Permit
 
 CONSULTATION_SECONDS = 8.0
@@ -154,8 +153,8 @@ class Gateway:
         identity = self.identifier.identify(credential)
         return self.glass.standing(identity, patient or identity.launch_patient)
 
-    def offers(self, credential: Credential, origin: Origin) -> frozenset[str]:
-        """The purposes for which a rule permits some look at the patient in context: pages offer this person no other.
+    def offers(self, credential: Credential, purposes: Iterable[str], origin: Origin) -> frozenset[str]:
+        """Those of `purposes` for which a rule permits some look at the patient in context: pages offer no other.
 
         Releases nothing, records nothing. Raises ConsultError.
         """
@@ -167,7 +166,7 @@ class Gateway:
             looks = self._prospects(stated, Delivery.RENDERED, None, origin, opposition)
             return isinstance(decide_any(rules, stated, looks), Permit)
 
-        return frozenset(filter(is_permitted, STATABLE | {BREAK_GLASS}))
+        return frozenset(filter(is_permitted, purposes))
 
     def identifies(self, credential: Credential) -> bool:
         """Whether somebody verified stands behind `credential`: before a face reads more than a request's head."""

@@ -3,7 +3,7 @@ page carries. Nothing here releases a result.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,7 +40,7 @@ class Glass(Protocol):
     def broken_glass(self, credential: LaunchSession, patient: str | None = None) -> Opening | None:
         """See Gateway.broken_glass."""
 
-    def offers(self, credential: LaunchSession, origin: Origin) -> frozenset[str]:
+    def offers(self, credential: LaunchSession, purposes: Iterable[str], origin: Origin) -> frozenset[str]:
         """See Gateway.offers."""
 
 
@@ -107,7 +107,6 @@ class Entrance:
     ) -> Response:
         """A page of the view: with its patient, with what stands open, and with what reports a print."""
         opening = self.glass.broken_glass(entered.credential)
-        offers = self.glass.offers(entered.credential, entered.origin())
         return self.pages.whole(
             template,
             entered.frame,
@@ -116,14 +115,17 @@ class Entrance:
             **self.values(entered),
             patient=self.patient_of(entered),
             opening=opening,
-            offers=offers,
-            emergency_offered=opening is not None or BREAK_GLASS in offers,
+            emergency_offered=opening is not None or bool(self.offered(entered, (BREAK_GLASS,))),
             until=None if opening is None else datetime.fromtimestamp(opening.until, UTC).astimezone(),
             left=None if opening is None else max(0, int(opening.until - time.time())),
             ends=max(0, int(entered.view.expires_at - time.time())),
             idle=int(IDLE_SECONDS),
             **values,
         )
+
+    def offered(self, entered: Entered, purposes: Iterable[str]) -> frozenset[str]:
+        """Those of `purposes` under which this person could look."""
+        return self.glass.offers(entered.credential, purposes, entered.origin())
 
     def part(self, entered: Entered, template: str, **values: Any) -> str:
         """A piece of a page of the view."""

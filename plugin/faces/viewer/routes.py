@@ -31,6 +31,7 @@ from plugin.faces.viewer.screen import REPORTED
 from plugin.state.openings import Opening
 from policies.vocabulary.consultation import Origin, Reason
 from policies.vocabulary.emergency import EmergencyAccess
+from policies.vocabulary.session import STATABLE
 
 MAX_FORM_BYTES = 16_384
 """Our longest form is a reason of 500 characters."""
@@ -147,7 +148,8 @@ class Viewer:
         """What the looks are for: asked once."""
         if entered.view.purpose is not None:
             return go(entered.at())
-        return self.entrance.page(entered, "purpose.html", choices=purpose.CHOICES)
+        choices = purpose.choices(self.entrance.offered(entered, STATABLE))
+        return self.entrance.page(entered, "purpose.html", choices=choices)
 
     def state_purpose(self, entered: Entered) -> Response:
         """It is stated."""
