@@ -21,10 +21,10 @@ from plugin.errors import LogUnreadable, Refused
 from plugin.event import GATEWAY_TENANT, AuditAction
 from plugin.ledger.criteria import Criteria, Hit, Mark, SearchTooLong
 from plugin.ledger.errors import LedgerError
-from plugin.ledger.purge import PURGED, purges
-from plugin.ledger.reader import Reader
+from plugin.ledger.purge import purges_of
 from plugin.ledger.record import StoredRecord
 from plugin.ledger.search import Searcher
+from plugin.ledger.sqlite_view import opening
 from plugin.ledger.store import Opening
 from policies.vocabulary.consultation import Objection, Reason
 from policies.vocabulary.log_search import DEFAULT_COUNT, LogMark, LogSearch
@@ -197,10 +197,10 @@ def purged(ledger: Path | Opening, wanted: LogSearch, reach: Reach) -> bool:
     """
     positions = _Compiled.of(wanted, reach).criteria.positions or ()
     try:
-        reader = Reader(ledger)
-        removed, _ = purges(reader.own(PURGED))
-        headers = (each for at in positions if removed.at(at) for each in reader.records(at, at))
-        return any(reach.tenant in {None, content.header(each)["tenant"]} for each in headers)
+        with opening(ledger)() as view:
+            removed, _ = purges_of(view)
+            found = [each for at in positions if removed.at(at) for each in view.records(at, at, 1)]
+        return any(reach.tenant in {None, content.header(each)["tenant"]} for each in found)
     except LedgerError as error:
         raise LogUnreadable from error
 

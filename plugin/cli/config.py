@@ -1,6 +1,8 @@
 """`vitrine config`: make a configuration to start from, and say what is wrong with one."""
 
 import os
+from collections.abc import Mapping
+from datetime import datetime
 from itertools import starmap
 from pathlib import Path
 
@@ -94,7 +96,7 @@ def check(path: Path) -> None:
             click.echo("there is no ledger yet: `vitrine audit init` makes it, with its key", err=True)
     except SettingsError as error:
         raise Failure(str(error), NO) from error
-    for warning in warnings_of(settings):
+    for warning in warnings_of(settings, ends_of(settings)):
         click.echo(f"warning: {warning}", err=True)
     click.echo(f"{path}: good; {len(settings.ehr)} EHR, {len(settings.feed)} feeds, {len(rules.complete.ids)} rules")
 
@@ -105,8 +107,8 @@ def _has_ledger(settings: Settings) -> bool:
     return (path is not None and path.exists()) or settings.ledger.key_file.exists()
 
 
-def warnings_of(settings: Settings) -> list[str]:
-    """What a careful deployer would want to know, though the start goes on."""
+def warnings_of(settings: Settings, certificates: Mapping[str, datetime]) -> list[str]:
+    """What a careful deployer would want to know, though the start goes on. `certificates`: see `ends_of`."""
     found = []
     if not settings.ledger.sinks:
         found.append("ledger.sinks: no checkpoint goes elsewhere: the owner of this machine could cut the log unseen")
@@ -122,7 +124,7 @@ def warnings_of(settings: Settings) -> list[str]:
         for key, folder in sources.bundle_folders(settings)
         if not os.access(folder, os.R_OK | os.X_OK)
     ]
-    found += filter(None, starmap(ending, ends_of(settings).items()))
+    found += filter(None, starmap(ending, certificates.items()))
     if settings.demo:
         found.append("demo: test identities are accepted")
     else:

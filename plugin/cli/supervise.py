@@ -3,8 +3,8 @@
 import os
 import signal
 import threading
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -53,9 +53,11 @@ def supervise(settings: Settings, path: Path, listen: tuple[str, int], anew: Sim
     # Before anything is opened or a thread begins: what the workers are forked from has neither.
     zygote = Zygote()
     alarms = _alarms(settings)
-    watch = _watch(settings, place, alarms)
+    certificates = _certificates(settings)
+    unwritable = partial(unusable, settings.state_dir)
+    watch = Watch(alarms, assembly.free_space(settings), place.glance, unwritable, certificates)
     operations = _operations(settings, listen, place, watch)
-    assembled, warnings = _checked(settings)
+    assembled, warnings = _checked(settings, certificates)
     workers = Workers(zygote, anew, listen, settings, LIBRARIES)
     # From the record of the start on, a stop is one in order, with a record of its own.
     signal.signal(signal.SIGTERM, workers.signal_handler_interrupt)
@@ -87,13 +89,11 @@ def _alarms(settings: Settings) -> Alarms:
         raise Failure(str(error), CANNOT) from error
 
 
-def _watch(settings: Settings, place: LedgerPlace, alarms: Alarms) -> Watch:
+def _certificates(settings: Settings) -> dict[str, datetime]:
     try:
-        certificates = ends_of(settings)
+        return ends_of(settings)
     except SettingsError as error:
         raise Failure(str(error), CANNOT) from error
-    unwritable = partial(unusable, settings.state_dir)
-    return Watch(alarms, assembly.free_space(settings), place.glance, unwritable, certificates)
 
 
 def _verification(
@@ -105,12 +105,12 @@ def _verification(
     return Verification(place, command(path), timedelta(seconds=seconds), alarms, found)
 
 
-def _checked(settings: Settings) -> tuple[assembly.Assembled, list[str]]:
+def _checked(settings: Settings, certificates: Mapping[str, datetime]) -> tuple[assembly.Assembled, list[str]]:
     """Everything that a worker will need, before one is started; and what is warned of."""
     try:
         assembled = assembly.assemble(settings)
         assembly.check_ledger(assembled.ledger)
-        return assembled, [*warnings_of(settings), *assembly.check_sinks(settings)]
+        return assembled, [*warnings_of(settings, certificates), *assembly.check_sinks(settings)]
     except SettingsError as error:
         raise Failure(str(error), CANNOT) from error
 
